@@ -1,0 +1,1 @@
+//! Status, events and commands that the daemon, the operator's command and the page share.

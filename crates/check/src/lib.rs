@@ -1,0 +1,1 @@
+//! Performs one health check and returns a verdict.

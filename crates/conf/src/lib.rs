@@ -1,0 +1,1 @@
+//! keepalived.conf: text to tokens to spanned blocks to Config and diagnostics.

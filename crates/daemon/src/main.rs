@@ -1,0 +1,3 @@
+//! standfastd.
+
+fn main() {}

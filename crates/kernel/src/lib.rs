@@ -1,0 +1,11 @@
+//! Everything Linux: raw and packet sockets, rtnetlink, IPVS, timers, channels, processes. The only crate with
+//! `unsafe` in it, each block with its reason, and no policy: it does what it is told and says how it went.
+
+pub mod channel;
+pub mod ipvs;
+pub mod memfd;
+pub mod packet_socket;
+pub mod process;
+pub mod route;
+pub mod timer;
+pub mod vrrp_socket;

@@ -1,0 +1,25 @@
+//! The validated configuration. What is in it is consistent: names are unique, references resolve, numbers are in
+//! range. Only `conf` makes one from text; everything else may trust it.
+//!
+//! Each worker gets its slice and nothing else: the check worker never sees a password.
+
+pub mod global;
+pub mod lvs;
+pub mod vrrp;
+
+pub use global::Global;
+pub use lvs::LvsConfig;
+pub use vrrp::VrrpConfig;
+
+use serde::{Deserialize, Serialize};
+
+/// All of keepalived.conf, understood.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Config {
+    /// `global_defs` and the process-wide root keywords.
+    pub global: Global,
+    /// Virtual routers and sync groups.
+    pub vrrp: VrrpConfig,
+    /// Virtual servers.
+    pub lvs: LvsConfig,
+}

@@ -1,0 +1,21 @@
+//! The vocabulary every other crate speaks: VRRP's, IPVS's and keepalived's words as types that cannot hold a
+//! wrong value, the validated configuration, transitions with their causes, counters, and integer time.
+//!
+//! It owns no behaviour: nothing here reads a clock, a file or a socket, and nothing decides.
+
+pub mod address;
+pub mod config;
+pub mod counters;
+pub mod interface;
+pub mod ipvs;
+pub mod time;
+pub mod transition;
+pub mod vrrp;
+
+pub use address::{Scope, VirtualAddress};
+pub use config::Config;
+pub use counters::{Refusal, VrrpCounters};
+pub use interface::{InterfaceIndex, InterfaceName, MacAddress};
+pub use time::Instant;
+pub use transition::{Cause, State, Transition};
+pub use vrrp::{AdvertInterval, Password, Priority, Version, Vrid};

@@ -1,0 +1,10 @@
+//! VRRP election, sync groups and tracking: events and the time in, packets, transitions and the desired state out.
+//!
+//! [`Router`] owns every instance of the node, so that a sync group is a local rule and not messages. It opens no
+//! socket, arms no timer, reads no clock and touches no address: it says what to send and what to hold, in order.
+
+pub mod event;
+pub mod output;
+
+pub use event::{Event, InterfaceFacts};
+pub use output::{Action, Notice, Output};

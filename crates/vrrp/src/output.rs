@@ -1,0 +1,79 @@
+//! What a router wants done, in the order in which it wants it done.
+
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::{InterfaceIndex, Refusal, Transition};
+use std::net::IpAddr;
+
+/// One thing to do. Order matters: an advertisement leaves before the addresses move and before they are announced,
+/// a resignation leaves before the addresses go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Send this packet.
+    Send {
+        /// Whose advertisement it is.
+        instance: InstanceId,
+        /// Through which interface.
+        interface: InterfaceIndex,
+        /// Where to.
+        destination: IpAddr,
+        /// IPv4: the whole packet with its header. IPv6: the VRRP message, the kernel writes the header.
+        packet: Vec<u8>,
+    },
+    /// What [`crate::Router::holds`] says has changed: bring the kernel's addresses in line now.
+    Reconcile,
+    /// Announce the addresses of the instance: so many rounds, each round one gratuitous ARP or unsolicited
+    /// neighbour advertisement per address in configured order.
+    Announce {
+        /// Whose addresses.
+        instance: InstanceId,
+        /// How many rounds, at least 1.
+        rounds: u32,
+    },
+    /// A state changed.
+    Transition(Transition),
+    /// Something an operator wants to read, said once per change and not once per packet.
+    Notice(Notice),
+}
+
+/// What is worth a line in the journal besides transitions.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// A packet was refused, for the first time since the reason was last different or the state changed.
+    Refused {
+        /// The instance, none where the VRID is unknown.
+        instance: Option<InstanceId>,
+        /// Where it came from.
+        source: IpAddr,
+        /// Why.
+        reason: Refusal,
+        /// What was received and what was expected, in words.
+        detail: String,
+    },
+    /// A lower priority router advertises while we are master, or while we wait to preempt it.
+    LowerPriority {
+        /// The instance.
+        instance: InstanceId,
+        /// Where it came from.
+        source: IpAddr,
+        /// Its priority.
+        theirs: u8,
+        /// Ours.
+        ours: u8,
+    },
+    /// The master's addresses are not ours: the pair is configured differently.
+    AddressesDiffer {
+        /// The instance.
+        instance: InstanceId,
+        /// Where it came from.
+        source: IpAddr,
+        /// What differs, in words.
+        detail: String,
+    },
+}
+
+/// Collects actions in order; reused between calls.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The actions, first to last.
+    pub actions: Vec<Action>,
+}
