@@ -160,7 +160,7 @@ impl fmt::Display for AdvertInterval {
 /// The eight octets of simple-text authentication (RFC 2338 5.3.10; keepalived's `auth_pass`), zero-filled.
 ///
 /// It never appears in a log: `Debug` masks it.
-#[derive(Clone, Copy, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Password([u8; 8]);
 
 impl Password {
