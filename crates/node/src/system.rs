@@ -1,0 +1,96 @@
+//! What a node needs done. The daemon does it with system calls, the simulator with values.
+
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::ipvs::Family;
+use standfast_model::{InterfaceIndex, InterfaceName, Transition};
+use standfast_net::Operation;
+use standfast_vrrp::Notice;
+use std::net::IpAddr;
+
+/// A socket that should be open: adverts of these VRIDs on this interface.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// Where.
+    pub interface: InterfaceIndex,
+    /// Its name, for error messages and for binding.
+    pub name: InterfaceName,
+    /// Which protocol carries the advertisements.
+    pub family: Family,
+    /// The VRIDs configured there, ascending; nothing else is worth waking up for.
+    pub vrids: Vec<u8>,
+}
+
+/// An advertisement to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packet {
+    /// Through which interface.
+    pub interface: InterfaceIndex,
+    /// Where to; its family says which socket.
+    pub destination: IpAddr,
+    /// IPv4: with its header. IPv6: the VRRP message alone.
+    pub bytes: Vec<u8>,
+}
+
+/// An Ethernet frame to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// Through which interface.
+    pub interface: InterfaceIndex,
+    /// The frame from its destination address on, without checksum.
+    pub bytes: Vec<u8>,
+}
+
+/// What goes into the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Record {
+    /// An instance changed state.
+    Transition(Transition),
+    /// The core has something to say.
+    Notice(Notice),
+    /// Something else removed an address that a master holds; it is back.
+    Restored {
+        /// Whose address.
+        instance: InstanceId,
+        /// What put it back.
+        operation: Operation,
+    },
+    /// The kernel refused an operation.
+    Refused {
+        /// The operation and the kernel's words.
+        what: String,
+    },
+}
+
+/// How an operation succeeded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Applied {
+    /// The kernel's state is different now.
+    Changed,
+    /// It was so already: the address was there, or was gone.
+    AlreadySo,
+}
+
+/// The machine a node runs on. Calls are made in the order in which things must happen, and each has happened when
+/// it returns.
+pub trait System {
+    /// Opens the socket, or changes which VRIDs it passes.
+    ///
+    /// # Errors
+    /// The kernel's words, if the socket cannot be had.
+    fn listen(&mut self, socket: &Listen) -> Result<(), String>;
+
+    /// Closes the socket.
+    fn unlisten(&mut self, interface: InterfaceIndex, family: Family);
+
+    /// Sends advertisements, in order. One that cannot leave is lost, as any packet may be: the next is due soon.
+    fn send(&mut self, packets: &[Packet]);
+
+    /// Sends frames, in order.
+    fn announce(&mut self, frames: &[Frame]);
+
+    /// Adds and removes addresses, in order; one result each, refusals in the kernel's words.
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>>;
+
+    /// Takes a record for the journal.
+    fn record(&mut self, record: Record);
+}

@@ -1,0 +1,394 @@
+//! The `vrrp` worker without its sockets: the router, what the kernel was last heard to hold, and the executor.
+
+use crate::restore::RestoreLimit;
+use crate::system::{Applied, Frame, Listen, Packet, Record, System};
+use ipnet::IpNet;
+use standfast_model::config::VrrpConfig;
+use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::ipvs::Family;
+use standfast_model::{Instant, InterfaceIndex, InterfaceName, VirtualAddress};
+use standfast_net::{Change, Observed, ObservedAddress, Operation, diff};
+use standfast_vrrp::{Action, Event, InterfaceFacts, Output, Router};
+use standfast_wire::{Received, arp, ndisc};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// One thing that reached the worker.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The first dump; the monitor was subscribed before it was taken.
+    Start(Observed),
+    /// A new dump, because the monitor lost some changes.
+    Resync(Observed),
+    /// One change from the monitor.
+    Changed(Change),
+    /// A VRRP packet.
+    Packet(Received<'a>),
+    /// A deadline may have passed.
+    Wake,
+    /// Resign, remove the addresses, stop.
+    Shutdown,
+}
+
+/// A node of a virtual router: everything the worker is but the system calls.
+#[derive(Debug)]
+pub struct VrrpNode {
+    config: VrrpConfig,
+    router: Router,
+    observed: Observed,
+    /// Interfaces the router has been told of, to tell it only of differences.
+    told: BTreeMap<InterfaceName, Option<InterfaceFacts>>,
+    /// Sockets that are open.
+    listening: BTreeMap<(InterfaceIndex, Family), Listen>,
+    restores: BTreeMap<InstanceId, RestoreLimit>,
+    output: Output,
+}
+
+impl VrrpNode {
+    /// A node that has not been started.
+    #[must_use]
+    pub fn new(config: VrrpConfig, router: Router) -> Self {
+        let told = config.instances.iter().flat_map(interfaces_of).map(|name| (name.clone(), None)).collect();
+        Self {
+            config,
+            router,
+            observed: Observed::default(),
+            told,
+            listening: BTreeMap::new(),
+            restores: BTreeMap::new(),
+            output: Output::default(),
+        }
+    }
+
+    /// The configuration it runs.
+    #[must_use]
+    pub fn config(&self) -> &VrrpConfig {
+        &self.config
+    }
+
+    /// The core, to read its state from.
+    #[must_use]
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// When [`Input::Wake`] is due.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.router.next_deadline()
+    }
+
+    /// Handles one input; everything it asks for has been done when this returns.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>, system: &mut impl System) {
+        match input {
+            Input::Start(observed) => {
+                self.observed = observed;
+                self.tell_interfaces(now, system);
+                self.feed(now, Event::Start, system);
+                // Addresses that a killed predecessor left behind go before anyone relies on them.
+                self.reconcile(now, system);
+            }
+            Input::Resync(observed) => {
+                self.observed = observed;
+                self.after_change(now, system);
+            }
+            Input::Changed(change) => {
+                self.observed.apply(change);
+                self.after_change(now, system);
+            }
+            Input::Packet(packet) => self.feed(now, Event::Packet(packet), system),
+            Input::Wake => self.feed(now, Event::Wake, system),
+            Input::Shutdown => {
+                self.feed(now, Event::Shutdown, system);
+                for (interface, family) in core::mem::take(&mut self.listening).into_keys() {
+                    system.unlisten(interface, family);
+                }
+            }
+        }
+    }
+
+    fn after_change(&mut self, now: Instant, system: &mut impl System) {
+        self.tell_interfaces(now, system);
+        self.restore(now, system);
+    }
+
+    /// Lets the router handle one event and does what it asks, then feeds back what the kernel refused.
+    fn feed(&mut self, now: Instant, event: Event<'_>, system: &mut impl System) {
+        let mut output = core::mem::take(&mut self.output);
+        self.router.handle(now, event, &mut output);
+        let mut refused = self.perform(&mut output, system);
+        // Each refusal takes its instance out of MASTER, so this ends after one round per instance at the latest.
+        while let Some((instance, what)) = refused.pop() {
+            self.router.handle(now, Event::OperationFailed { instance, what: &what }, &mut output);
+            refused.extend(self.perform(&mut output, system));
+        }
+        self.output = output;
+    }
+
+    /// Does what the router asked for, in order; neighbours of one kind go to the system in one call.
+    fn perform(&mut self, output: &mut Output, system: &mut impl System) -> Vec<(InstanceId, String)> {
+        let mut refused = Vec::new();
+        let mut packets = Vec::new();
+        let mut frames = Vec::new();
+        for action in output.actions.drain(..) {
+            if !packets.is_empty() && !matches!(action, Action::Send { .. }) {
+                system.send(&packets);
+                packets.clear();
+            }
+            if !frames.is_empty() && !matches!(action, Action::Announce { .. }) {
+                system.announce(&frames);
+                frames.clear();
+            }
+            match action {
+                Action::Send { instance: _, interface, destination, packet } => {
+                    packets.push(Packet { interface, destination, bytes: packet });
+                }
+                Action::Reconcile => {
+                    let operations = self.operations();
+                    refused.extend(self.apply(&operations, system).refused);
+                }
+                Action::Announce { instance, rounds } => frames.extend(self.announcement(instance, rounds)),
+                Action::Transition(transition) => system.record(Record::Transition(transition)),
+                Action::Notice(notice) => system.record(Record::Notice(notice)),
+            }
+        }
+        if !packets.is_empty() {
+            system.send(&packets);
+        }
+        if !frames.is_empty() {
+            system.announce(&frames);
+        }
+        refused
+    }
+
+    fn reconcile(&mut self, now: Instant, system: &mut impl System) {
+        let operations = self.operations();
+        for (instance, what) in self.apply(&operations, system).refused {
+            self.feed(now, Event::OperationFailed { instance, what: &what }, system);
+        }
+    }
+
+    /// Undoes what something else did to our addresses: those a master misses come back, within [`RestoreLimit`], and
+    /// those that a standby was given go, since two nodes would answer for them.
+    fn restore(&mut self, now: Instant, system: &mut impl System) {
+        for operation in self.operations() {
+            match &operation {
+                Operation::Remove { .. } => {
+                    self.apply(core::slice::from_ref(&operation), system);
+                }
+                Operation::Add { interface, address } => {
+                    let Some(instance) = self.owner(*interface, address.address) else { continue };
+                    if self.restores.entry(instance).or_default().allows(now) {
+                        self.put_back(now, instance, &operation, system);
+                    } else {
+                        let what = format!(
+                            "something else removed {} {} times in {} s",
+                            address.address,
+                            RestoreLimit::MOST,
+                            RestoreLimit::WINDOW.as_secs()
+                        );
+                        self.feed(now, Event::OperationFailed { instance, what: &what }, system);
+                    }
+                }
+            }
+        }
+    }
+
+    fn put_back(&mut self, now: Instant, instance: InstanceId, operation: &Operation, system: &mut impl System) {
+        let outcome = self.apply(core::slice::from_ref(operation), system);
+        for (instance, what) in &outcome.refused {
+            self.feed(now, Event::OperationFailed { instance: *instance, what }, system);
+        }
+        // The notice of a removal may arrive after we have added the address anew: then nothing was missing.
+        if outcome.changed {
+            self.restores.entry(instance).or_default().count(now);
+            system.record(Record::Restored { instance, operation: operation.clone() });
+            system.announce(&self.announcement(instance, 1));
+        }
+    }
+
+    fn operations(&self) -> Vec<Operation> {
+        let mut ours = BTreeSet::new();
+        let mut desired = Vec::new();
+        for (id, instance) in self.instances() {
+            let holds = self.router.holds(id);
+            for address in instance.addresses.iter().chain(&instance.excluded) {
+                if let Some(interface) = self.home(instance, address) {
+                    ours.insert((interface, address.address));
+                    if holds {
+                        desired.push((interface, address.clone()));
+                    }
+                }
+            }
+        }
+        diff(&desired, &ours, &self.observed)
+    }
+
+    /// Applies operations and takes the successes into what was observed, so that the next comparison does not wait
+    /// for the monitor.
+    fn apply(&mut self, operations: &[Operation], system: &mut impl System) -> Outcome {
+        let mut outcome = Outcome::default();
+        if operations.is_empty() {
+            return outcome;
+        }
+        for (operation, result) in operations.iter().zip(system.apply(operations)) {
+            match (operation, result) {
+                (Operation::Add { interface, address }, Ok(applied)) => {
+                    outcome.changed |= applied == Applied::Changed;
+                    self.observed.apply(Change::Address(ObservedAddress {
+                        interface: *interface,
+                        address: address.address,
+                        scope: address.scope.get(),
+                        secondary: false,
+                        protocol: 0,
+                    }));
+                }
+                (Operation::Remove { interface, address }, Ok(applied)) => {
+                    outcome.changed |= applied == Applied::Changed;
+                    self.observed.apply(Change::AddressGone { interface: *interface, address: *address });
+                }
+                (Operation::Add { interface, address }, Err(words)) => {
+                    let what = format!("adding {}: {words}", address.address);
+                    system.record(Record::Refused { what: what.clone() });
+                    let owner = self.owner(*interface, address.address);
+                    outcome.refused.extend(owner.map(|instance| (instance, what)));
+                }
+                (Operation::Remove { address, .. }, Err(words)) => {
+                    system.record(Record::Refused { what: format!("removing {address}: {words}") });
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Tells the router of every interface that differs from what it was told, and opens and closes sockets.
+    fn tell_interfaces(&mut self, now: Instant, system: &mut impl System) {
+        let names: Vec<InterfaceName> = self.told.keys().cloned().collect();
+        self.listen(now, system);
+        for name in names {
+            let facts = self.facts(&name);
+            if self.told.get(&name) == Some(&facts) {
+                continue;
+            }
+            self.told.insert(name.clone(), facts.clone());
+            self.feed(now, Event::Interface { name: &name, facts }, system);
+        }
+    }
+
+    fn facts(&self, name: &InterfaceName) -> Option<InterfaceFacts> {
+        let link = self.observed.link_named(name)?;
+        let virtual_here: BTreeSet<IpNet> = self
+            .instances()
+            .flat_map(|(_, i)| i.addresses.iter().chain(&i.excluded).map(move |a| (i, a)))
+            .filter(|(instance, address)| self.home(instance, address) == Some(link.index))
+            .map(|(_, address)| address.address)
+            .collect();
+        let sources = self
+            .observed
+            .addresses(link.index)
+            .filter(|a| !virtual_here.contains(&a.address))
+            .map(|a| a.address.addr())
+            .collect();
+        Some(InterfaceFacts { index: link.index, up: link.up && link.running, sources })
+    }
+
+    /// Opens sockets on interfaces that are there and closes those of interfaces that are gone.
+    fn listen(&mut self, now: Instant, system: &mut impl System) {
+        let mut wanted: BTreeMap<(InterfaceIndex, Family), Listen> = BTreeMap::new();
+        for (_, instance) in self.instances() {
+            let Some(link) = self.observed.link_named(&instance.interface) else { continue };
+            let socket = wanted.entry((link.index, instance.family)).or_insert_with(|| Listen {
+                interface: link.index,
+                name: link.name.clone(),
+                family: instance.family,
+                vrids: Vec::new(),
+            });
+            socket.vrids.push(instance.vrid.get());
+        }
+        for key in self.listening.keys().filter(|key| !wanted.contains_key(key)).copied().collect::<Vec<_>>() {
+            self.listening.remove(&key);
+            system.unlisten(key.0, key.1);
+        }
+        for (key, mut socket) in wanted {
+            socket.vrids.sort_unstable();
+            if self.listening.get(&key) == Some(&socket) {
+                continue;
+            }
+            match system.listen(&socket) {
+                Ok(()) => {
+                    self.listening.insert(key, socket);
+                }
+                Err(words) => {
+                    let what = format!("listening on {}: {words}", socket.name);
+                    system.record(Record::Refused { what: what.clone() });
+                    for id in self.instances_on(&socket.name, key.1) {
+                        self.feed(now, Event::OperationFailed { instance: id, what: &what }, system);
+                    }
+                }
+            }
+        }
+    }
+
+    /// One gratuitous ARP or neighbour advertisement per address and round, in configured order.
+    fn announcement(&self, id: InstanceId, rounds: u32) -> Vec<Frame> {
+        let Some((_, instance)) = self.instances().find(|(other, _)| *other == id) else { return Vec::new() };
+        let round: Vec<Frame> = instance
+            .addresses
+            .iter()
+            .chain(&instance.excluded)
+            .filter_map(|address| {
+                let link = self.observed.link(self.home(instance, address)?)?;
+                let mac = link.mac.filter(|_| !link.no_arp)?;
+                let bytes = match address.address.addr() {
+                    IpAddr::V4(address) => arp::gratuitous(mac, address),
+                    IpAddr::V6(address) => ndisc::unsolicited(mac, address),
+                };
+                Some(Frame { interface: link.index, bytes })
+            })
+            .collect();
+        (0..rounds).flat_map(|_| round.iter().cloned()).collect()
+    }
+
+    fn instances(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
+        (0..).map(InstanceId).zip(&self.config.instances)
+    }
+
+    fn instances_on(&self, name: &InterfaceName, family: Family) -> Vec<InstanceId> {
+        self.instances().filter(|(_, i)| i.interface == *name && i.family == family).map(|(id, _)| id).collect()
+    }
+
+    /// The instance whose address this is.
+    fn owner(&self, interface: InterfaceIndex, address: IpNet) -> Option<InstanceId> {
+        self.instances()
+            .find(|(_, instance)| {
+                instance
+                    .addresses
+                    .iter()
+                    .chain(&instance.excluded)
+                    .any(|a| a.address == address && self.home(instance, a) == Some(interface))
+            })
+            .map(|(id, _)| id)
+    }
+
+    /// The link an address lives on, if it exists.
+    fn home(&self, instance: &Instance, address: &VirtualAddress) -> Option<InterfaceIndex> {
+        let name = address.interface.as_ref().unwrap_or(&instance.interface);
+        self.observed.link_named(name).map(|link| link.index)
+    }
+}
+
+/// What came of a batch of operations.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Whether the kernel's state is different now.
+    changed: bool,
+    /// Additions that were refused: whose address, and the kernel's words.
+    refused: Vec<(InstanceId, String)>,
+}
+
+/// Every interface whose state matters to an instance.
+fn interfaces_of(instance: &Instance) -> impl Iterator<Item = &InterfaceName> {
+    let addresses = instance.addresses.iter().chain(&instance.excluded).filter_map(|a| a.interface.as_ref());
+    let tracked = instance.track_interfaces.iter().map(|t| &t.interface);
+    core::iter::once(&instance.interface).chain(addresses).chain(tracked)
+}
