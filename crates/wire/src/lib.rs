@@ -1,6 +1,17 @@
-//! Bytes to values and back: VRRP advertisements with every authentication, ARP, neighbour advertisements.
+//! Bytes to values and back: VRRP advertisements, the IPv4 header around them, gratuitous ARP, neighbour advertisements.
 //!
-//! Wire units live only here. Nothing in this crate can panic on any input, decides anything, or does I/O.
+//! Every protocol has two levels. A *view* borrows the octets, is panic-free after one length check and can print a
+//! bad packet as fully as a good one. A *value* holds only what makes sense, and has `parse` and an emitter.
+//!
+//! Wire units (centiseconds, octets in network order) live only here. Nothing in this crate can panic on any input,
+//! decides anything that needs configuration, or does I/O.
+
+pub mod arp;
+pub mod checksum;
+pub mod ethernet;
+pub mod ipv4;
+pub mod ndisc;
+pub mod vrrp;
 
 use standfast_model::InterfaceIndex;
 use std::net::IpAddr;
