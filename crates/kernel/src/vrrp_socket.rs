@@ -1,1 +1,377 @@
-//! Being written.
+//! The raw socket of one interface and one address family: advertisements in and out.
+//!
+//! It owns the socket options that VRRP asks for and nothing of the protocol: it neither checks a TTL nor knows what
+//! an advertisement says, beyond the octet by which the kernel may filter. When an interface is re-created, the socket
+//! is closed and opened anew by its owner, which also joins the group again.
+
+use crate::async_fd::AsyncFd;
+use crate::batch::{self, Datagram, Target};
+use core::num::NonZeroU32;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, SockaddrLike, recvmsg};
+use rustix::net::sockopt;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
+use standfast_model::InterfaceIndex;
+use standfast_model::ipvs::Family;
+use standfast_wire::{Received, ipv4};
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, RawFd};
+
+/// The group of VRRP over IPv4 (RFC 9568 5.1.1.2).
+pub const GROUP_INET: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+/// The group of VRRP over IPv6 (RFC 9568 5.1.2.2).
+pub const GROUP_INET6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
+
+/// VRRP's protocol number (RFC 9568 5.1.1.4).
+const PROTOCOL_VRRP: i32 = 112;
+
+/// Octets a receive buffer should have: no IP packet is longer, so nothing is ever cut.
+pub const RECEIVE_BUFFER_BYTES: usize = 65_536;
+
+/// Octets the kernel may queue for us. A queued advertisement costs it up to 2304 octets, so 1 MiB, which the kernel
+/// doubles, holds 255 virtual routers at one advertisement a second for over three seconds: about as long as a backup
+/// waits before it takes over, after which older ones tell nothing.
+const RECEIVE_QUEUE_BYTES: usize = 1 << 20;
+
+/// Internetwork control (RFC 791 3.1, as keepalived): traffic class of IPv6. For IPv4 the caller writes the header.
+const TRAFFIC_CLASS: u32 = 0xc0;
+
+/// `TC_PRIO_CONTROL`: the queueing discipline's band for what must not wait behind bulk data.
+const PRIORITY_CONTROL: u32 = 7;
+
+/// The highest priority that needs no capability (`TC_PRIO_INTERACTIVE`).
+const PRIORITY_UNPRIVILEGED: u32 = 6;
+
+/// Where the checksum is in a VRRP message (RFC 9568 5.1): the kernel fills it in and checks it over IPv6.
+const CHECKSUM_OFFSET: libc::c_int = 6;
+
+/// Where the VRID is in a VRRP message.
+const VRID_OFFSET: u32 = 1;
+
+/// Hop limit of multicast over IPv6 (RFC 9568 5.1.2.3). IPv6 unicast keeps the system's default, as in keepalived.
+const HOP_LIMIT: u32 = 255;
+
+/// An advertisement to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outgoing<'a> {
+    /// IPv4: the packet with its header, in which the kernel still writes the header checksum. IPv6: the VRRP message
+    /// alone; the kernel writes the header and the checksum.
+    pub packet: &'a [u8],
+    /// The group or a peer, of the socket's family.
+    pub destination: IpAddr,
+    /// IPv6: the source address; none leaves the choice to the kernel, which may choose a link-local virtual address.
+    /// IPv4: not looked at, the header has it.
+    pub source: Option<Ipv6Addr>,
+}
+
+/// A raw socket for protocol 112.
+#[derive(Debug)]
+pub struct VrrpSocket {
+    socket: AsyncFd<Socket>,
+    interface: InterfaceIndex,
+    family: Family,
+}
+
+impl VrrpSocket {
+    /// Opens the socket on the interface and joins the group of the family.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open_with_group`].
+    pub fn open(interface: InterfaceIndex, family: Family) -> io::Result<Self> {
+        let group = match family {
+            Family::Inet => IpAddr::V4(GROUP_INET),
+            Family::Inet6 => IpAddr::V6(GROUP_INET6),
+        };
+        Self::open_with_group(interface, family, Some(group))
+    }
+
+    /// Opens the socket with a group of the administrator's own (`vrrp_mcast_group4`, `vrrp_mcast_group6`), or with
+    /// none where all is unicast.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` without `CAP_NET_RAW`; `ENODEV` if there is no such interface; `ENODEV` also if an interface has no
+    /// IPv4 configuration at all to join with; `InvalidInput` if the group is of another family; `EMFILE`, `ENFILE`,
+    /// `ENOBUFS`.
+    pub fn open_with_group(interface: InterfaceIndex, family: Family, group: Option<IpAddr>) -> io::Result<Self> {
+        let index = NonZeroU32::new(interface.0).ok_or(io::ErrorKind::InvalidInput)?;
+        let domain = match family {
+            Family::Inet => Domain::IPV4,
+            Family::Inet6 => Domain::IPV6,
+        };
+        let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(PROTOCOL_VRRP)))?;
+        // Bound before anything else, so that no packet of another interface is queued meanwhile.
+        bind_to_interface(&socket, index)?;
+        if sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_QUEUE_BYTES).is_err() {
+            // Without CAP_NET_ADMIN the system's limit (net.core.rmem_max) holds, which does for a few routers.
+            socket.set_recv_buffer_size(RECEIVE_QUEUE_BYTES)?;
+        }
+        match (family, group) {
+            (Family::Inet, None) => set_up_inet(&socket, index)?,
+            (Family::Inet, Some(IpAddr::V4(group))) => {
+                set_up_inet(&socket, index)?;
+                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index.get()))?;
+            }
+            (Family::Inet6, None) => set_up_inet6(&socket, index)?,
+            (Family::Inet6, Some(IpAddr::V6(group))) => {
+                set_up_inet6(&socket, index)?;
+                socket.join_multicast_v6(&group, index.get())?;
+            }
+            (Family::Inet, Some(IpAddr::V6(_))) | (Family::Inet6, Some(IpAddr::V4(_))) => {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+        }
+        // After the traffic class, which sets a priority of its own.
+        socket.set_priority(PRIORITY_CONTROL).or_else(|_| socket.set_priority(PRIORITY_UNPRIVILEGED))?;
+        Ok(Self { socket: AsyncFd::new(socket)?, interface, family })
+    }
+
+    /// The interface it is bound to.
+    #[must_use]
+    pub fn interface(&self) -> InterfaceIndex {
+        self.interface
+    }
+
+    /// Its family.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// From now on the kernel queues only messages of these VRIDs, so that a flood of others costs no wake-up. What is
+    /// already queued stays. An empty list passes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` beyond `net.core.optmem_max`: then everything passes, as before.
+    pub fn set_vrids(&self, vrids: &[u8]) -> io::Result<()> {
+        self.socket.get_ref().attach_filter(&filter(self.family, vrids))
+    }
+
+    /// Takes the filter away: every VRID passes (`log_unknown_vrids`).
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the filter was locked, which nothing here does.
+    pub fn pass_all_vrids(&self) -> io::Result<()> {
+        match self.socket.get_ref().detach_filter() {
+            // There was none.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Waits until something may be there; then the caller drains with [`Self::recv`].
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is shutting down.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Takes one packet from the queue, or none if it is empty. It never waits, and finds also what arrived since the
+    /// last wait.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` if the packet has no whole IP header or did not fit into `buffer`; it is then gone. `ENETDOWN`,
+    /// `ENODEV` and the like tell of the interface.
+    pub fn recv<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
+        match self.family {
+            Family::Inet => self.recv_inet(buffer),
+            Family::Inet6 => self.recv_inet6(buffer),
+        }
+    }
+
+    fn recv_inet<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
+        let read = |socket: &Socket| Ok(rustix::net::recv(socket, &mut *buffer, rustix::net::RecvFlags::DONTWAIT)?.0);
+        let Some(length) = self.socket.try_read(read)? else { return Ok(None) };
+        let packet = buffer.get(..length).unwrap_or_default();
+        let (header, message) =
+            ipv4::parse_header(packet).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
+        Ok(Some(Received {
+            interface: self.interface,
+            source: IpAddr::V4(header.source),
+            destination: IpAddr::V4(header.destination),
+            ttl: Some(header.ttl),
+            message,
+        }))
+    }
+
+    fn recv_inet6<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
+        let read = |socket: &Socket| recv_with_info(socket.as_raw_fd(), &mut *buffer);
+        let Some(packet) = self.socket.try_read(read)? else { return Ok(None) };
+        // The kernel was asked for the destination; a packet without it could not be told from a unicast one.
+        let (Some(source), Some(destination)) = (packet.source, packet.destination) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no addresses came with the packet"));
+        };
+        Ok(Some(Received {
+            interface: self.interface,
+            source: IpAddr::V6(source),
+            destination: IpAddr::V6(destination),
+            ttl: packet.hop_limit,
+            message: buffer.get(..packet.length).unwrap_or_default(),
+        }))
+    }
+
+    /// Sends advertisements in order, many in one system call, and returns those that could not be sent by their
+    /// place. It never waits: what finds no room is lost, as any advertisement may be, for the next one is due soon.
+    pub fn send(&self, packets: &[Outgoing<'_>]) -> Vec<(usize, io::Error)> {
+        let mut failed = Vec::new();
+        let mut done = 0;
+        while let Some(rest) = packets.get(done..).filter(|rest| !rest.is_empty()) {
+            let datagrams: Vec<Datagram<'_>> =
+                rest.iter().take(batch::DATAGRAMS_PER_CALL).map_while(|packet| self.datagram(packet)).collect();
+            if datagrams.is_empty() {
+                failed.push((done, io::ErrorKind::InvalidInput.into()));
+                done += 1;
+                continue;
+            }
+            match self.socket.try_write(|socket| batch::send(socket, &datagrams)) {
+                Ok(Some(sent)) => done += sent,
+                Ok(None) => {
+                    failed.extend((done..packets.len()).map(|place| (place, io::ErrorKind::WouldBlock.into())));
+                    return failed;
+                }
+                Err(error) => {
+                    failed.push((done, error));
+                    done += 1;
+                }
+            }
+        }
+        failed
+    }
+
+    /// None if the destination is of another family than the socket.
+    fn datagram<'a>(&self, packet: &Outgoing<'a>) -> Option<Datagram<'a>> {
+        let target = match (self.family, packet.destination) {
+            (Family::Inet, IpAddr::V4(destination)) => Target::Inet(destination),
+            (Family::Inet6, IpAddr::V6(destination)) => {
+                Target::Inet6 { destination, source: packet.source, interface: self.interface.0 }
+            }
+            (Family::Inet, IpAddr::V6(_)) | (Family::Inet6, IpAddr::V4(_)) => return None,
+        };
+        Some(Datagram { target, bytes: packet.packet })
+    }
+}
+
+/// By number, which no renaming can turn into another interface; kernels before 5.0 know only names.
+fn bind_to_interface(socket: &Socket, index: NonZeroU32) -> io::Result<()> {
+    match socket.bind_device_by_index_v4(Some(index)) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
+            let name = rustix::net::netdevice::index_to_name(socket, index.get())?;
+            socket.bind_device(Some(name.as_bytes()))
+        }
+        other => other,
+    }
+}
+
+/// Whole packets go out; in comes only what this socket itself has joined, and never our own.
+fn set_up_inet(socket: &Socket, index: NonZeroU32) -> io::Result<()> {
+    socket.set_header_included_v4(true)?;
+    socket.set_multicast_all_v4(false)?;
+    socket.set_multicast_loop_v4(false)?;
+    sockopt::set_ip_multicast_if_with_ifindex(socket, &Ipv4Addr::UNSPECIFIED, &Ipv4Addr::UNSPECIFIED, index.get())?;
+    Ok(())
+}
+
+/// The kernel writes header and checksum, and tells hop limit and destination of what comes in.
+fn set_up_inet6(socket: &Socket, index: NonZeroU32) -> io::Result<()> {
+    match socket.set_multicast_all_v6(false) {
+        // Before Linux 4.20 there is no such option; then a group that another socket has joined is heard as well.
+        Err(error) if error.raw_os_error() != Some(libc::ENOPROTOOPT) => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    socket.set_multicast_loop_v6(false)?;
+    socket.set_multicast_if_v6(index.get())?;
+    socket.set_multicast_hops_v6(HOP_LIMIT)?;
+    socket.set_tclass_v6(TRAFFIC_CLASS)?;
+    socket.set_recv_hoplimit_v6(true)?;
+    nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6RecvPacketInfo, &true)?;
+    set_checksum_offset(socket)
+}
+
+fn set_checksum_offset(socket: &Socket) -> io::Result<()> {
+    #[expect(unsafe_code, reason = "no crate knows IPV6_CHECKSUM")]
+    // SAFETY: the option takes one `int`, which lives until the call returns; the descriptor is borrowed from its owner.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IPV6,
+            libc::IPV6_CHECKSUM,
+            core::ptr::from_ref(&CHECKSUM_OFFSET).cast(),
+            libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(4),
+        )
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Ancillary data as the kernel writes it: one `in6_pktinfo` (40 octets with header) and one `int` (24).
+#[repr(C, align(8))]
+struct Ancillary([u8; 64]);
+
+/// What came with an IPv6 packet.
+struct Inet6Packet {
+    length: usize,
+    source: Option<Ipv6Addr>,
+    destination: Option<Ipv6Addr>,
+    hop_limit: Option<u8>,
+}
+
+fn recv_with_info(socket: RawFd, buffer: &mut [u8]) -> io::Result<Inet6Packet> {
+    let mut ancillary = Ancillary([0; 64]);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let received = recvmsg::<SockaddrIn6>(socket, &mut parts, Some(&mut ancillary.0), MsgFlags::MSG_DONTWAIT)?;
+    if received.flags.contains(MsgFlags::MSG_TRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet longer than the receive buffer"));
+    }
+    let mut packet = Inet6Packet {
+        length: received.bytes,
+        source: received.address.filter(|a| a.family() == Some(nix::sys::socket::AddressFamily::Inet6)).map(|a| a.ip()),
+        destination: None,
+        hop_limit: None,
+    };
+    for message in received.cmsgs()? {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "of some thirty kinds of ancillary data we asked for two")]
+        match message {
+            ControlMessageOwned::Ipv6PacketInfo(info) => packet.destination = Some(info.ipi6_addr.s6_addr.into()),
+            ControlMessageOwned::Ipv6HopLimit(limit) => packet.hop_limit = u8::try_from(limit).ok(),
+            _ => {}
+        }
+    }
+    Ok(packet)
+}
+
+/// A classic BPF program: load the VRID, compare it with each of the list, pass or drop.
+///
+/// A raw IPv4 socket is filtered from the IP header on, an IPv6 one from the message on. A message too short to have a
+/// VRID is dropped, because a load beyond the end drops.
+fn filter(family: Family, vrids: &[u8]) -> Vec<SockFilter> {
+    let mut wanted = [false; 256];
+    for vrid in vrids {
+        if let Some(slot) = wanted.get_mut(usize::from(*vrid)) {
+            *slot = true;
+        }
+    }
+    let wanted: Vec<u8> = (1..=u8::MAX).filter(|vrid| wanted.get(usize::from(*vrid)) == Some(&true)).collect();
+    let statement = |code: u32, k: u32| SockFilter::new(u16::try_from(code).unwrap_or(0), 0, 0, k);
+    let mut program = match family {
+        Family::Inet => vec![
+            statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
+            statement(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, VRID_OFFSET),
+        ],
+        Family::Inet6 => vec![statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, VRID_OFFSET)],
+    };
+    let compare = u16::try_from(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K).unwrap_or(0);
+    for (place, vrid) in wanted.iter().enumerate() {
+        // On a match skip the comparisons that are left and the `drop`: at most 255 statements, as many as fit.
+        let skip = u8::try_from(wanted.len() - place).unwrap_or(u8::MAX);
+        program.push(SockFilter::new(compare, skip, 0, u32::from(*vrid)));
+    }
+    program.push(statement(libc::BPF_RET | libc::BPF_K, 0));
+    program.push(statement(libc::BPF_RET | libc::BPF_K, u32::MAX));
+    program
+}

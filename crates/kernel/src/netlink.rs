@@ -1,0 +1,454 @@
+//! Netlink requests and their answers, whatever the family: many requests in one send, each answered by number, and
+//! none waited for without an end.
+//!
+//! It owns sequence numbers, acknowledgements with the kernel's explanation, dumps and time-outs. It knows no attribute
+//! of any family; callers bring serialized messages and get payloads back.
+
+use core::fmt;
+use core::time::Duration;
+use netlink_packet_core::{NlaBuffer, NlasIterator};
+use netlink_sys::Socket;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::RecvFlags;
+use rustix::net::netlink::SocketAddrNetlink;
+use standfast_model::Instant;
+use std::io;
+
+use crate::timer::boottime;
+
+/// How long the kernel may take to answer. It answers within the send itself; only a request that is never answered
+/// (an interrupted thread stop, an acknowledgement lost for want of memory) takes this long.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Octets read at once: the kernel fills at most 32 KiB per datagram of a dump.
+const RECEIVE_BYTES: usize = 64 * 1024;
+
+/// Octets the kernel may queue: acknowledgements of one batch of [`REQUESTS_PER_SEND`] with room to spare, at up to
+/// 1 KiB of accounting each.
+const QUEUE_BYTES: usize = 256 * 1024;
+
+/// Requests per send. An address or an IPVS entry takes the kernel 10 to 30 us, so a send takes about 2 ms at most.
+pub const REQUESTS_PER_SEND: usize = 64;
+
+/// A dump that the table changed under is repeated so often; a table that never holds still is taken as it is then,
+/// because the monitor tells of what changed.
+const DUMP_ATTEMPTS: usize = 5;
+
+/// `struct nlmsghdr`.
+const HEADER_BYTES: usize = 16;
+const LENGTH_FIELD: core::ops::Range<usize> = 0..4;
+const FLAGS_FIELD: core::ops::Range<usize> = 6..8;
+const SEQUENCE_FIELD: core::ops::Range<usize> = 8..12;
+
+const NLMSG_NOOP: u16 = 1;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_OVERRUN: u16 = 4;
+
+const NLM_F_REQUEST: u16 = 0x01;
+const NLM_F_ACK: u16 = 0x04;
+const NLM_F_DUMP: u16 = 0x300;
+/// In an answer: the table changed during the dump.
+const NLM_F_DUMP_INTR: u16 = 0x10;
+/// In an error: the request is not echoed beyond its header.
+const NLM_F_CAPPED: u16 = 0x100;
+/// In an error: attributes that explain it follow.
+const NLM_F_ACK_TLVS: u16 = 0x200;
+const NLMSGERR_ATTR_MSG: u16 = 1;
+
+/// The kernel said no.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub struct Refused {
+    /// The error number, positive: `libc::EPERM`, ...
+    pub errno: i32,
+    /// The kernel's own explanation; empty where it gave none.
+    pub text: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = io::Error::from_raw_os_error(self.errno);
+        if self.text.is_empty() { write!(f, "{number}") } else { write!(f, "{number}: {}", self.text) }
+    }
+}
+
+impl Refused {
+    pub(crate) fn new(errno: i32) -> Self {
+        Self { errno, text: String::new() }
+    }
+
+    /// An error of the socket, in place of an answer.
+    pub(crate) fn of_socket(error: &io::Error) -> Self {
+        Self::new(error.raw_os_error().unwrap_or(libc::EIO))
+    }
+}
+
+/// What an operation did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The kernel's state is different now.
+    Changed,
+    /// It was so already.
+    AlreadySo,
+}
+
+/// One message of a datagram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Message<'a> {
+    /// `NLMSG_*` below 16, a number of the family from there on.
+    pub(crate) kind: u16,
+    pub(crate) flags: u16,
+    pub(crate) sequence: u32,
+    /// Behind the header, without padding.
+    pub(crate) payload: &'a [u8],
+}
+
+/// The messages of a datagram; what is left of a datagram whose lengths do not add up is not looked at.
+pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    let mut rest = datagram;
+    core::iter::from_fn(move || {
+        let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = *rest else { return None };
+        let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).ok()?;
+        let payload = rest.get(HEADER_BYTES..length)?;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(Message {
+            kind: u16::from_ne_bytes([k0, k1]),
+            flags: u16::from_ne_bytes([f0, f1]),
+            sequence: u32::from_ne_bytes([s0, s1, s2, s3]),
+            payload,
+        })
+    })
+}
+
+/// The attributes of a payload, up to the first whose length does not fit.
+pub(crate) fn attributes(payload: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
+    NlasIterator::new(payload).map_while(Result::ok)
+}
+
+/// An `NLMSG_ERROR`: an acknowledgement, or a refusal with what the kernel says about it.
+fn parse_answer(message: &Message<'_>) -> Option<Result<(), Refused>> {
+    let (code, echoed) = message.payload.split_first_chunk::<4>()?;
+    let errno = i32::from_ne_bytes(*code).checked_neg()?;
+    if errno == 0 {
+        return Some(Ok(()));
+    }
+    let mut text = String::new();
+    if message.flags & NLM_F_ACK_TLVS != 0 {
+        // The header of the request is always echoed, the rest of it unless the answer is capped.
+        let echoed_len = if message.flags & NLM_F_CAPPED != 0 {
+            HEADER_BYTES
+        } else {
+            let length = echoed.get(LENGTH_FIELD)?.try_into().ok().map(u32::from_ne_bytes)?;
+            usize::try_from(length).ok()?.checked_next_multiple_of(4)?
+        };
+        let explanation = attributes(echoed.get(echoed_len..).unwrap_or_default());
+        for attribute in explanation.filter(|a| a.kind() == NLMSGERR_ATTR_MSG) {
+            text = String::from_utf8_lossy(attribute.value()).trim_end_matches('\0').to_owned();
+        }
+    }
+    Some(Err(Refused { errno, text }))
+}
+
+/// A message of a dump: its kind and its payload.
+pub(crate) type Dumped = (u16, Vec<u8>);
+
+/// A socket for requests of one netlink family.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    protocol: isize,
+    socket: Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+    /// An answer is outstanding or lost: what comes next cannot be trusted to belong to what was asked.
+    broken: bool,
+}
+
+impl Channel {
+    /// Opens a socket of that family (`netlink_sys::protocols`).
+    pub(crate) fn open(protocol: isize) -> io::Result<Self> {
+        Ok(Self { protocol, socket: open(protocol)?, sequence: 0, buffer: vec![0; RECEIVE_BYTES], broken: false })
+    }
+
+    /// Has the kernel check requests for dumps as strictly as others, so that its filters work.
+    pub(crate) fn set_strict(&mut self) {
+        // A kernel before 4.20 has no such option and ignores the filters; then more is dumped than was asked for.
+        let _ = self.socket.set_netlink_get_strict_chk(true);
+    }
+
+    /// After a lost answer: a socket on which nothing old can arrive.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.broken {
+            self.socket = open(self.protocol)?;
+            self.broken = false;
+        }
+        Ok(())
+    }
+
+    /// Makes the requests in order, [`REQUESTS_PER_SEND`] at a time, and returns one answer for each in the same order.
+    /// A refused request does not stop those behind it. Each message is complete but for flags and number.
+    pub(crate) fn request(&mut self, requests: &mut [Vec<u8>]) -> Vec<Result<(), Refused>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        for part in requests.chunks_mut(REQUESTS_PER_SEND) {
+            answers.extend(self.request_part(part));
+        }
+        answers
+    }
+
+    fn request_part(&mut self, requests: &mut [Vec<u8>]) -> Vec<Result<(), Refused>> {
+        let mut answers: Vec<Option<Result<(), Refused>>> = vec![None; requests.len()];
+        let outcome = self.exchange(requests, &mut answers);
+        if outcome.is_err() {
+            self.broken = true;
+        }
+        let missing = outcome.err().map_or(Refused::new(libc::EIO), |error| Refused::of_socket(&error));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(missing.clone()))).collect()
+    }
+
+    fn exchange(&mut self, requests: &mut [Vec<u8>], answers: &mut [Option<Result<(), Refused>>]) -> io::Result<()> {
+        self.mend()?;
+        let first = self.sequence.wrapping_add(1);
+        for request in requests.iter_mut() {
+            self.sequence = self.sequence.wrapping_add(1);
+            stamp(request, NLM_F_REQUEST | NLM_F_ACK, self.sequence);
+        }
+        self.socket.send(&requests.concat(), 0)?;
+        let deadline = boottime() + ANSWER_TIMEOUT;
+        let mut left = answers.len();
+        while left > 0 {
+            let length = receive(&self.socket, &mut self.buffer, deadline)?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+                let place = usize::try_from(message.sequence.wrapping_sub(first)).ok();
+                // An answer to another request than ours can only be an old one: the sequence tells.
+                let Some(slot) = place.and_then(|place| answers.get_mut(place)) else { continue };
+                if message.kind == NLMSG_ERROR && slot.is_none() {
+                    *slot = parse_answer(&message);
+                    left -= usize::from(slot.is_some());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Dumps what the request asks for. The message is complete but for flags and number.
+    pub(crate) fn dump(&mut self, request: &[u8]) -> Result<Vec<Dumped>, Refused> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.dump_once(request) {
+                Ok((_, true)) if attempt < DUMP_ATTEMPTS => {}
+                Ok((dumped, _)) => return Ok(dumped),
+                Err(DumpError::Refused(refused)) => return Err(refused),
+                Err(DumpError::Socket(error)) => {
+                    self.broken = true;
+                    return Err(Refused::of_socket(&error));
+                }
+            }
+        }
+    }
+
+    /// The second value says that the table changed meanwhile.
+    fn dump_once(&mut self, request: &[u8]) -> Result<(Vec<Dumped>, bool), DumpError> {
+        self.mend()?;
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut request = request.to_vec();
+        stamp(&mut request, NLM_F_REQUEST | NLM_F_DUMP, self.sequence);
+        self.socket.send(&request, 0)?;
+        let mut dumped = Vec::new();
+        let mut interrupted = false;
+        loop {
+            // Each datagram gets the full time: a long dump is not a hanging one.
+            let length = receive(&self.socket, &mut self.buffer, boottime() + ANSWER_TIMEOUT)?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+                if message.sequence != self.sequence {
+                    continue;
+                }
+                interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+                match message.kind {
+                    NLMSG_DONE => {
+                        // The number behind it is an error, and there is none on very old kernels.
+                        return match parse_answer(&message) {
+                            Some(Err(refused)) => Err(DumpError::Refused(refused)),
+                            Some(Ok(())) | None => Ok((dumped, interrupted)),
+                        };
+                    }
+                    NLMSG_ERROR => {
+                        if let Some(Err(refused)) = parse_answer(&message) {
+                            return Err(DumpError::Refused(refused));
+                        }
+                    }
+                    NLMSG_NOOP => {}
+                    NLMSG_OVERRUN => return Err(io::Error::from_raw_os_error(libc::ENOBUFS).into()),
+                    kind => dumped.push((kind, message.payload.to_vec())),
+                }
+            }
+        }
+    }
+}
+
+enum DumpError {
+    Refused(Refused),
+    Socket(io::Error),
+}
+
+impl From<io::Error> for DumpError {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+fn open(protocol: isize) -> io::Result<Socket> {
+    let mut socket = Socket::new(protocol)?;
+    socket.bind_auto()?;
+    socket.set_non_blocking(true)?;
+    // An explanation is welcome, an echo of the request is not. Both are conveniences that old kernels lack.
+    let _ = socket.set_ext_ack(true);
+    let _ = socket.set_cap_ack(true);
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, QUEUE_BYTES).is_err() {
+        // Not privileged in this user namespace: as much as the system's limit allows.
+        rustix::net::sockopt::set_socket_recv_buffer_size(&socket, QUEUE_BYTES)?;
+    }
+    Ok(socket)
+}
+
+/// Flags are added to those the message has.
+fn stamp(message: &mut [u8], flags: u16, sequence: u32) {
+    if let Some(field) = message.get_mut(FLAGS_FIELD) {
+        let old = field.first_chunk::<2>().map_or(0, |bytes| u16::from_ne_bytes(*bytes));
+        field.copy_from_slice(&(old | flags).to_ne_bytes());
+    }
+    if let Some(field) = message.get_mut(SEQUENCE_FIELD) {
+        field.copy_from_slice(&sequence.to_ne_bytes());
+    }
+}
+
+/// Waits for one datagram of the kernel until the deadline and returns its length.
+fn receive(socket: &Socket, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+    loop {
+        match receive_now(socket, buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => return other,
+        }
+        let left = deadline.since(boottime());
+        if left.is_zero() {
+            return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT));
+        }
+        let timeout = Timespec::try_from(left).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        match rustix::event::poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Takes one datagram of the kernel from the queue; `WouldBlock` if there is none.
+///
+/// `EMSGSIZE` if it did not fit. What another process sent is passed over: only the kernel has port 0.
+pub(crate) fn receive_now(socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        let (_, length, from) = rustix::net::recvfrom(socket, &mut *buffer, RecvFlags::DONTWAIT | RecvFlags::TRUNC)?;
+        let kernel = from.and_then(|from| SocketAddrNetlink::try_from(from).ok()).is_some_and(|from| from.pid() == 0);
+        if !kernel {
+            continue;
+        }
+        return if length > buffer.len() { Err(io::Error::from_raw_os_error(libc::EMSGSIZE)) } else { Ok(length) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A message as the kernel would write it, padded.
+    fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(HEADER_BYTES + payload.len()).unwrap();
+        let mut bytes =
+            [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &flags.to_ne_bytes(), &sequence.to_ne_bytes()].concat();
+        bytes.extend([0; 4]);
+        bytes.extend(payload);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    #[test]
+    fn a_datagram_is_cut_into_its_messages_at_aligned_places() {
+        let datagram = [message(20, 2, 7, b"abcde"), message(3, 0, 8, b"")].concat();
+        let cut: Vec<(u16, u32, &[u8])> = messages(&datagram).map(|m| (m.kind, m.sequence, m.payload)).collect();
+        assert_eq!(cut, [(20, 7, &b"abcde"[..]), (3, 8, &b""[..])]);
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_end_the_datagram() {
+        let mut short = message(20, 0, 1, b"abcd");
+        for length in [0_u32, 15, 21, u32::MAX] {
+            short[LENGTH_FIELD].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(messages(&short).count(), 0, "length {length}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_carries_the_kernels_words_capped_or_not() {
+        let echo = message(20, 5, 9, b"12345678");
+        let words = b"\x0e\x00\x01\x00no such b\x00\x00\x00";
+        for (flags, echoed) in [(NLM_F_ACK_TLVS, &echo[..]), (NLM_F_ACK_TLVS | NLM_F_CAPPED, &echo[..HEADER_BYTES])] {
+            let payload = [&(-libc::ENODEV).to_ne_bytes()[..], echoed, words].concat();
+            let answer = message(NLMSG_ERROR, flags, 9, &payload);
+            let parsed = messages(&answer).next().and_then(|m| parse_answer(&m));
+            assert_eq!(parsed, Some(Err(Refused { errno: libc::ENODEV, text: "no such b".to_owned() })));
+        }
+    }
+
+    #[test]
+    fn a_refusal_reads_as_number_and_words() {
+        let refused = Refused { errno: libc::ENODEV, text: "device does not exist".to_owned() };
+        assert_eq!(refused.to_string(), "No such device (os error 19): device does not exist");
+        assert_eq!(Refused::new(libc::EPERM).to_string(), "Operation not permitted (os error 1)");
+    }
+
+    #[test]
+    fn a_dump_of_links_ends_and_a_request_the_kernel_refuses_is_answered() {
+        let mut channel = Channel::open(netlink_sys::protocols::NETLINK_ROUTE).unwrap();
+        let get_links = message(18, 0, 0, &[0; 16]);
+        assert!(!channel.dump(&get_links).unwrap().is_empty());
+        // RTM_NEWADDR with a header of zeros: no such link. Three in one send, each answered.
+        let mut requests = vec![message(20, 0, 0, &[0; 8]); 3];
+        let answers = channel.request(&mut requests);
+        assert_eq!(answers.len(), 3);
+        assert!(answers.iter().all(Result::is_err), "{answers:?}");
+    }
+
+    #[test]
+    fn an_answer_that_never_comes_is_an_error_and_the_next_request_works() {
+        let mut channel = Channel::open(netlink_sys::protocols::NETLINK_ROUTE).unwrap();
+        // NLMSG_NOOP: the kernel passes over control messages without an answer unless asked for one; a message that
+        // is cut short it does not even see.
+        let mut cut = vec![message(20, 0, 0, &[0; 8])];
+        cut[0][LENGTH_FIELD].copy_from_slice(&400_u32.to_ne_bytes());
+        let before = boottime();
+        let answers = channel.request(&mut cut);
+        assert_eq!(answers, [Err(Refused::new(libc::ETIMEDOUT))]);
+        assert!(boottime().since(before) >= ANSWER_TIMEOUT);
+        assert!(channel.dump(&message(18, 0, 0, &[0; 16])).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_datagram_makes_the_reader_panic(datagram in prop::collection::vec(any::<u8>(), 0..400)) {
+            for message in messages(&datagram) {
+                let _ = parse_answer(&message);
+                let _ = attributes(message.payload).map(|a| a.value().len()).sum::<usize>();
+            }
+        }
+
+        #[test]
+        fn no_answer_makes_the_reader_panic(
+            flags in any::<u16>(),
+            payload in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let datagram = message(NLMSG_ERROR, flags | NLM_F_ACK_TLVS, 1, &payload);
+            for message in messages(&datagram) {
+                let _ = parse_answer(&message);
+            }
+        }
+    }
+}
