@@ -3,6 +3,7 @@
 //! It never reads or writes by itself and decides nothing. Every wait is cancel-safe: dropping the future loses no
 //! byte, because nothing is read before the caller reads it.
 
+use core::task::{Context, Poll};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use tokio::io::Interest;
@@ -62,6 +63,16 @@ impl<T: Descriptor> AsyncFd<T> {
     /// If the runtime is shutting down.
     pub async fn readable(&self) -> io::Result<()> {
         self.inner.readable().await.map(|mut guard| guard.retain_ready())
+    }
+
+    /// As [`Self::readable`], for a caller that waits on many descriptors in one future. Only the last caller's
+    /// waker is kept.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is shutting down.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner.poll_read_ready(context).map_ok(|mut guard| guard.retain_ready())
     }
 
     /// Waits until a write may succeed.

@@ -7,6 +7,7 @@
 use crate::async_fd::AsyncFd;
 use crate::batch::{self, Datagram, Target};
 use core::num::NonZeroU32;
+use core::task::{Context, Poll};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, SockaddrLike, recvmsg};
 use rustix::net::sockopt;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
@@ -170,6 +171,15 @@ impl VrrpSocket {
     /// If the runtime is shutting down.
     pub async fn readable(&self) -> io::Result<()> {
         self.socket.readable().await
+    }
+
+    /// As [`Self::readable`], for a caller that waits on many sockets in one future.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is shutting down.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_readable(context)
     }
 
     /// Takes one packet from the queue, or none if it is empty. It never waits, and finds also what arrived since the
