@@ -3,6 +3,12 @@
 //!
 //! It performs no check and sends no message, and reads no clock.
 
+pub mod diff;
+pub mod listing;
 pub mod table;
+pub mod verdict;
 
-pub use table::{Entry, Operation, Table};
+pub use diff::diff;
+pub use listing::{Activity, Connections, Information, Listing};
+pub use table::{Entry, Operation, Row, Table};
+pub use verdict::{Inability, Reason, Verdict};

@@ -1,5 +1,8 @@
-//! The IPVS table as a value, and the operations between two of them.
+//! The IPVS table as a value, and the commands that change one.
+//!
+//! It owns what a table is and what each command does to it; it decides no change and sends none.
 
+use core::fmt;
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
 use std::collections::BTreeMap;
 
@@ -34,4 +37,64 @@ pub enum Operation {
     EditDestination(ServiceKey, Destination),
     /// `ipvsadm -d`.
     RemoveDestination(ServiceKey, DestinationKey),
+}
+
+/// The row of the table that an operation is about: a service, or one of its destinations.
+pub type Row = (ServiceKey, Option<DestinationKey>);
+
+impl Operation {
+    /// The row that it changes.
+    #[must_use]
+    pub fn row(&self) -> Row {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => (service.key, None),
+            Self::RemoveService(key) => (*key, None),
+            Self::AddDestination(key, destination) | Self::EditDestination(key, destination) => {
+                (*key, Some(destination.key))
+            }
+            Self::RemoveDestination(key, destination) => (*key, Some(*destination)),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    /// What it does, in words: `add destination 10.0.100.2:80 to TCP  192.168.1.202:80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddService(service) => write!(f, "add service {}", service.key),
+            Self::EditService(service) => write!(f, "edit service {}", service.key),
+            Self::RemoveService(key) => write!(f, "remove service {key}"),
+            Self::AddDestination(key, destination) => write!(f, "add destination {} to {key}", destination.key),
+            Self::EditDestination(key, destination) => write!(f, "edit destination {} of {key}", destination.key),
+            Self::RemoveDestination(key, destination) => write!(f, "remove destination {destination} from {key}"),
+        }
+    }
+}
+
+impl Table {
+    /// Does to this value what the kernel does to its table when the operation succeeds: adding what is there edits
+    /// it, removing what is not there does nothing, a destination of a service that is not there goes nowhere.
+    pub fn apply(&mut self, operation: &Operation) {
+        match operation {
+            Operation::AddService(service) | Operation::EditService(service) => {
+                self.services
+                    .entry(service.key)
+                    .and_modify(|entry| entry.service = service.clone())
+                    .or_insert_with(|| Entry { service: service.clone(), destinations: BTreeMap::new() });
+            }
+            Operation::RemoveService(key) => {
+                self.services.remove(key);
+            }
+            Operation::AddDestination(key, destination) | Operation::EditDestination(key, destination) => {
+                if let Some(entry) = self.services.get_mut(key) {
+                    entry.destinations.insert(destination.key, *destination);
+                }
+            }
+            Operation::RemoveDestination(key, destination) => {
+                if let Some(entry) = self.services.get_mut(key) {
+                    entry.destinations.remove(destination);
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,144 @@
+//! A table as `ipvsadm -Ln` prints it, column for column, so that what reads the one reads the other.
+//!
+//! It owns the text and nothing else. Checked against ipvsadm 1.31.
+
+use crate::table::{Entry, Table};
+use core::fmt;
+use standfast_model::ipvs::{Destination, DestinationKey, Family, Service, ServiceKey};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What the kernel's IPVS says of itself (`IPVS_CMD_GET_INFO`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Information {
+    /// Major, minor and patch version of IPVS.
+    pub version: [u8; 3],
+    /// Buckets of the connection table.
+    pub connection_table_size: u32,
+}
+
+impl Default for Information {
+    /// What Linux answers with the module's default parameters (seen on 6.1).
+    fn default() -> Self {
+        Self { version: [1, 2, 1], connection_table_size: 4096 }
+    }
+}
+
+/// Connections of one destination at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Connections {
+    /// Established ones (`ActiveConn`).
+    pub active: u32,
+    /// All others, which includes those of UDP (`InActConn`).
+    pub inactive: u32,
+    /// Persistence templates (`ipvsadm -L --persistent-conn`).
+    pub persistent: u32,
+}
+
+/// Connections of every destination of a table. It is kept beside the table and not in it: a table is compared, and
+/// a count that moves is no difference.
+pub type Activity = BTreeMap<(ServiceKey, DestinationKey), Connections>;
+
+/// Displays a table as `ipvsadm -Ln` does, with a newline behind each line.
+///
+/// Services are in ipvsadm's order: IPv4 before IPv6 before firewall marks, then by transport, address and port.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a> {
+    table: &'a Table,
+    information: Information,
+    activity: Option<&'a Activity>,
+}
+
+impl<'a> Listing<'a> {
+    /// The table with every connection count 0 and the usual first line.
+    #[must_use]
+    pub fn new(table: &'a Table) -> Self {
+        Self { table, information: Information::default(), activity: None }
+    }
+
+    /// With the kernel's own version and size in the first line.
+    #[must_use]
+    pub fn with_information(self, information: Information) -> Self {
+        Self { information, ..self }
+    }
+
+    /// With connection counts; a destination that is not in them shows 0.
+    #[must_use]
+    pub fn with_activity(self, activity: &'a Activity) -> Self {
+        Self { activity: Some(activity), ..self }
+    }
+
+    fn connections(&self, service: ServiceKey, destination: DestinationKey) -> Connections {
+        self.activity.and_then(|activity| activity.get(&(service, destination))).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Information { version: [major, minor, patch], connection_table_size } = self.information;
+        writeln!(f, "IP Virtual Server version {major}.{minor}.{patch} (size={connection_table_size})")?;
+        writeln!(f, "Prot LocalAddress:Port Scheduler Flags")?;
+        writeln!(f, "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn")?;
+        let mut entries: Vec<&Entry> = self.table.services.values().collect();
+        entries.sort_by_key(|entry| rank(entry.service.key));
+        for entry in entries {
+            service(f, &entry.service)?;
+            for row in entry.destinations.values() {
+                destination(f, row, self.connections(entry.service.key, row.key))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where ipvsadm sorts a service.
+fn rank(key: ServiceKey) -> (bool, Family, u8, Option<IpAddr>, u32) {
+    match key {
+        ServiceKey::Address { address, port, protocol } => {
+            (false, key.family(), protocol.get(), Some(address), u32::from(port))
+        }
+        ServiceKey::FirewallMark { mark, family } => (true, family, 0, None, mark),
+    }
+}
+
+fn service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    write!(f, "{} {}", service.key, service.scheduler)?;
+    flags(f, service)?;
+    if let Some(persistence) = service.persistence {
+        write!(f, " persistent {}", persistence.timeout_seconds)?;
+        match (service.key.family(), persistence.granularity) {
+            (Family::Inet, 32..) | (Family::Inet6, 128..) => {}
+            (Family::Inet, length) => write!(f, " mask {}", netmask(length))?,
+            (Family::Inet6, length) => write!(f, " mask {length}")?,
+        }
+    }
+    if let Some(engine) = &service.persistence_engine {
+        write!(f, " pe {engine}")?;
+    }
+    if service.one_packet {
+        f.write_str(" ops")?;
+    }
+    writeln!(f)
+}
+
+/// The flags in brackets, under the names that the scheduler gives them.
+fn flags(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
+    let (first, second) = match service.scheduler.as_str() {
+        "sh" => ("sh-fallback", "sh-port"),
+        "mh" => ("mh-fallback", "mh-port"),
+        _ => ("flag-1", "flag-2"),
+    };
+    let named = [(service.flags.first, first), (service.flags.second, second), (service.flags.third, "flag-3")];
+    let set: Vec<&str> = named.into_iter().filter_map(|(set, name)| set.then_some(name)).collect();
+    if set.is_empty() { Ok(()) } else { write!(f, " ({})", set.join(",")) }
+}
+
+/// The netmask of a prefix length of 0 to 31.
+fn netmask(length: u8) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::MAX.checked_shl(32_u32.saturating_sub(u32::from(length))).unwrap_or(0))
+}
+
+fn destination(f: &mut fmt::Formatter<'_>, row: &Destination, connections: Connections) -> fmt::Result {
+    let Connections { active, inactive, persistent: _ } = connections;
+    writeln!(f, "  -> {:<28} {:<7} {:<6} {active:<10} {inactive:<10}", row.key.to_string(), row.forwarding, row.weight)
+}
