@@ -8,6 +8,7 @@ use crate::batch::{self, Datagram, Target};
 use socket2::{Domain, Socket, Type};
 use standfast_model::InterfaceIndex;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// Two addresses and the EtherType: less is no Ethernet frame.
 pub const ETHERNET_HEADER_LEN: usize = 14;
@@ -81,6 +82,12 @@ impl PacketSocket {
     /// If the runtime is shutting down.
     pub async fn writable(&self) -> io::Result<()> {
         self.socket.writable().await
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.get_ref().as_fd()
     }
 }
 

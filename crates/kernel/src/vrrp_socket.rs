@@ -270,11 +270,10 @@ impl VrrpSocket {
 
 /// By number, which no renaming can turn into another interface; kernels before 5.0 know only names.
 fn bind_to_interface(socket: &Socket, index: NonZeroU32) -> io::Result<()> {
+    // Binding by number succeeds for a number that no interface has; asking for its name does not (`ENODEV`).
+    let name = rustix::net::netdevice::index_to_name(socket, index.get())?;
     match socket.bind_device_by_index_v4(Some(index)) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => {
-            let name = rustix::net::netdevice::index_to_name(socket, index.get())?;
-            socket.bind_device(Some(name.as_bytes()))
-        }
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => socket.bind_device(Some(name.as_bytes())),
         other => other,
     }
 }

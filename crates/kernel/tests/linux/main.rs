@@ -1,0 +1,12 @@
+//! The sockets of this crate against the kernel of this machine, in network namespaces made for each test. Needs root.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of tests fail a test by panicking"
+)]
+
+mod namespace;
+mod packet_socket;
+mod vrrp_socket;
