@@ -3,10 +3,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "the helpers of tests fail a test by panicking"
 )]
 
 mod namespace;
 mod packet_socket;
+mod route;
 mod vrrp_socket;
