@@ -1,1 +1,41 @@
-//! The lab: real kernels, real peers.
+//! The lab: real kernels and real peers on one machine, described in a few lines and gone without a trace.
+//!
+//! A [`Plan`] names LANs, directors and hosts. [`Plan::start`] makes a [`Lab`] of it: every director a kernel of its own
+//! (or, where this machine's kernel has IPVS, a namespace), every host a set of namespaces, every LAN a bridge. A
+//! [`Machine`] runs programs, takes files, loses its power, freezes, has its cables pulled; a [`Lan`] is split, loses
+//! frames, and is listened to.
+//!
+//! ```text
+//!  test process                 the lab's own namespaces
+//!  ------------                 ------------------------
+//!  Lab ----- lifeline --------> wires (first process): bridges, cables, captures
+//!  Machine -- requests -------> agent of each host          [namespaces of this kernel]
+//!          \- through wires --> agent of each director      [a kernel of its own, or as a host]
+//! ```
+//!
+//! One program, `lab-agent`, is the first process everywhere. It needs root, and Debian's packages that
+//! `scripts/lib/install` lists.
+
+pub mod agent;
+mod backend;
+mod clock;
+mod core;
+mod error;
+mod lab;
+mod lan;
+mod machine;
+mod plan;
+mod process;
+mod remote;
+mod switch;
+mod wait;
+
+pub use backend::Backend;
+pub use clock::{Moment, pause};
+pub use error::{Error, Result};
+pub use lab::Lab;
+pub use lan::Lan;
+pub use machine::Machine;
+pub use plan::{LanId, MachinePlan, Plan};
+pub use process::{Command, Exit, Finished, Process};
+pub use wait::{eventually, until};

@@ -1,0 +1,51 @@
+//! What runs inside the lab's machines: one program, `lab-agent`, that is the first process of each and does there what
+//! the lab asks for. It holds no policy, and it trusts whoever reaches its socket: that is the lab alone.
+
+mod children;
+pub(crate) mod guest;
+pub(crate) mod inits;
+pub(crate) mod protocol;
+mod root;
+mod serve;
+pub(crate) mod stream;
+
+/// The search path inside every machine.
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+mod freeze;
+pub(crate) mod shell;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The program `lab-agent`: does what its arguments say and returns its status.
+///
+/// - `wires`, `machine SETUP`, `power COMMAND...`: first processes, started by the lab
+/// - none, as the first process of a kernel: a director
+/// - `freeze PID`, `thaw PID`: all processes of a machine
+/// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
+#[must_use]
+pub fn main(arguments: &[String]) -> ExitCode {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["wires"] => return inits::wires(),
+        ["machine", setup] => return inits::machine(Path::new(setup)),
+        ["power", ..] => return inits::power(arguments.get(1..).unwrap_or_default()),
+        [] if std::process::id() == 1 => return guest::guest(),
+        ["freeze", pid] => number(pid).and_then(freeze::freeze).map(|()| ExitCode::SUCCESS),
+        ["thaw", pid] => number(pid).and_then(freeze::thaw).map(|()| ExitCode::SUCCESS),
+        ["shell", pid, machine, ..] => number(pid)
+            .and_then(|pid: u32| shell::shell(pid, machine, arguments.get(3..).unwrap_or_default())),
+        _ => Err(io::Error::other("usage: lab-agent shell PID MACHINE [COMMAND...]; the lab prints the process id")),
+    };
+    done.unwrap_or_else(|error| {
+        // When nobody reads the error there is still the status.
+        let _ = writeln!(io::stderr(), "lab-agent: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn number<T: std::str::FromStr>(word: &str) -> io::Result<T> {
+    word.parse().map_err(|_| io::Error::other(format!("{word:?} is no process id")))
+}

@@ -1,0 +1,171 @@
+//! The handle to a machine of a running lab: run programs on it, copy files, and do to it what happens to machines.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::{Core, Node, succeeded};
+use crate::error::{Error, Result};
+use crate::process::{Command, Finished, Process};
+
+/// How long copying a file may take.
+const COPY: Duration = Duration::from_secs(30);
+
+/// The largest file that [`Machine::get`] reads, in bytes: as much as is kept of a program's output.
+const FILE_LIMIT: usize = 64 << 20;
+
+/// A machine of a running lab. Clones are handles to the same one, and any thread may use them.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    core: Arc<Core>,
+    index: usize,
+}
+
+impl Machine {
+    pub(crate) fn new(core: Arc<Core>, index: usize) -> Self {
+        Self { core, index }
+    }
+
+    /// Its name in the plan.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.core.nodes.get(self.index).map_or("", |node| node.plan.name.as_str())
+    }
+
+    /// Runs a command and returns what it wrote on its standard output.
+    ///
+    /// # Errors
+    /// It does not return zero, or not in time; the error shows what it wrote.
+    pub fn run(&self, command: impl Into<Command>) -> Result<String> {
+        let command = command.into();
+        let finished = self.start(&command)?.finish(command.limit())?;
+        succeeded(self.name(), &command, finished)
+    }
+
+    /// Runs a command and returns how it ended, whichever way.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub fn try_run(&self, command: impl Into<Command>) -> Result<Finished> {
+        let command = command.into();
+        self.start(&command)?.finish(command.limit())
+    }
+
+    /// Starts a program that goes on, and is shown with its log when the test fails.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn(&self, command: impl Into<Command>) -> Result<Process> {
+        let process = self.start(&command.into())?;
+        self.node()?.processes().push(process.clone());
+        Ok(process)
+    }
+
+    /// Writes a file with the permissions rw-r--r--, and its directory if there is none. A director has it still after a
+    /// power cut.
+    ///
+    /// # Errors
+    /// The machine refuses.
+    pub fn put(&self, path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> Result<()> {
+        self.put_with_mode(path, contents, 0o644)
+    }
+
+    /// As [`Self::put`], with these permission bits.
+    ///
+    /// # Errors
+    /// The machine refuses.
+    pub fn put_with_mode(&self, path: impl AsRef<Path>, contents: impl AsRef<[u8]>, mode: u32) -> Result<()> {
+        let path = path.as_ref();
+        self.core
+            .route(self.index)?
+            .put(path, mode, contents.as_ref(), COPY)
+            .map_err(|why| Error::agent(self.name(), format!("writing {}: {why}", path.display())))
+    }
+
+    /// Reads a file of at most 64 MiB.
+    ///
+    /// # Errors
+    /// There is none, or it is larger.
+    pub fn get(&self, path: impl AsRef<Path>) -> Result<Vec<u8>> {
+        let path = path.as_ref();
+        self.core
+            .route(self.index)?
+            .get(path, FILE_LIMIT, COPY)
+            .map_err(|why| Error::agent(self.name(), format!("reading {}: {why}", path.display())))
+    }
+
+    /// Whether it has power.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.node().is_ok_and(Node::is_on)
+    }
+
+    /// Cuts its power: it does nothing any more from this moment, and what it had not written to its disk is lost.
+    ///
+    /// # Errors
+    /// It cannot be killed.
+    pub fn cut_power(&self) -> Result<()> {
+        self.core.cut_power(self.index)
+    }
+
+    /// Gives it power again and waits until it is up. Its files are there, its programs are not.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub fn power_on(&self) -> Result<()> {
+        self.core.power_on(self.index)
+    }
+
+    /// Stops all it does, as a suspended virtual machine: nothing is lost, and nothing answers.
+    ///
+    /// # Errors
+    /// It is off.
+    pub fn freeze(&self) -> Result<()> {
+        self.core.set_frozen(self.index, true)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It is off.
+    pub fn thaw(&self) -> Result<()> {
+        self.core.set_frozen(self.index, false)
+    }
+
+    /// Pulls the cable of a card (`eth0`): nothing passes it, and the card loses its carrier, on a director with a kernel
+    /// of its own about a tenth of a second later.
+    ///
+    /// # Errors
+    /// There is no such card.
+    pub fn unplug(&self, card: &str) -> Result<()> {
+        self.core.set_plugged(self.index, self.card(card)?, false)
+    }
+
+    /// Plugs the cable of a card in again.
+    ///
+    /// # Errors
+    /// There is no such card.
+    pub fn plug(&self, card: &str) -> Result<()> {
+        self.core.set_plugged(self.index, self.card(card)?, true)
+    }
+
+    /// The program that runs inside the lab's machines, as a path in this one.
+    pub(crate) fn agent_path(&self) -> String {
+        self.core.agent_path()
+    }
+
+    fn start(&self, command: &Command) -> Result<Process> {
+        Process::start(self.name(), &self.core.route(self.index)?, command)
+    }
+
+    fn node(&self) -> Result<&Node> {
+        self.core.node(self.index)
+    }
+
+    fn card(&self, name: &str) -> Result<usize> {
+        let count = self.node()?.plan.cards.len();
+        (0..count)
+            .find(|index| name == format!("eth{index}"))
+            .ok_or_else(|| Error::Plan(format!("{} has no card {name:?}", self.name())))
+    }
+}
