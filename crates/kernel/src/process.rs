@@ -1,1 +1,17 @@
-//! Being written.
+//! Processes: what the supervisor needs to start, restart, outlive and tidy up after its workers.
+//!
+//! - [`binary`]: the own program, kept open, to start workers from
+//! - [`pid_file`]: pid files in keepalived's form, locked while in use
+//! - [`daemonize`]: leaving the terminal
+//! - [`identity`]: name, capabilities, limits and namespace of the calling process
+//!
+//! It decides nothing: which process runs when is the daemon's business.
+
+pub mod binary;
+pub mod daemonize;
+pub mod identity;
+pub mod pid_file;
+
+pub use binary::OwnBinary;
+pub use daemonize::{Launcher, daemonize};
+pub use pid_file::{PidFile, PidFileError};
