@@ -1,1 +1,21 @@
-//! Status, events and commands that the daemon, the operator's command and the page share.
+//! What the processes of standfast say to each other: messages between supervisor and workers, status, events.
+//!
+//! - [`message`]: what goes over the channel of a worker
+//! - [`slice`](mod@slice): the part of the configuration that a worker gets
+//! - [`status`]: what is so
+//! - [`event`]: what has happened
+//! - [`code`]: values to bytes and back, with a version in front
+//!
+//! It opens no socket and decides nothing.
+
+pub mod code;
+pub mod event;
+pub mod message;
+pub mod slice;
+pub mod status;
+
+pub use code::{DecodeError, PROTOCOL_VERSION, decode, encode};
+pub use event::{Event, EventKind};
+pub use message::{Facility, FromWorker, Hello, LogSettings, Setup, ToWorker, WorkerKind, WorkerOptions};
+pub use slice::{CheckSlice, VrrpSlice};
+pub use status::{CheckStatus, InstanceStatus, ServiceStatus, Status, VrrpStatus};

@@ -1,0 +1,143 @@
+//! What goes over the channel between the supervisor and a worker.
+//!
+//! The supervisor speaks first: a [`ToWorker::Setup`] is in the channel before the worker exists, with the worker's
+//! configuration as a descriptor, so a worker that was restarted waits for nobody. The worker answers with
+//! [`FromWorker::Hello`], then [`FromWorker::Ready`], then what happens.
+
+use crate::event::Event;
+use crate::status::Status;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Which worker.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum WorkerKind {
+    /// Health checks and IPVS.
+    Check,
+    /// Advertisements and virtual addresses.
+    Vrrp,
+}
+
+impl WorkerKind {
+    /// Every kind, in the order in which keepalived starts its children.
+    pub const ALL: [Self; 2] = [Self::Check, Self::Vrrp];
+
+    /// The word for it on our own command line and in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Vrrp => "vrrp",
+        }
+    }
+
+    /// The name in the system's log, as keepalived's child has it.
+    #[must_use]
+    pub const fn log_identifier(self) -> &'static str {
+        match self {
+            Self::Check => "Keepalived_healthcheckers",
+            Self::Vrrp => "Keepalived_vrrp",
+        }
+    }
+}
+
+impl fmt::Display for WorkerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A syslog facility that keepalived's `-S` can name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Facility {
+    /// `user` (1).
+    User,
+    /// `daemon` (3), the default.
+    Daemon,
+    /// `local0` to `local7` (16 to 23), by the digit 0..=7.
+    Local(u8),
+}
+
+impl Facility {
+    /// The number that syslog knows it by, 0..=23.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::User => 1,
+            Self::Daemon => 3,
+            Self::Local(digit) => 16 + digit % 8,
+        }
+    }
+}
+
+/// How a process logs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// `-l`: on standard error as well.
+    pub console: bool,
+    /// Not `-G`: to journald, or to syslog where there is no journald.
+    pub system: bool,
+    /// `-S`.
+    pub facility: Facility,
+    /// How often `-D` was given: 0 is normal, 1 detailed, 2 and more everything.
+    pub detail: u8,
+}
+
+/// What of the command line concerns a worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct WorkerOptions {
+    /// `-X`: remove virtual addresses when leaving MASTER even if this run did not add them.
+    pub release_vips: bool,
+    /// `-V`: leave virtual addresses in place at stop, and send no resignation.
+    pub dont_release_vrrp: bool,
+    /// `-I`: leave the IPVS table as it is at stop.
+    pub dont_release_ipvs: bool,
+    /// `-a`: log every change of an address.
+    pub address_monitoring: bool,
+    /// `-m`: core files are wanted, so the process stays dumpable.
+    pub core_file: bool,
+}
+
+/// What a worker is told before anything else. The descriptor with it is a sealed memory file of the worker's slice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Setup {
+    /// What the supervisor takes the worker for; it must be what the worker takes itself for.
+    pub kind: WorkerKind,
+    /// How to log.
+    pub log: LogSettings,
+    /// From the command line.
+    pub options: WorkerOptions,
+}
+
+/// From the supervisor to a worker.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// The first message of a channel.
+    Setup(Setup),
+    /// Stop in order: resign, take addresses and services away as configured, end with status 0.
+    Shutdown,
+}
+
+/// Who a worker is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// What it does.
+    pub kind: WorkerKind,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// From a worker to the supervisor.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// The first message of a worker.
+    Hello(Hello),
+    /// It has its sockets and does its work.
+    Ready,
+    /// What is so now. Only the latest counts.
+    Status(Status),
+    /// As [`Self::Status`], too long for a message: it is in the sealed memory file that comes along.
+    LongStatus,
+    /// Something happened.
+    Event(Event),
+}

@@ -1,0 +1,146 @@
+//! Every message survives the way through bytes, and no bytes can do harm.
+
+#![expect(clippy::unwrap_used, reason = "a sample that cannot be made is a failed test")]
+
+use proptest::prelude::*;
+use standfast_api::{
+    CheckSlice, CheckStatus, DecodeError, Event, EventKind, Facility, FromWorker, Hello, InstanceStatus, LogSettings,
+    PROTOCOL_VERSION, ServiceStatus, Setup, Status, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, decode,
+    encode,
+};
+use standfast_model::ipvs::{DestinationKey, Family, Protocol, ServiceKey};
+use standfast_model::{Cause, Instant, Refusal, State, Transition, Vrid, VrrpCounters};
+use std::time::Duration;
+
+fn service() -> ServiceKey {
+    ServiceKey::Address { address: "192.0.2.1".parse().unwrap(), port: 53, protocol: Protocol::Udp }
+}
+
+fn setup() -> Setup {
+    Setup {
+        kind: WorkerKind::Vrrp,
+        log: LogSettings { console: true, system: false, facility: Facility::Local(7), detail: 2 },
+        options: WorkerOptions { dont_release_ipvs: true, ..WorkerOptions::default() },
+    }
+}
+
+fn status() -> Status {
+    let mut counters = VrrpCounters::default();
+    counters.advert_sent = u64::MAX;
+    counters.refuse(Refusal::NotListening);
+    Status::Vrrp(VrrpStatus {
+        at: Instant::from_nanos(u64::MAX),
+        instances: vec![InstanceStatus {
+            name: "VI_E".to_owned(),
+            interface: "eth0".parse().unwrap(),
+            vrid: Vrid::new(51).unwrap(),
+            state: State::Master,
+            since: Instant::ZERO,
+            priority: 150,
+            master: Some("fe80::1".parse().unwrap()),
+            counters,
+        }],
+    })
+}
+
+fn from_worker() -> Vec<FromWorker> {
+    let transition = Transition {
+        instance: "VI_E".to_owned(),
+        interface: "eth0".parse().unwrap(),
+        from: State::Backup,
+        to: State::Master,
+        cause: Cause::MasterSilent { waited: Duration::from_millis(3414) },
+        at: Instant::from_nanos(7),
+        priority: 150,
+    };
+    let server = DestinationKey { address: "2001:db8::2".parse().unwrap(), port: 80 };
+    let check = CheckStatus {
+        at: Instant::ZERO,
+        services: vec![ServiceStatus { key: service(), live: 1, total: 2, has_quorum: true, on_sorry_server: false }],
+    };
+    let event = |kind| FromWorker::Event(Event { at: Instant::from_nanos(9), kind });
+    vec![
+        FromWorker::Hello(Hello { kind: WorkerKind::Check, pid: 4_194_304 }),
+        FromWorker::Ready,
+        FromWorker::Status(status()),
+        FromWorker::Status(Status::Check(check)),
+        FromWorker::LongStatus,
+        event(EventKind::Transition(transition)),
+        event(EventKind::Server { service: service(), server, up: false, cause: "connection refused".to_owned() }),
+        event(EventKind::Quorum { service: service(), gained: true }),
+        event(EventKind::Lost { events: 3 }),
+    ]
+}
+
+#[test]
+fn every_message_comes_back_as_it_went() {
+    for message in [ToWorker::Setup(setup()), ToWorker::Shutdown] {
+        assert_eq!(decode::<ToWorker>(&encode(&message).unwrap()).unwrap(), message);
+    }
+    for message in from_worker() {
+        assert_eq!(decode::<FromWorker>(&encode(&message).unwrap()).unwrap(), message);
+    }
+}
+
+#[test]
+fn another_version_is_refused_by_number() {
+    let mut bytes = encode(&ToWorker::Shutdown).unwrap();
+    bytes[..2].copy_from_slice(&(PROTOCOL_VERSION + 1).to_le_bytes());
+    let error = decode::<ToWorker>(&bytes).unwrap_err();
+    assert_eq!(error, DecodeError::Version { found: PROTOCOL_VERSION + 1 });
+}
+
+#[test]
+fn a_message_cut_anywhere_or_with_a_tail_is_refused() {
+    for message in from_worker() {
+        let mut bytes = encode(&message).unwrap();
+        for length in 0..bytes.len() {
+            assert!(decode::<FromWorker>(&bytes[..length]).is_err(), "{length} bytes of {message:?}");
+        }
+        bytes.push(0);
+        assert_eq!(decode::<FromWorker>(&bytes).unwrap_err(), DecodeError::Trailing { bytes: 1 });
+    }
+}
+
+#[test]
+fn a_length_that_lies_costs_no_memory() {
+    // A status of instances, as many as the number says: 2^63.
+    let mut bytes = PROTOCOL_VERSION.to_le_bytes().to_vec();
+    bytes.extend([2, 0, 0]);
+    bytes.extend([0xff; 9]);
+    bytes.push(1);
+    assert!(matches!(decode::<FromWorker>(&bytes), Err(DecodeError::Malformed(_))));
+}
+
+#[test]
+fn facilities_have_the_numbers_of_syslog() {
+    assert_eq!(
+        [Facility::User, Facility::Daemon, Facility::Local(0), Facility::Local(7)].map(Facility::number),
+        [1, 3, 16, 23]
+    );
+    // A digit that no command line can give stays a facility all the same.
+    assert!((0..=u8::MAX).all(|digit| Facility::Local(digit).number() <= 23));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_a_value_or_an_error(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut bytes = PROTOCOL_VERSION.to_le_bytes().to_vec();
+        bytes.extend(body);
+        if let Ok(message) = decode::<FromWorker>(&bytes) {
+            // What was accepted is a value that can be said again.
+            prop_assert_eq!(decode::<FromWorker>(&encode(&message).unwrap()).unwrap(), message);
+        }
+        let _ = decode::<ToWorker>(&bytes);
+        let _ = decode::<VrrpSlice>(&bytes);
+        let _ = decode::<CheckSlice>(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_message_is_a_value_or_an_error(which in 0..9_usize, at in any::<prop::sample::Index>(), with in any::<u8>()) {
+        let mut bytes = encode(&from_worker()[which]).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = with;
+        let _ = decode::<FromWorker>(&bytes);
+    }
+}
