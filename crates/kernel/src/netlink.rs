@@ -234,26 +234,37 @@ impl Channel {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.dump_once(request) {
-                Ok((_, true)) if attempt < DUMP_ATTEMPTS => {}
-                Ok((dumped, _)) => return Ok(dumped),
-                Err(DumpError::Refused(refused)) => return Err(refused),
-                Err(DumpError::Socket(error)) => {
-                    self.broken = true;
-                    return Err(Refused::of_socket(&error));
-                }
+            match self.collect(request, NLM_F_DUMP)? {
+                (_, true) if attempt < DUMP_ATTEMPTS => {}
+                (dumped, _) => return Ok(dumped),
             }
         }
     }
 
+    /// Asks a single question and returns what comes before the acknowledgement.
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Vec<Dumped>, Refused> {
+        self.collect(request, NLM_F_ACK).map(|(answers, _)| answers)
+    }
+
     /// The second value says that the table changed meanwhile.
-    fn dump_once(&mut self, request: &[u8]) -> Result<(Vec<Dumped>, bool), DumpError> {
+    fn collect(&mut self, request: &[u8], flags: u16) -> Result<(Vec<Dumped>, bool), Refused> {
+        match self.try_collect(request, flags) {
+            Ok(collected) => Ok(collected),
+            Err(CollectError::Refused(refused)) => Err(refused),
+            Err(CollectError::Socket(error)) => {
+                self.broken = true;
+                Err(Refused::of_socket(&error))
+            }
+        }
+    }
+
+    fn try_collect(&mut self, request: &[u8], flags: u16) -> Result<(Vec<Dumped>, bool), CollectError> {
         self.mend()?;
         self.sequence = self.sequence.wrapping_add(1);
         let mut request = request.to_vec();
-        stamp(&mut request, NLM_F_REQUEST | NLM_F_DUMP, self.sequence);
+        stamp(&mut request, NLM_F_REQUEST | flags, self.sequence);
         self.socket.send(&request, 0)?;
-        let mut dumped = Vec::new();
+        let mut collected = Vec::new();
         let mut interrupted = false;
         loop {
             // Each datagram gets the full time: a long dump is not a hanging one.
@@ -264,33 +275,28 @@ impl Channel {
                 }
                 interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
                 match message.kind {
-                    NLMSG_DONE => {
-                        // The number behind it is an error, and there is none on very old kernels.
+                    // The end of a dump and of an answer: both with an error number, but for very old kernels.
+                    NLMSG_DONE | NLMSG_ERROR => {
                         return match parse_answer(&message) {
-                            Some(Err(refused)) => Err(DumpError::Refused(refused)),
-                            Some(Ok(())) | None => Ok((dumped, interrupted)),
+                            Some(Err(refused)) => Err(CollectError::Refused(refused)),
+                            Some(Ok(())) | None => Ok((collected, interrupted)),
                         };
-                    }
-                    NLMSG_ERROR => {
-                        if let Some(Err(refused)) = parse_answer(&message) {
-                            return Err(DumpError::Refused(refused));
-                        }
                     }
                     NLMSG_NOOP => {}
                     NLMSG_OVERRUN => return Err(io::Error::from_raw_os_error(libc::ENOBUFS).into()),
-                    kind => dumped.push((kind, message.payload.to_vec())),
+                    kind => collected.push((kind, message.payload.to_vec())),
                 }
             }
         }
     }
 }
 
-enum DumpError {
+enum CollectError {
     Refused(Refused),
     Socket(io::Error),
 }
 
-impl From<io::Error> for DumpError {
+impl From<io::Error> for CollectError {
     fn from(error: io::Error) -> Self {
         Self::Socket(error)
     }
