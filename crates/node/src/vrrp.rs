@@ -9,7 +9,8 @@ use standfast_model::ipvs::Family;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName, VirtualAddress};
 use standfast_net::{Change, Observed, ObservedAddress, Operation, diff};
 use standfast_vrrp::{Action, Event, InterfaceFacts, Output, Router};
-use standfast_wire::{Received, arp, ndisc};
+use standfast_wire::ndisc::Unsolicited;
+use standfast_wire::{Received, arp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -36,6 +37,9 @@ pub struct VrrpNode {
     config: VrrpConfig,
     router: Router,
     observed: Observed,
+    /// Where each of our addresses lives and whose it is: everything on the machine that is ours to touch. An
+    /// address whose link does not exist is not in it.
+    homes: BTreeMap<(InterfaceIndex, IpNet), InstanceId>,
     /// Interfaces the router has been told of, to tell it only of differences.
     told: BTreeMap<InterfaceName, Option<InterfaceFacts>>,
     /// Sockets that are open.
@@ -48,11 +52,14 @@ impl VrrpNode {
     /// A node that has not been started.
     #[must_use]
     pub fn new(config: VrrpConfig, router: Router) -> Self {
-        let told = config.instances.iter().flat_map(interfaces_of).map(|name| (name.clone(), None)).collect();
+        let of_groups = config.groups.iter().flat_map(|group| &group.track_interfaces).map(|t| &t.interface);
+        let names = config.instances.iter().flat_map(interfaces_of).chain(of_groups);
+        let told = names.map(|name| (name.clone(), None)).collect();
         Self {
             config,
             router,
             observed: Observed::default(),
+            homes: BTreeMap::new(),
             told,
             listening: BTreeMap::new(),
             restores: BTreeMap::new(),
@@ -83,18 +90,23 @@ impl VrrpNode {
         match input {
             Input::Start(observed) => {
                 self.observed = observed;
-                self.tell_interfaces(now, system);
+                self.links_changed(now, system);
                 self.feed(now, Event::Start, system);
                 // Addresses that a killed predecessor left behind go before anyone relies on them.
                 self.reconcile(now, system);
             }
             Input::Resync(observed) => {
                 self.observed = observed;
-                self.after_change(now, system);
+                self.links_changed(now, system);
+                self.restore_all(now, system);
             }
-            Input::Changed(change) => {
+            Input::Changed(change @ (Change::Link(_) | Change::LinkGone(_))) => {
                 self.observed.apply(change);
-                self.after_change(now, system);
+                self.links_changed(now, system);
+                self.restore_all(now, system);
+            }
+            Input::Changed(change @ (Change::Address(_) | Change::AddressGone { .. })) => {
+                self.address_changed(now, change, system);
             }
             Input::Packet(packet) => self.feed(now, Event::Packet(packet), system),
             Input::Wake => self.feed(now, Event::Wake, system),
@@ -107,9 +119,37 @@ impl VrrpNode {
         }
     }
 
-    fn after_change(&mut self, now: Instant, system: &mut impl System) {
-        self.tell_interfaces(now, system);
-        self.restore(now, system);
+    /// Links came, went or changed: find every address its home again, and tell the router.
+    fn links_changed(&mut self, now: Instant, system: &mut impl System) {
+        self.homes = self
+            .instances()
+            .flat_map(|(id, instance)| addresses_of(instance).map(move |address| (id, instance, address)))
+            .filter_map(|(id, instance, address)| Some(((self.home(instance, address)?, address.address), id)))
+            .collect();
+        self.listen(now, system);
+        for name in self.told.keys().cloned().collect::<Vec<_>>() {
+            self.tell(now, &name, system);
+        }
+    }
+
+    fn address_changed(&mut self, now: Instant, change: Change, system: &mut impl System) {
+        let (interface, address) = match &change {
+            Change::Address(new) => (new.interface, new.address),
+            Change::AddressGone { interface, address } => (*interface, *address),
+            Change::Link(_) | Change::LinkGone(_) => return,
+        };
+        self.observed.apply(change);
+        if let Some(id) = self.homes.get(&(interface, address)).copied() {
+            let concerned = |operation: &Operation| match operation {
+                Operation::Add { interface: i, address: a } => (*i, a.address) == (interface, address),
+                Operation::Remove { interface: i, address: a } => (*i, *a) == (interface, address),
+            };
+            for operation in self.operations_of(&[id]).into_iter().filter(concerned) {
+                self.restore(now, &operation, system);
+            }
+        } else if let Some(name) = self.observed.link(interface).map(|link| link.name.clone()) {
+            self.tell(now, &name, system);
+        }
     }
 
     /// Lets the router handle one event and does what it asks, then feeds back what the kernel refused.
@@ -168,30 +208,31 @@ impl VrrpNode {
         }
     }
 
-    /// Undoes what something else did to our addresses: those a master misses come back, within [`RestoreLimit`], and
-    /// those that a standby was given go, since two nodes would answer for them.
-    fn restore(&mut self, now: Instant, system: &mut impl System) {
+    fn restore_all(&mut self, now: Instant, system: &mut impl System) {
         for operation in self.operations() {
-            match &operation {
-                Operation::Remove { .. } => {
-                    self.apply(core::slice::from_ref(&operation), system);
-                }
-                Operation::Add { interface, address } => {
-                    let Some(instance) = self.owner(*interface, address.address) else { continue };
-                    if self.restores.entry(instance).or_default().allows(now) {
-                        self.put_back(now, instance, &operation, system);
-                    } else {
-                        let what = format!(
-                            "something else removed {} {} times in {} s",
-                            address.address,
-                            RestoreLimit::MOST,
-                            RestoreLimit::WINDOW.as_secs()
-                        );
-                        self.feed(now, Event::OperationFailed { instance, what: &what }, system);
-                    }
-                }
-            }
+            self.restore(now, &operation, system);
         }
+    }
+
+    /// Undoes what something else did to one of our addresses: one that a master misses comes back, within
+    /// [`RestoreLimit`], and one that a standby was given goes, since two nodes would answer for it.
+    fn restore(&mut self, now: Instant, operation: &Operation, system: &mut impl System) {
+        let Operation::Add { interface, address } = operation else {
+            self.apply(core::slice::from_ref(operation), system);
+            return;
+        };
+        let Some(instance) = self.homes.get(&(*interface, address.address)).copied() else { return };
+        if self.restores.entry(instance).or_default().allows(now) {
+            self.put_back(now, instance, operation, system);
+            return;
+        }
+        let what = format!(
+            "something else removed {} {} times in {} s",
+            address.address,
+            RestoreLimit::MOST,
+            RestoreLimit::WINDOW.as_secs()
+        );
+        self.feed(now, Event::OperationFailed { instance, what: &what }, system);
     }
 
     fn put_back(&mut self, now: Instant, instance: InstanceId, operation: &Operation, system: &mut impl System) {
@@ -208,16 +249,22 @@ impl VrrpNode {
     }
 
     fn operations(&self) -> Vec<Operation> {
+        let all: Vec<InstanceId> = self.instances().map(|(id, _)| id).collect();
+        self.operations_of(&all)
+    }
+
+    /// What separates the addresses of these instances from what the router wants of them.
+    fn operations_of(&self, instances: &[InstanceId]) -> Vec<Operation> {
         let mut ours = BTreeSet::new();
         let mut desired = Vec::new();
-        for (id, instance) in self.instances() {
-            let holds = self.router.holds(id);
-            for address in instance.addresses.iter().chain(&instance.excluded) {
-                if let Some(interface) = self.home(instance, address) {
-                    ours.insert((interface, address.address));
-                    if holds {
-                        desired.push((interface, address.clone()));
-                    }
+        for id in instances {
+            let Some(instance) = self.instance(*id) else { continue };
+            let holds = self.router.holds(*id);
+            for address in addresses_of(instance) {
+                let Some(interface) = self.home(instance, address) else { continue };
+                ours.insert((interface, address.address));
+                if holds {
+                    desired.push((interface, address.clone()));
                 }
             }
         }
@@ -250,8 +297,8 @@ impl VrrpNode {
                 (Operation::Add { interface, address }, Err(words)) => {
                     let what = format!("adding {}: {words}", address.address);
                     system.record(Record::Refused { what: what.clone() });
-                    let owner = self.owner(*interface, address.address);
-                    outcome.refused.extend(owner.map(|instance| (instance, what)));
+                    let owner = self.homes.get(&(*interface, address.address));
+                    outcome.refused.extend(owner.map(|instance| (*instance, what)));
                 }
                 (Operation::Remove { address, .. }, Err(words)) => {
                     system.record(Record::Refused { what: format!("removing {address}: {words}") });
@@ -261,32 +308,22 @@ impl VrrpNode {
         outcome
     }
 
-    /// Tells the router of every interface that differs from what it was told, and opens and closes sockets.
-    fn tell_interfaces(&mut self, now: Instant, system: &mut impl System) {
-        let names: Vec<InterfaceName> = self.told.keys().cloned().collect();
-        self.listen(now, system);
-        for name in names {
-            let facts = self.facts(&name);
-            if self.told.get(&name) == Some(&facts) {
-                continue;
-            }
-            self.told.insert(name.clone(), facts.clone());
-            self.feed(now, Event::Interface { name: &name, facts }, system);
+    /// Tells the router of an interface, if it matters and differs from what was told.
+    fn tell(&mut self, now: Instant, name: &InterfaceName, system: &mut impl System) {
+        let facts = self.facts(name);
+        match self.told.get_mut(name) {
+            Some(told) if *told != facts => told.clone_from(&facts),
+            Some(_) | None => return,
         }
+        self.feed(now, Event::Interface { name, facts }, system);
     }
 
     fn facts(&self, name: &InterfaceName) -> Option<InterfaceFacts> {
         let link = self.observed.link_named(name)?;
-        let virtual_here: BTreeSet<IpNet> = self
-            .instances()
-            .flat_map(|(_, i)| i.addresses.iter().chain(&i.excluded).map(move |a| (i, a)))
-            .filter(|(instance, address)| self.home(instance, address) == Some(link.index))
-            .map(|(_, address)| address.address)
-            .collect();
         let sources = self
             .observed
             .addresses(link.index)
-            .filter(|a| !virtual_here.contains(&a.address))
+            .filter(|a| !self.homes.contains_key(&(link.index, a.address)))
             .map(|a| a.address.addr())
             .collect();
         Some(InterfaceFacts { index: link.index, up: link.up && link.running, sources })
@@ -331,17 +368,14 @@ impl VrrpNode {
 
     /// One gratuitous ARP or neighbour advertisement per address and round, in configured order.
     fn announcement(&self, id: InstanceId, rounds: u32) -> Vec<Frame> {
-        let Some((_, instance)) = self.instances().find(|(other, _)| *other == id) else { return Vec::new() };
-        let round: Vec<Frame> = instance
-            .addresses
-            .iter()
-            .chain(&instance.excluded)
+        let Some(instance) = self.instance(id) else { return Vec::new() };
+        let round: Vec<Frame> = addresses_of(instance)
             .filter_map(|address| {
                 let link = self.observed.link(self.home(instance, address)?)?;
                 let mac = link.mac.filter(|_| !link.no_arp)?;
                 let bytes = match address.address.addr() {
-                    IpAddr::V4(address) => arp::gratuitous(mac, address),
-                    IpAddr::V6(address) => ndisc::unsolicited(mac, address),
+                    IpAddr::V4(address) => arp::Frame::gratuitous(mac, address).emit().to_vec(),
+                    IpAddr::V6(address) => Unsolicited { address, mac, router: true }.emit().to_vec(),
                 };
                 Some(Frame { interface: link.index, bytes })
             })
@@ -353,21 +387,12 @@ impl VrrpNode {
         (0..).map(InstanceId).zip(&self.config.instances)
     }
 
-    fn instances_on(&self, name: &InterfaceName, family: Family) -> Vec<InstanceId> {
-        self.instances().filter(|(_, i)| i.interface == *name && i.family == family).map(|(id, _)| id).collect()
+    fn instance(&self, id: InstanceId) -> Option<&Instance> {
+        self.config.instances.get(usize::try_from(id.0).ok()?)
     }
 
-    /// The instance whose address this is.
-    fn owner(&self, interface: InterfaceIndex, address: IpNet) -> Option<InstanceId> {
-        self.instances()
-            .find(|(_, instance)| {
-                instance
-                    .addresses
-                    .iter()
-                    .chain(&instance.excluded)
-                    .any(|a| a.address == address && self.home(instance, a) == Some(interface))
-            })
-            .map(|(id, _)| id)
+    fn instances_on(&self, name: &InterfaceName, family: Family) -> Vec<InstanceId> {
+        self.instances().filter(|(_, i)| i.interface == *name && i.family == family).map(|(id, _)| id).collect()
     }
 
     /// The link an address lives on, if it exists.
@@ -386,9 +411,14 @@ struct Outcome {
     refused: Vec<(InstanceId, String)>,
 }
 
+/// Every address of an instance, in the order in which they are announced.
+fn addresses_of(instance: &Instance) -> impl Iterator<Item = &VirtualAddress> {
+    instance.addresses.iter().chain(&instance.excluded)
+}
+
 /// Every interface whose state matters to an instance.
 fn interfaces_of(instance: &Instance) -> impl Iterator<Item = &InterfaceName> {
-    let addresses = instance.addresses.iter().chain(&instance.excluded).filter_map(|a| a.interface.as_ref());
+    let homes = addresses_of(instance).filter_map(|a| a.interface.as_ref());
     let tracked = instance.track_interfaces.iter().map(|t| &t.interface);
-    core::iter::once(&instance.interface).chain(addresses).chain(tracked)
+    core::iter::once(&instance.interface).chain(homes).chain(tracked)
 }
