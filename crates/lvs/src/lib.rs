@@ -1,14 +1,27 @@
 //! Pool policy and the IPVS table: from check verdicts to the table that should be, and from there to the operations
 //! that make the kernel's table so.
 //!
-//! It performs no check and sends no message, and reads no clock.
+//! [`Director`] owns every virtual server of the node. It performs no check and sends no message, and reads no clock:
+//! it says which check to perform, when to read the kernel's table and what to change in it.
 
+mod checker;
 pub mod diff;
+pub mod director;
 pub mod listing;
+pub mod notice;
+pub mod output;
+mod pool;
+mod random;
+mod reconcile;
+pub mod status;
 pub mod table;
 pub mod verdict;
 
 pub use diff::diff;
+pub use director::{CheckerId, Director, Event};
 pub use listing::{Activity, Connections, Information, Listing};
+pub use notice::{Notice, ServerName, Weights};
+pub use output::{Action, Output};
+pub use status::{ServerStatus, ServiceStatus};
 pub use table::{Entry, Operation, Row, Table};
 pub use verdict::{Inability, Reason, Verdict};

@@ -41,7 +41,8 @@ pub type Activity = BTreeMap<(ServiceKey, DestinationKey), Connections>;
 
 /// Displays a table as `ipvsadm -Ln` does, with a newline behind each line.
 ///
-/// Services are in ipvsadm's order: IPv4 before IPv6 before firewall marks, then by transport, address and port.
+/// Services are in ipvsadm's order: IPv4 before IPv6 before firewall marks, then by transport, address and port. (Where
+/// ipvsadm's comparison of IPv4 addresses overflows, and puts 192.0.2.1 before 9.0.0.1, this one does not.)
 #[derive(Clone, Copy, Debug)]
 pub struct Listing<'a> {
     table: &'a Table,
@@ -121,15 +122,15 @@ fn service(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
     writeln!(f)
 }
 
-/// The flags in brackets, under the names that the scheduler gives them.
+/// The flags in brackets, under the names that the scheduler gives them; `sh` and `mh` have no third one.
 fn flags(f: &mut fmt::Formatter<'_>, service: &Service) -> fmt::Result {
-    let (first, second) = match service.scheduler.as_str() {
-        "sh" => ("sh-fallback", "sh-port"),
-        "mh" => ("mh-fallback", "mh-port"),
-        _ => ("flag-1", "flag-2"),
+    let names = match service.scheduler.as_str() {
+        "sh" => [Some("sh-fallback"), Some("sh-port"), None],
+        "mh" => [Some("mh-fallback"), Some("mh-port"), None],
+        _ => [Some("flag-1"), Some("flag-2"), Some("flag-3")],
     };
-    let named = [(service.flags.first, first), (service.flags.second, second), (service.flags.third, "flag-3")];
-    let set: Vec<&str> = named.into_iter().filter_map(|(set, name)| set.then_some(name)).collect();
+    let flags = [service.flags.first, service.flags.second, service.flags.third];
+    let set: Vec<&str> = flags.into_iter().zip(names).filter_map(|(set, name)| name.filter(|_| set)).collect();
     if set.is_empty() { Ok(()) } else { write!(f, " ({})", set.join(",")) }
 }
 

@@ -1,0 +1,219 @@
+//! Keeps the kernel's table equal to the desired one: when to read it, what to send, what to do about refusals.
+//!
+//! IPVS tells nobody of changes, so the table is read at intervals and set right where someone else changed our part
+//! of it. Between two readings the table is taken to be what the last reading and our own operations made of it. This
+//! module decides nothing about what is desired.
+
+use crate::diff::diff;
+use crate::notice::Notice;
+use crate::output::{Action, Output};
+use crate::table::{Entry, Operation, Row, Table};
+use core::time::Duration;
+use standfast_model::Instant;
+use standfast_model::ipvs::{Destination, DestinationKey, ServiceKey};
+use std::collections::BTreeSet;
+
+/// From one reading of the table to the next: how long a change by someone else can last. Shorter would cost more than
+/// it mends, since a reading asks the kernel once for every service.
+const READ_INTERVAL: Duration = Duration::from_secs(10);
+
+/// From a refusal, or a reading that failed, to the next reading. Doubles while it goes on, up to [`READ_INTERVAL`]: the
+/// reason (a module being loaded, memory) may be gone in a moment, or never.
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+
+/// The reading of the kernel's table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reading {
+    /// Not begun, or ended for good.
+    Off,
+    /// Asked for; nothing is applied until it comes in, since it might show the table before or after.
+    Asked,
+    /// The next one is due.
+    Due(Instant),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Reconciler {
+    ours: BTreeSet<ServiceKey>,
+    desired: Table,
+    /// The kernel's table as far as we know; none before the first reading.
+    known: Option<Table>,
+    /// Services whose desired rows changed since they were last compared.
+    changed: BTreeSet<ServiceKey>,
+    /// Since when something waits to be applied.
+    changed_since: Option<Instant>,
+    reading: Reading,
+    retry: Duration,
+    reading_failed: bool,
+    refused: BTreeSet<Row>,
+}
+
+impl Reconciler {
+    pub(crate) fn new(desired: Table) -> Self {
+        Self {
+            ours: desired.services.keys().copied().collect(),
+            desired,
+            known: None,
+            changed: BTreeSet::new(),
+            changed_since: None,
+            reading: Reading::Off,
+            retry: SHORTEST_RETRY,
+            reading_failed: false,
+            refused: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn desired(&self) -> &Table {
+        &self.desired
+    }
+
+    /// Puts a whole service into the desired table.
+    pub(crate) fn set_service(&mut self, now: Instant, entry: Entry) {
+        self.mark(now, entry.service.key);
+        self.desired.services.insert(entry.service.key, entry);
+    }
+
+    /// Puts one row into the desired table, or takes it out.
+    pub(crate) fn set_row(&mut self, now: Instant, service: ServiceKey, key: DestinationKey, row: Option<Destination>) {
+        self.mark(now, service);
+        if let Some(entry) = self.desired.services.get_mut(&service) {
+            match row {
+                Some(destination) => entry.destinations.insert(key, destination),
+                None => entry.destinations.remove(&key),
+            };
+        }
+    }
+
+    fn mark(&mut self, now: Instant, service: ServiceKey) {
+        self.changed.insert(service);
+        self.changed_since.get_or_insert(now);
+    }
+
+    pub(crate) fn start(&mut self, out: &mut Output) {
+        self.reading = Reading::Asked;
+        out.push(Action::Dump);
+    }
+
+    /// When [`Self::wake`] has something to do. Changes are due in the moment they are made, but applied on the wake
+    /// and not within the event that made them, so that all verdicts that came in together cost one comparison.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        match self.reading {
+            Reading::Off | Reading::Asked => None,
+            Reading::Due(due) => {
+                let apply = self.changed_since.filter(|_| self.known.is_some());
+                Some(apply.map_or(due, |since| since.min(due)))
+            }
+        }
+    }
+
+    pub(crate) fn wake(&mut self, now: Instant, out: &mut Output) {
+        match self.reading {
+            Reading::Off | Reading::Asked => {}
+            Reading::Due(due) if due <= now => self.start(out),
+            Reading::Due(_) => self.apply_changes(out),
+        }
+    }
+
+    fn apply_changes(&mut self, out: &mut Output) {
+        let Some(known) = &mut self.known else { return };
+        self.changed_since = None;
+        let operations = diff(&self.desired, known, &core::mem::take(&mut self.changed));
+        send(known, operations, out);
+    }
+
+    /// The table was read. Compares all of ours and applies what is missing; what nobody here had changed and the
+    /// kernel had not refused must have been someone else's doing, and is told.
+    pub(crate) fn observed(&mut self, now: Instant, table: Table, out: &mut Output) {
+        if self.reading == Reading::Off {
+            return;
+        }
+        self.reading_failed = false;
+        let operations = diff(&self.desired, &table, &self.ours);
+        if self.known.is_some() {
+            let ours = |o: &&Operation| self.changed.contains(&o.row().0) || is_refused(&self.refused, o.row());
+            let mut mended = operations.iter().filter(|o| !ours(o));
+            if let Some(first) = mended.next().cloned() {
+                out.notice(Notice::TableMended { operations: 1 + mended.count(), first });
+            }
+        }
+        let missing: BTreeSet<Row> = operations.iter().map(Operation::row).collect();
+        self.refused.retain(|row| missing.contains(row));
+        if self.refused.is_empty() {
+            self.retry = SHORTEST_RETRY;
+        }
+        self.changed.clear();
+        self.changed_since = None;
+        self.reading = Reading::Due(now + READ_INTERVAL);
+        send(self.known.insert(table), operations, out);
+    }
+
+    /// The table could not be read. What is known of it stays in use until it can.
+    pub(crate) fn reading_failed(&mut self, now: Instant, error: String, out: &mut Output) {
+        if self.reading == Reading::Off {
+            return;
+        }
+        if !self.reading_failed {
+            self.reading_failed = true;
+            out.notice(Notice::DumpFailed { error });
+        }
+        self.reading = Reading::Due(now + self.next_retry());
+    }
+
+    /// The kernel refused an operation: what is known of its row is wrong, so the table is read again soon.
+    pub(crate) fn refused(&mut self, now: Instant, operation: Operation, error: String, out: &mut Output) {
+        let row = operation.row();
+        let told = is_refused(&self.refused, row);
+        self.refused.insert(row);
+        if !told {
+            out.notice(Notice::Refused { operation, error });
+        }
+        match self.reading {
+            Reading::Off | Reading::Asked => {}
+            // All refusals of one batch share one reading.
+            Reading::Due(due) if due <= now + self.retry => {}
+            Reading::Due(due) => self.reading = Reading::Due(due.min(now + self.next_retry())),
+        }
+    }
+
+    fn next_retry(&mut self) -> Duration {
+        let pause = self.retry;
+        self.retry = pause.saturating_mul(2).min(READ_INTERVAL);
+        pause
+    }
+
+    /// Takes our services out, or leaves all as it is. Nothing happens after that.
+    pub(crate) fn shutdown(&mut self, keep_table: bool, out: &mut Output) {
+        let asked = self.reading == Reading::Asked;
+        self.reading = Reading::Off;
+        if keep_table {
+            return;
+        }
+        self.desired = Table::default();
+        let operations = match &self.known {
+            Some(known) if !asked && self.refused.is_empty() => diff(&self.desired, known, &self.ours),
+            // What the kernel holds is not certain, and removing what is not there does no harm.
+            Some(_) | None => self.ours.iter().map(|key| Operation::RemoveService(*key)).collect(),
+        };
+        if !operations.is_empty() {
+            out.push(Action::Apply(operations));
+        }
+    }
+}
+
+/// Sends operations and takes them as done; one that is not comes back as a refusal.
+fn send(known: &mut Table, operations: Vec<Operation>, out: &mut Output) {
+    if operations.is_empty() {
+        return;
+    }
+    for operation in &operations {
+        known.apply(operation);
+    }
+    out.push(Action::Apply(operations));
+}
+
+/// Whether the row, or the service that it belongs to, was refused: a destination cannot be added to a service that
+/// could not.
+fn is_refused(refused: &BTreeSet<Row>, row: Row) -> bool {
+    refused.contains(&row) || refused.contains(&(row.0, None))
+}
