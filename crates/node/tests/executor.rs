@@ -1,4 +1,5 @@
 //! The node against a machine that is a value: what reaches the kernel, and in which order.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
 
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::{Authentication, Garp, InitialState, Instance, Preempt};
