@@ -67,22 +67,28 @@ impl fmt::Display for Moment {
 /// How CLOCK_REALTIME, in which captures are stamped, lies to the lab's clock. It holds for as long as nobody sets the
 /// machine's time.
 #[derive(Clone, Copy, Debug)]
-pub struct RealTimeOffset {
+pub(crate) struct RealTimeOffset {
     realtime_minus_monotonic_nanos: u64,
 }
 
 impl RealTimeOffset {
     /// Reads both clocks.
     #[must_use]
-    pub fn measure() -> Self {
+    pub(crate) fn measure() -> Self {
         let monotonic = read(ClockId::Monotonic);
         Self { realtime_minus_monotonic_nanos: read(ClockId::Realtime).saturating_sub(monotonic) }
     }
 
     /// The moment of a CLOCK_REALTIME stamp, given in nanoseconds of the epoch.
     #[must_use]
-    pub const fn moment(self, realtime_nanos: u64) -> Moment {
+    pub(crate) const fn moment(self, realtime_nanos: u64) -> Moment {
         Moment { nanos: realtime_nanos.saturating_sub(self.realtime_minus_monotonic_nanos) }
+    }
+
+    /// The CLOCK_REALTIME stamp of a moment, in nanoseconds of the epoch.
+    #[must_use]
+    pub(crate) const fn realtime(self, moment: Moment) -> u64 {
+        moment.nanos.saturating_add(self.realtime_minus_monotonic_nanos)
     }
 }
 

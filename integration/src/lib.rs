@@ -18,24 +18,36 @@
 
 pub mod agent;
 mod backend;
+mod capture;
 mod clock;
 mod core;
+mod dns;
 mod error;
+mod frames;
+mod ipvs;
 mod lab;
 mod lan;
 mod machine;
 mod plan;
+mod probe;
 mod process;
 mod remote;
+pub mod seed;
+mod servers;
 mod switch;
 mod wait;
 
 pub use backend::Backend;
+pub use capture::{Capture, Seen};
 pub use clock::{Moment, pause};
 pub use error::{Error, Result};
+pub use frames::{Advert, Arp, Content, Frame, Mac, Neighbour};
+pub use ipvs::{IpvsServer, IpvsService, IpvsTable};
 pub use lab::Lab;
 pub use lan::Lan;
 pub use machine::Machine;
 pub use plan::{LanId, MachinePlan, Plan};
+pub use probe::{Outage, Probe, Probing, Question, Report, Sample};
 pub use process::{Command, Exit, Finished, Process};
+pub use servers::WHO;
 pub use wait::{eventually, until};

@@ -154,7 +154,7 @@ impl Machine {
         self.core.agent_path()
     }
 
-    fn start(&self, command: &Command) -> Result<Process> {
+    pub(crate) fn start(&self, command: &Command) -> Result<Process> {
         Process::start(self.name(), &self.core.route(self.index)?, command)
     }
 

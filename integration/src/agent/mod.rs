@@ -2,28 +2,29 @@
 //! the lab asks for. It holds no policy, and it trusts whoever reaches its socket: that is the lab alone.
 
 mod children;
+mod freeze;
 pub(crate) mod guest;
 pub(crate) mod inits;
+mod prober;
 pub(crate) mod protocol;
 mod root;
 mod serve;
-pub(crate) mod stream;
-
-/// The search path inside every machine.
-pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-mod freeze;
 pub(crate) mod shell;
+pub(crate) mod stream;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+
+/// The search path inside every machine.
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The program `lab-agent`: does what its arguments say and returns its status.
 ///
 /// - `wires`, `machine SETUP`, `power COMMAND...`: first processes, started by the lab
 /// - none, as the first process of a kernel: a director
 /// - `freeze PID`, `thaw PID`: all processes of a machine
+/// - `probe ...`: asks a service until it is told to stop, started by [`crate::Machine::probe`]
 /// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
@@ -35,6 +36,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         [] if std::process::id() == 1 => return guest::guest(),
         ["freeze", pid] => number(pid).and_then(freeze::freeze).map(|()| ExitCode::SUCCESS),
         ["thaw", pid] => number(pid).and_then(freeze::thaw).map(|()| ExitCode::SUCCESS),
+        ["probe", probe @ ..] => prober::probe(probe).map(|()| ExitCode::SUCCESS),
         ["shell", pid, machine, ..] => number(pid)
             .and_then(|pid: u32| shell::shell(pid, machine, arguments.get(3..).unwrap_or_default())),
         _ => Err(io::Error::other("usage: lab-agent shell PID MACHINE [COMMAND...]; the lab prints the process id")),
