@@ -1,7 +1,7 @@
 //! What can happen to a router.
 
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{InterfaceIndex, InterfaceName};
+use standfast_model::{Instant, InterfaceIndex, InterfaceName};
 use standfast_wire::Received;
 use std::net::IpAddr;
 
@@ -20,6 +20,14 @@ pub struct InterfaceFacts {
 /// living master is never deposed by a tie.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
+    /// Before [`Event::Start`]: a predecessor was killed as master. An instance whose last advertisement is so young
+    /// that no standby can have taken over starts as master at once; in a sync group all members must have one.
+    Adopt {
+        /// The instance.
+        instance: InstanceId,
+        /// When the predecessor sent its last advertisement.
+        advert_sent: Instant,
+    },
     /// The configuration and the first facts of all interfaces are known: begin.
     Start,
     /// An interface appeared, changed or (none) does not exist.

@@ -5,6 +5,21 @@
 
 pub mod event;
 pub mod output;
+pub mod timing;
+
+mod batch;
+mod deadlines;
+mod hear;
+mod links;
+mod machine;
+mod notices;
+mod phase;
+mod receive;
+mod router;
+mod status;
+mod units;
 
 pub use event::{Event, InterfaceFacts};
 pub use output::{Action, Notice, Output};
+pub use router::{Options, Router};
+pub use status::Status;

@@ -1,7 +1,7 @@
 //! What a router wants done, in the order in which it wants it done.
 
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{InterfaceIndex, Refusal, Transition};
+use standfast_model::{AdvertInterval, InterfaceIndex, Refusal, Transition};
 use std::net::IpAddr;
 
 /// One thing to do. Order matters: an advertisement leaves before the addresses move and before they are announced,
@@ -68,6 +68,24 @@ pub enum Notice {
         source: IpAddr,
         /// What differs, in words.
         detail: String,
+    },
+    /// Version 3: the master advertises at another interval than ours. It is followed (RFC 9568 7.1).
+    IntervalDiffers {
+        /// The instance.
+        instance: InstanceId,
+        /// Where it came from.
+        source: IpAddr,
+        /// Its interval.
+        theirs: AdvertInterval,
+        /// Ours.
+        ours: AdvertInterval,
+    },
+    /// Two routers have priority 255. The one with the lower address goes down to 254 and gives way.
+    OwnerClash {
+        /// The instance.
+        instance: InstanceId,
+        /// The other.
+        source: IpAddr,
     },
 }
 

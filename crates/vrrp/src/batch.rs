@@ -1,0 +1,52 @@
+//! What one event asks for, put in the order in which it must be done.
+//!
+//! Several instances may move in one instant. Every advertisement then leaves before the first address moves, and the
+//! addresses move once; whoever collects actions need not think of that order.
+
+use crate::output::{Action, Notice, Output};
+use standfast_model::Transition;
+use standfast_model::config::vrrp::InstanceId;
+
+/// Actions by kind; each kind keeps the order in which it was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    sends: Vec<Action>,
+    reconcile: bool,
+    announces: Vec<Action>,
+    records: Vec<Action>,
+}
+
+impl Batch {
+    pub(crate) fn send(&mut self, action: Action) {
+        self.sends.push(action);
+    }
+
+    pub(crate) fn reconcile(&mut self) {
+        self.reconcile = true;
+    }
+
+    /// Nothing for 0 rounds: that is how the configuration says that none is wanted.
+    pub(crate) fn announce(&mut self, instance: InstanceId, rounds: u32) {
+        if rounds > 0 {
+            self.announces.push(Action::Announce { instance, rounds });
+        }
+    }
+
+    pub(crate) fn transition(&mut self, transition: Transition) {
+        self.records.push(Action::Transition(transition));
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.records.push(Action::Notice(notice));
+    }
+
+    /// Moves everything into `out`: advertisements, one reconciliation, announcements, what to record.
+    pub(crate) fn flush(&mut self, out: &mut Output) {
+        out.actions.append(&mut self.sends);
+        if core::mem::take(&mut self.reconcile) {
+            out.actions.push(Action::Reconcile);
+        }
+        out.actions.append(&mut self.announces);
+        out.actions.append(&mut self.records);
+    }
+}

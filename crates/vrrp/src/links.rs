@@ -1,0 +1,98 @@
+//! What the interfaces mean for an instance: whether it can take part, from which address it sends, and how much its
+//! priority is worth.
+//!
+//! Pure functions of the configuration and the facts; it never acts on what it finds.
+
+use crate::event::InterfaceFacts;
+use standfast_model::config::vrrp::{Instance, SyncGroup, TrackedInterface};
+use standfast_model::ipvs::Family;
+use standfast_model::{Cause, InterfaceName};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What is known of every interface that exists.
+pub(crate) type Facts = BTreeMap<InterfaceName, InterfaceFacts>;
+
+fn is_up(facts: &Facts, interface: &InterfaceName) -> bool {
+    facts.get(interface).is_some_and(|facts| facts.up)
+}
+
+/// The address advertisements are sent from: `mcast_src_ip`, else the first of the interface (IPv6: the first
+/// link-local one).
+pub(crate) fn source(instance: &Instance, facts: &Facts) -> Option<IpAddr> {
+    // REQ: VRRP2-5.2.1-01 VRRP3-5.1.1.1-01 VRRP3-5.1.2.1-01
+    if instance.source.is_some() {
+        return instance.source;
+    }
+    let usable = |address: &&IpAddr| match (instance.family, address) {
+        (Family::Inet, IpAddr::V4(_)) => true,
+        (Family::Inet6, IpAddr::V6(address)) => address.is_unicast_link_local(),
+        (Family::Inet, IpAddr::V6(_)) | (Family::Inet6, IpAddr::V4(_)) => false,
+    };
+    facts.get(&instance.interface)?.sources.iter().find(usable).copied()
+}
+
+/// Everything an instance tracks: its own list, then its group's.
+fn tracked<'a>(instance: &'a Instance, group: Option<&'a SyncGroup>) -> impl Iterator<Item = &'a TrackedInterface> {
+    instance.track_interfaces.iter().chain(group.into_iter().flat_map(|group| &group.track_interfaces))
+}
+
+/// A weight as it counts: members of a sync group are in FAULT or not, together, so theirs count as 0 (keepalived
+/// without `sync_group_tracking_weight`).
+fn weight(entry: &TrackedInterface, group: Option<&SyncGroup>) -> i16 {
+    if group.is_some() { 0 } else { entry.weight }
+}
+
+/// The first reason why the instance cannot take part; none if it can.
+pub(crate) fn fault(instance: &Instance, group: Option<&SyncGroup>, facts: &Facts) -> Option<Cause> {
+    let interface = &instance.interface;
+    let Some(own) = facts.get(interface) else {
+        return Some(Cause::InterfaceMissing { interface: interface.clone() });
+    };
+    if !own.up && !instance.dont_track_primary {
+        return Some(Cause::LinkDown { interface: interface.clone() });
+    }
+    // REQ: VRRP3-5.1.2.1-01
+    if source(instance, facts).is_none() {
+        return Some(Cause::NoSourceAddress { interface: interface.clone() });
+    }
+    let homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
+    let tracked = tracked(instance, group).filter(|entry| weight(entry, group) == 0);
+    for (interface, reverse) in homes
+        .filter(|home| *home != interface)
+        .map(|home| (home, false))
+        .chain(tracked.map(|t| (&t.interface, t.reverse)))
+    {
+        match (facts.get(interface), reverse) {
+            (None, false) => return Some(Cause::InterfaceMissing { interface: interface.clone() }),
+            (Some(facts), false) if !facts.up => return Some(Cause::LinkDown { interface: interface.clone() }),
+            // `reverse` with weight 0: the interface must not be up.
+            (Some(facts), true) if facts.up => return Some(Cause::LinkDown { interface: interface.clone() }),
+            (Some(_), false | true) | (None, true) => {}
+        }
+    }
+    None
+}
+
+/// The sum of the weights of everything tracked: positive ones count while up, negative ones while down, and
+/// `reverse` turns the sign.
+pub(crate) fn weight_sum(instance: &Instance, group: Option<&SyncGroup>, facts: &Facts) -> i32 {
+    tracked(instance, group)
+        .map(|entry| {
+            let weight = i32::from(weight(entry, group));
+            let up = is_up(facts, &entry.interface);
+            let counts = (weight > 0 && up) || (weight < 0 && !up);
+            let sign = if entry.reverse { -1 } else { 1 };
+            if counts { sign * weight } else { 0 }
+        })
+        .fold(0, i32::saturating_add)
+}
+
+/// Every interface whose facts matter to an instance.
+pub(crate) fn interfaces<'a>(
+    instance: &'a Instance,
+    group: Option<&'a SyncGroup>,
+) -> impl Iterator<Item = &'a InterfaceName> {
+    let homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
+    core::iter::once(&instance.interface).chain(homes).chain(tracked(instance, group).map(|entry| &entry.interface))
+}

@@ -1,0 +1,388 @@
+//! One instance: its configuration, its phase, its counters, and every way into a phase.
+//!
+//! It knows no other instance: what a sync group makes of a move is decided in [`crate::units`].
+
+use crate::batch::Batch;
+use crate::links::{self, Facts};
+use crate::notices::Memory;
+use crate::output::Action;
+use crate::phase::{Backup, Master, Peer, Phase, unless_zero};
+use crate::receive::{advertised, group, wanted_authentication};
+use crate::timing;
+use core::time::Duration;
+use standfast_model::config::vrrp::{Authentication, Instance, InstanceId, SyncGroup};
+use standfast_model::{
+    AdvertInterval, Cause, Instant, InterfaceIndex, Priority, State, Transition, Version, VrrpCounters,
+};
+use standfast_wire::ipv4::Envelope;
+use standfast_wire::vrrp::{self, Address, Advert, Coverage, Protocol};
+use std::net::IpAddr;
+
+/// The first wait after the kernel refused an operation; it doubles with each refusal.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest wait: each retry of a router with the highest priority costs its LAN one lost mastership, so at most one
+/// a minute; and who mends the cause waits no longer than that.
+const RETRY_MOST: Duration = Duration::from_secs(60);
+
+/// A refusal so long after the one before starts with the first wait again.
+const RETRY_FORGET: Duration = Duration::from_secs(2 * 60);
+
+/// What an owner that met another owner has left (keepalived).
+const OWNER_YIELDED: Priority = match Priority::new(254) {
+    Some(priority) => priority,
+    None => Priority::DEFAULT,
+};
+
+/// One virtual router on this node.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) id: InstanceId,
+    pub(crate) config: Instance,
+    pub(crate) phase: Phase,
+    pub(crate) counters: VrrpCounters,
+    pub(crate) memory: Memory,
+    /// The effective priority.
+    pub(crate) priority: Priority,
+    /// Where it sends from; kept from the last facts.
+    pub(crate) interface: Option<InterfaceIndex>,
+    pub(crate) source: Option<IpAddr>,
+    /// Whether the own interface can carry a packet.
+    link_up: bool,
+    /// Its own reason not to take part, whatever its group says.
+    pub(crate) fault: Option<Cause>,
+    /// What the kernel refused, until it is tried again.
+    refused: Option<String>,
+    /// When it last refused anything, and how often in a row.
+    refused_at: Option<Instant>,
+    refusals: u32,
+    /// Another owner with a higher address was heard: 254 until the configuration is read again.
+    yielded_ownership: bool,
+    /// When a predecessor, killed as master, sent its last advertisement.
+    pub(crate) adopted: Option<Instant>,
+    identification: u16,
+    pub(crate) since: Option<Instant>,
+    pub(crate) last_transition: Option<Transition>,
+    /// The deadline that stands in the index.
+    pub(crate) armed: Option<Instant>,
+}
+
+impl Machine {
+    pub(crate) fn new(id: InstanceId, config: Instance) -> Self {
+        Self {
+            id,
+            phase: Phase::Init { begin_at: None },
+            counters: VrrpCounters::default(),
+            memory: Memory::default(),
+            priority: config.priority,
+            interface: None,
+            source: None,
+            link_up: false,
+            fault: None,
+            refused: None,
+            refused_at: None,
+            refusals: 0,
+            yielded_ownership: false,
+            adopted: None,
+            identification: 0,
+            since: None,
+            last_transition: None,
+            armed: None,
+            config,
+        }
+    }
+
+    /// Takes in what is known of the interfaces. The priority is left to [`Machine::reweigh`].
+    pub(crate) fn look(&mut self, group: Option<&SyncGroup>, facts: &Facts) {
+        let own = facts.get(&self.config.interface);
+        self.interface = own.map(|own| own.index);
+        self.link_up = own.is_some_and(|own| own.up);
+        self.source = links::source(&self.config, facts);
+        let refused = || self.refused.clone().map(|what| Cause::KernelRefused { what });
+        self.fault = links::fault(&self.config, group, facts).or_else(refused);
+    }
+
+    /// Computes the effective priority. A running `Master_Down_Timer` moves by the difference of the skews, so that
+    /// the order in which backups give up follows their priorities at once; a master says it with its next regular
+    /// advertisement.
+    pub(crate) fn reweigh(&mut self, now: Instant, weight_sum: i32) {
+        let before = self.skew_of_backup();
+        self.priority =
+            if self.yielded_ownership { OWNER_YIELDED } else { self.config.priority.with_weight(weight_sum) };
+        let after = self.skew_of_backup();
+        // REQ: KA-PRIO-01
+        if let Some(backup) = self.phase.backup_mut()
+            && before != after
+        {
+            backup.down_at = (backup.down_at + after - before).max(now);
+        }
+    }
+
+    /// Another owner has the higher address: no owner any more until the configuration is read again.
+    pub(crate) fn yield_ownership(&mut self) {
+        self.yielded_ownership = true;
+        self.priority = OWNER_YIELDED;
+    }
+
+    fn skew_of_backup(&self) -> Duration {
+        self.skew(self.phase.backup().map_or(self.config.advert_interval, |backup| backup.interval))
+    }
+
+    /// The skew time with a master's interval. An owner's stays an owner's after it yielded to another.
+    pub(crate) fn skew(&self, interval: AdvertInterval) -> Duration {
+        let priority = if self.config.priority.is_owner() { Priority::OWNER } else { self.priority };
+        timing::skew(self.config.version, priority, interval)
+    }
+
+    /// The master down interval with a master's interval.
+    pub(crate) fn down_interval(&self, interval: AdvertInterval) -> Duration {
+        interval.as_duration() * u32::from(self.config.down_timer_adverts) + self.skew(interval)
+    }
+
+    /// A master that was silent for so long must listen before it speaks: its Master_Down_Interval less half of its
+    /// skew, the time an advertisement may need to reach a standby that is about to take over.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let interval = self.config.advert_interval;
+        self.down_interval(interval) - self.skew(interval) / 2
+    }
+
+    /// For how long a master has said nothing, if that is so long that a standby must have taken over.
+    pub(crate) fn paused(&self, now: Instant) -> Option<Duration> {
+        let silent = now.since(self.phase.master()?.advert_sent);
+        if silent >= self.longest_silence() { Some(silent) } else { None }
+    }
+
+    /// Sends an advertisement. Every way to be master and every answer goes through here.
+    pub(crate) fn advertise(&mut self, now: Instant, batch: &mut Batch) {
+        if self.send(Some(self.priority), batch) {
+            self.counters.advert_sent += 1;
+        }
+        if let Some(master) = self.phase.master_mut() {
+            master.advert_sent = now;
+        }
+    }
+
+    /// Says that this master leaves. Where the link is down nothing can leave, and nothing is counted.
+    ///
+    /// Nor does a master resign that slept past its time: another is master by now, and is not to be disturbed.
+    fn resign(&mut self, now: Instant, batch: &mut Batch) {
+        // REQ: VRRP2-5.3.4-02
+        if self.link_up && self.paused(now).is_none() && self.send(None, batch) {
+            self.counters.advert_sent += 1;
+            self.counters.priority_zero_sent += 1;
+        }
+    }
+
+    fn send(&mut self, priority: Option<Priority>, batch: &mut Batch) -> bool {
+        let (Some(interface), Some(source)) = (self.interface, self.source) else { return false };
+        let destination = group(self.config.family);
+        let packet = match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                // REQ: VRRP2-7.2-03
+                self.identification = self.identification.checked_add(1).unwrap_or(1);
+                let envelope = Envelope { source, destination, identification: self.identification };
+                // REQ: VRRP3-5.2.8-03
+                self.advert(priority).emit_packet(&envelope, Coverage::PseudoHeader)
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => self.advert(priority).emit_message(source, destination),
+            // The source of an instance is looked up by its family, or refused by the configuration.
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        // REQ: VRRP2-5.2.2-01 VRRP2-7.2-01 VRRP3-5.1.1.2-01 VRRP3-5.1.2.2-01 VRRP3-7.2-01
+        batch.send(Action::Send { instance: self.id, interface, destination, packet });
+        true
+    }
+
+    fn advert<A: Address>(&self, priority: Option<Priority>) -> Advert<A> {
+        // REQ: VRRP3-6.1-02
+        let interval = self.config.advert_interval;
+        let protocol = match self.config.version {
+            Version::V2 => {
+                let authentication = match wanted_authentication(&self.config) {
+                    Authentication::None => vrrp::Authentication::None,
+                    Authentication::Pass(password) => vrrp::Authentication::Pass(password),
+                };
+                Protocol::V2 { interval, authentication }
+            }
+            Version::V3 => Protocol::V3 { interval },
+        };
+        // REQ: VRRP2-5.3.9-01
+        let addresses = advertised(&self.config).filter_map(A::of).collect();
+        Advert { vrid: self.config.vrid, priority, protocol, addresses }
+    }
+
+    /// Takes over: the advertisement first, then the addresses, then the announcements.
+    pub(crate) fn become_master(&mut self, now: Instant, cause: Cause, batch: &mut Batch) {
+        // REQ: VRRP2-6.4.1-01 VRRP2-6.4.2-04 VRRP3-6.4.1-01 VRRP3-6.4.2-04 VRRP2-8.2-03 VRRP3-8.1.2-02 VRRP3-8.2.2-02
+        let before = self.enter_master(now, now);
+        self.advertise(now, batch);
+        batch.reconcile();
+        // REQ: KA-GARP-01
+        batch.announce(self.id, self.config.garp.master_repeat);
+        self.record(now, before, cause, batch);
+    }
+
+    /// Goes on as the master that a predecessor was: the addresses are there, the neighbours know them. One round of
+    /// announcements is for the case that the predecessor died in the middle of a takeover.
+    pub(crate) fn adopt(&mut self, now: Instant, advert_sent: Instant, cause: Cause, batch: &mut Batch) {
+        let before = self.enter_master(now, advert_sent);
+        batch.reconcile();
+        batch.announce(self.id, 1);
+        self.record(now, before, cause, batch);
+    }
+
+    fn enter_master(&mut self, now: Instant, advert_sent: Instant) -> State {
+        let garp = self.config.garp;
+        let before = self.phase.state();
+        self.phase = Phase::Master(Master {
+            advert_at: (advert_sent + self.config.advert_interval.as_duration()).max(now),
+            advert_sent,
+            answered: None,
+            // REQ: KA-GARP-02
+            second_burst_at: unless_zero(now, garp.master_delay),
+            lower_burst_at: None,
+            refresh_from: unless_zero(now, garp.master_refresh).map(|at| at + garp.master_delay),
+        });
+        before
+    }
+
+    /// Listens for a full master down interval. `heard` is the master it yields to, with its interval.
+    pub(crate) fn become_backup(
+        &mut self,
+        now: Instant,
+        cause: Cause,
+        heard: Option<(Peer, AdvertInterval)>,
+        batch: &mut Batch,
+    ) {
+        // REQ: VRRP2-6.4.1-02 VRRP3-6.4.1-02 VRRP3-6.1-01 KA-FAULT-02
+        let interval = match self.config.version {
+            Version::V2 => self.config.advert_interval,
+            Version::V3 => heard.map_or(self.config.advert_interval, |(_, interval)| interval),
+        };
+        let backup = Backup {
+            down_at: now + self.down_interval(interval),
+            silent_since: now,
+            resigned: None,
+            interval,
+            master: heard.map(|(peer, _)| peer),
+            preempt_at: None,
+            wants_master: false,
+        };
+        let before = core::mem::replace(&mut self.phase, Phase::Backup(backup));
+        if before.is_master() {
+            batch.reconcile();
+        }
+        self.record(now, before.state(), cause, batch);
+    }
+
+    /// Stops taking part; a master resigns first.
+    pub(crate) fn become_fault(&mut self, now: Instant, cause: Cause, batch: &mut Batch) {
+        // REQ: KA-FAULT-01
+        self.leave_master(now, batch);
+        let refused_at = self.refused_at.filter(|_| self.refused.is_some());
+        let retry_at = refused_at.map(|at| (at + self.retry_delay()).max(now));
+        let before = core::mem::replace(&mut self.phase, Phase::Fault { cause: cause.clone(), retry_at });
+        self.record(now, before.state(), cause, batch);
+    }
+
+    /// Stops for good; a master resigns first, a backup says nothing.
+    pub(crate) fn become_stop(&mut self, now: Instant, batch: &mut Batch) {
+        // REQ: VRRP2-6.4.2-03 VRRP2-6.4.3-03 VRRP3-6.4.2-03 VRRP3-6.4.3-05
+        self.leave_master(now, batch);
+        let before = core::mem::replace(&mut self.phase, Phase::Stop);
+        self.record(now, before.state(), Cause::Shutdown, batch);
+    }
+
+    /// The stamp of a predecessor whose mastership can be taken on: so young that nobody else can be master.
+    pub(crate) fn adoptable(&self, now: Instant) -> Option<Instant> {
+        self.adopted.filter(|stamp| *stamp <= now && now.since(*stamp) < self.longest_silence())
+    }
+
+    fn leave_master(&mut self, now: Instant, batch: &mut Batch) {
+        if self.phase.is_master() {
+            self.resign(now, batch);
+            batch.reconcile();
+        }
+    }
+
+    /// The kernel refused what a master needs. Called in whatever state; the caller makes it a FAULT.
+    pub(crate) fn refuse(&mut self, now: Instant, what: &str) {
+        let long_ago = self.refused_at.is_none_or(|at| now.since(at) >= RETRY_FORGET);
+        // Several addresses refused at once are one failure.
+        if self.refused.is_none() {
+            self.refusals = if long_ago { 1 } else { self.refusals.saturating_add(1) };
+        }
+        self.refused = Some(what.to_owned());
+        self.refused_at = Some(now);
+        let delay = self.retry_delay();
+        if let Phase::Fault { retry_at, .. } = &mut self.phase {
+            *retry_at = Some(now + delay);
+        }
+    }
+
+    /// Lets the kernel be asked again.
+    pub(crate) fn retry(&mut self) {
+        self.refused = None;
+        if let Phase::Fault { retry_at, .. } = &mut self.phase {
+            *retry_at = None;
+        }
+    }
+
+    fn retry_delay(&self) -> Duration {
+        let doublings = self.refusals.saturating_sub(1).min(16);
+        (RETRY_FIRST * (1 << doublings)).min(RETRY_MOST)
+    }
+
+    /// Does what a master's deadlines ask for: the regular advertisement, at most one however late it is, and the
+    /// announcements.
+    pub(crate) fn fire(&mut self, now: Instant, batch: &mut Batch) {
+        let interval = self.config.advert_interval.as_duration();
+        let garp = self.config.garp;
+        if self.phase.master().is_some_and(|master| master.advert_at <= now) {
+            self.advertise(now, batch);
+        } else if self.phase.master().is_none() {
+            return;
+        }
+        let Some(master) = self.phase.master_mut() else { return };
+        if master.second_burst_at.is_some_and(|at| at <= now) {
+            master.second_burst_at = None;
+            batch.announce(self.id, garp.master_repeat);
+        }
+        if master.lower_burst_at.is_some_and(|at| at <= now) {
+            master.lower_burst_at = None;
+            batch.announce(self.id, garp.lower_prio_repeat);
+        }
+        if master.advert_at <= now {
+            // REQ: VRRP2-6.4.3-04 VRRP3-6.4.3-06
+            master.advert_at = timing::next_on_grid(master.advert_at, interval, now);
+            // REQ: KA-GARP-03
+            if let Some(from) = master.refresh_from.filter(|from| *from <= now) {
+                master.refresh_from = Some(timing::next_on_grid(from, garp.master_refresh, now));
+                batch.announce(self.id, garp.master_refresh_repeat);
+            }
+        }
+    }
+
+    fn record(&mut self, now: Instant, from: State, cause: Cause, batch: &mut Batch) {
+        let to = self.phase.state();
+        if to == State::Master {
+            self.counters.become_master += 1;
+        }
+        if from == State::Master {
+            self.counters.release_master += 1;
+        }
+        self.memory.forget();
+        self.since = Some(now);
+        let transition = Transition {
+            instance: self.config.name.clone(),
+            interface: self.config.interface.clone(),
+            from,
+            to,
+            cause,
+            at: now,
+            priority: self.priority.get(),
+        };
+        self.last_transition = Some(transition.clone());
+        batch.transition(transition);
+    }
+}

@@ -1,0 +1,230 @@
+//! Whether a received packet is an advertisement that an instance may act on, checked in keepalived's order: the first
+//! flaw decides the reason and the counter.
+//!
+//! It changes nothing: what a refused packet leaves behind is a counter and at times a line in the journal.
+
+use core::fmt;
+use standfast_model::config::vrrp::{Authentication, Instance};
+use standfast_model::ipvs::Family;
+use standfast_model::{AdvertInterval, Priority, Refusal, State, Version};
+use standfast_wire::Received;
+use standfast_wire::vrrp::{AuthType, Coverage, Error, GROUP_V4, GROUP_V6, View};
+use std::net::IpAddr;
+
+/// What an accepted advertisement says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Heard {
+    /// Who sent it.
+    pub(crate) source: IpAddr,
+    /// None is the 0 of a resignation.
+    pub(crate) priority: Option<Priority>,
+    /// The sender's interval.
+    pub(crate) interval: AdvertInterval,
+}
+
+/// What is wrong with a packet, with what its line in the journal needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flaw {
+    /// The octets are no valid message.
+    Octets(Error),
+    /// Came through a router, or nobody knows.
+    Ttl(Option<u8>),
+    /// The instance speaks another version.
+    Version { received: Version, expected: Version },
+    /// Nobody defines the authentication type.
+    AuthTypeUnknown(u8),
+    /// Another authentication type is configured.
+    AuthType { received: u8, expected: u8 },
+    /// Neither password is ever shown.
+    Password,
+    /// Version 2 asks for the same interval everywhere.
+    Interval { received: AdvertInterval, expected: AdvertInterval },
+    /// Not sent to the group.
+    Destination { received: IpAddr, expected: IpAddr },
+    /// Our own packet, or somebody has our address.
+    OwnAddress(IpAddr),
+    /// Nobody has the VRID.
+    UnknownVrid(u8),
+    /// The instance neither sends nor hears.
+    NotListening(State),
+}
+
+impl Flaw {
+    /// The counter it belongs to.
+    pub(crate) const fn refusal(&self) -> Refusal {
+        match self {
+            Self::Octets(error) => error.refusal(),
+            Self::Ttl(_) => Refusal::Ttl,
+            Self::Version { .. } => Refusal::Version,
+            Self::AuthTypeUnknown(_) => Refusal::AuthTypeUnknown,
+            Self::AuthType { .. } => Refusal::AuthTypeMismatch,
+            Self::Password => Refusal::AuthFailure,
+            Self::Interval { .. } => Refusal::Interval,
+            Self::Destination { .. } => Refusal::Destination,
+            Self::OwnAddress(_) => Refusal::OwnAddress,
+            Self::UnknownVrid(_) => Refusal::UnknownVrid,
+            Self::NotListening(_) => Refusal::NotListening,
+        }
+    }
+}
+
+impl From<Error> for Flaw {
+    fn from(error: Error) -> Self {
+        Self::Octets(error)
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Octets(error) => error.fmt(f),
+            Self::Ttl(Some(ttl)) => write!(f, "TTL {ttl}, expected 255"),
+            Self::Ttl(None) => f.write_str("TTL not known, expected 255"),
+            Self::Version { received, expected } => {
+                write!(f, "version {}, expected {}", received.get(), expected.get())
+            }
+            Self::AuthTypeUnknown(auth_type) => write!(f, "authentication type {auth_type} is not defined"),
+            Self::AuthType { received, expected } => {
+                write!(f, "authentication type {received}, expected {expected}")
+            }
+            Self::Password => f.write_str("password is not ours"),
+            Self::Interval { received, expected } => {
+                write!(f, "advertisement interval {received}, expected {expected}")
+            }
+            Self::Destination { received, expected } => write!(f, "sent to {received}, expected {expected}"),
+            Self::OwnAddress(address) => write!(f, "{address} is our own address"),
+            Self::UnknownVrid(vrid) => write!(f, "no instance has VRID {vrid} here"),
+            Self::NotListening(state) => write!(f, "the instance is in {state} state"),
+        }
+    }
+}
+
+/// The multicast group of a family.
+pub(crate) const fn group(family: Family) -> IpAddr {
+    match family {
+        Family::Inet => IpAddr::V4(GROUP_V4),
+        Family::Inet6 => IpAddr::V6(GROUP_V6),
+    }
+}
+
+/// How much of the checksum question is open: keepalived's default form is the only one accepted, so that garbage has
+/// one chance in 2^16 and not two.
+const COVERAGE: [Coverage; 1] = [Coverage::PseudoHeader];
+
+/// What a packet to a listening instance says, or its first flaw. `ours` are the addresses of the interface, which no
+/// other router can send from.
+///
+/// Also gives the view, for the comparison of addresses.
+pub(crate) fn check<'a>(
+    instance: &Instance,
+    ours: &[IpAddr],
+    packet: &Received<'a>,
+) -> Result<(Heard, View<'a>), Flaw> {
+    // REQ: VRRP2-7.1-01 VRRP2-7.1-07 VRRP3-7.1-01
+    // REQ: VRRP2-7.1-02 VRRP2-7.1-03
+    let view = View::of(packet)?;
+    view.check_len()?;
+    // REQ: VRRP2-5.2.3-02 VRRP3-5.1.1.3-01 VRRP3-5.1.2.3-01
+    if packet.ttl != Some(255) {
+        return Err(Flaw::Ttl(packet.ttl));
+    }
+    // REQ: VRRP3-8.4.2-01
+    let version = view.version()?;
+    if version != instance.version {
+        return Err(Flaw::Version { received: version, expected: instance.version });
+    }
+    let interval = match version {
+        Version::V2 => {
+            check_authentication(&wanted_authentication(instance), &view)?;
+            // REQ: VRRP2-7.1-06
+            let interval = view.interval()?;
+            if interval != instance.advert_interval {
+                return Err(Flaw::Interval { received: interval, expected: instance.advert_interval });
+            }
+            interval
+        }
+        // REQ: VRRP3-5.2.7-02 VRRP3-7.1-03 KA-BUG-02
+        Version::V3 => view.interval()?,
+    };
+    view.check_kind()?;
+    // REQ: VRRP3-5.2.5-01
+    view.check_count()?;
+    // REQ: KA-BUG-03
+    view.check_checksum(&COVERAGE)?;
+    // REQ: KA-UNI-02
+    let expected = group(instance.family);
+    if packet.destination != expected {
+        return Err(Flaw::Destination { received: packet.destination, expected });
+    }
+    // REQ: VRRP2-7.1-09
+    if ours.contains(&packet.source) || instance.source == Some(packet.source) {
+        return Err(Flaw::OwnAddress(packet.source));
+    }
+    Ok((Heard { source: packet.source, priority: Priority::new(view.priority()), interval }, view))
+}
+
+/// What authentication a version 2 instance asks for: none over IPv6, where there is no trailer (KA-V2V6-01).
+pub(crate) fn wanted_authentication(instance: &Instance) -> Authentication {
+    match (instance.version, instance.family) {
+        (Version::V2, Family::Inet) => instance.authentication,
+        (Version::V2, Family::Inet6) | (Version::V3, _) => Authentication::None,
+    }
+}
+
+fn check_authentication(wanted: &Authentication, view: &View<'_>) -> Result<(), Flaw> {
+    let received = view.auth_type();
+    // REQ: VRRP2-5.3.6-02
+    let known = match received {
+        AuthType::None | AuthType::SimpleText | AuthType::AuthenticationHeader => received,
+        AuthType::Unknown(other) => return Err(Flaw::AuthTypeUnknown(other)),
+    };
+    match wanted {
+        Authentication::None if known == AuthType::None => Ok(()),
+        Authentication::None => Err(Flaw::AuthType { received: received.octet(), expected: AuthType::None.octet() }),
+        // REQ: VRRP2A-5.3.10-01
+        Authentication::Pass(password) if known == AuthType::SimpleText => {
+            if view.password() == Some(*password) {
+                Ok(())
+            } else {
+                Err(Flaw::Password)
+            }
+        }
+        Authentication::Pass(_) => {
+            Err(Flaw::AuthType { received: received.octet(), expected: AuthType::SimpleText.octet() })
+        }
+    }
+}
+
+/// In which way the advertised addresses are not the configured ones; none if they are the same set, in whatever
+/// order (RFC 9568 5.2.9).
+pub(crate) fn address_difference(instance: &Instance, view: &View<'_>) -> Option<String> {
+    // REQ: VRRP3-5.2.9-03
+    let ours = || advertised(instance);
+    if view.addresses().eq(ours()) {
+        return None;
+    }
+    let missing = ours().filter(|address| !view.addresses().any(|theirs| theirs == *address)).count();
+    let surplus = view.addresses().filter(|theirs| !ours().any(|address| address == *theirs)).count();
+    if missing == 0 && surplus == 0 && view.addresses().len() == ours().count() {
+        return None;
+    }
+    let list = |addresses: &mut dyn Iterator<Item = IpAddr>| {
+        addresses.map(|address| address.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    Some(format!("received [{}], expected [{}]", list(&mut view.addresses()), list(&mut ours())))
+}
+
+/// The addresses an instance advertises, in configured order: those of its own family.
+pub(crate) fn advertised(instance: &Instance) -> impl Iterator<Item = IpAddr> {
+    let family = instance.family;
+    instance.addresses.iter().map(|entry| entry.address.addr()).filter(move |address| Family::from(*address) == family)
+}
+
+/// The VRID of a message, as far as it is long enough to have one.
+pub(crate) fn vrid_of(packet: &Received<'_>) -> Option<u8> {
+    match View::of(packet) {
+        Ok(view) => Some(view.vrid()),
+        // The second octet of even a cut-off message says whom it was meant for, so that its instance counts it.
+        Err(_) => packet.message.get(1).copied(),
+    }
+}

@@ -1,0 +1,71 @@
+//! What can be read from a router: for status, counters and tests. It changes nothing.
+
+use crate::phase::{Peer, Phase};
+use crate::router::Router;
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::{Cause, Instant, State, Transition, VrrpCounters};
+use std::net::IpAddr;
+
+/// One instance as an operator sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Status<'a> {
+    /// Its state.
+    pub state: State,
+    /// The effective priority, 1..=255.
+    pub priority: u8,
+    /// Since when it is in that state; none before the start.
+    pub since: Option<Instant>,
+    /// The master's address and priority: our own while master, else the last one accepted in this state.
+    pub master: Option<(IpAddr, u8)>,
+    /// Why it is in FAULT; none in any other state.
+    pub fault: Option<&'a Cause>,
+    /// The last change of state.
+    pub last_transition: Option<&'a Transition>,
+    /// When it sent its last advertisement as the master that it is; none in any other state. This is the stamp that
+    /// [`crate::Event::Adopt`] wants.
+    pub advert_sent: Option<Instant>,
+    /// The timer ran out, and the sync group holds it back.
+    pub held_back: bool,
+}
+
+impl Router {
+    /// Whether the kernel should hold the instance's addresses. False for an instance that does not exist.
+    #[must_use]
+    pub fn holds(&self, id: InstanceId) -> bool {
+        self.machine(id).is_some_and(|machine| machine.phase.is_master())
+    }
+
+    /// The state; [`State::Stop`] for an instance that does not exist.
+    #[must_use]
+    pub fn state(&self, id: InstanceId) -> State {
+        self.machine(id).map_or(State::Stop, |machine| machine.phase.state())
+    }
+
+    /// The counters; zeros for an instance that does not exist.
+    #[must_use]
+    pub fn counters(&self, id: InstanceId) -> &VrrpCounters {
+        self.machine(id).map_or(&self.nobody, |machine| &machine.counters)
+    }
+
+    /// Everything an operator wants to know of an instance, if it exists.
+    #[must_use]
+    pub fn status(&self, id: InstanceId) -> Option<Status<'_>> {
+        let machine = self.machine(id)?;
+        let (master, fault) = match &machine.phase {
+            Phase::Backup(backup) => (backup.master.map(|Peer { address, priority }| (address, priority.get())), None),
+            Phase::Master(_) => (machine.source.map(|source| (source, machine.priority.get())), None),
+            Phase::Fault { cause, .. } => (None, Some(cause)),
+            Phase::Init { .. } | Phase::Stop => (None, None),
+        };
+        Some(Status {
+            state: machine.phase.state(),
+            priority: machine.priority.get(),
+            since: machine.since,
+            master,
+            fault,
+            last_transition: machine.last_transition.as_ref(),
+            advert_sent: machine.phase.master().map(|master| master.advert_sent),
+            held_back: machine.phase.backup().is_some_and(|backup| backup.wants_master),
+        })
+    }
+}
