@@ -1,1 +1,26 @@
 //! Performs one health check and returns a verdict.
+//!
+//! It decides nothing: when a check runs, how often a failure is believed and what follows from it is `lvs`'s. It
+//! holds no state from one check to the next.
+//!
+//! Every check has a limit in time (`connect_timeout`) and holds one descriptor. Dropping the future of a check ends
+//! it at once and leaves nothing behind.
+
+mod deadline;
+mod errno;
+mod socket;
+mod tcp;
+
+pub use standfast_lvs::{Inability, Reason, Verdict};
+
+use standfast_model::config::lvs::Probe;
+
+/// Performs one attempt of a check. It must run inside a tokio runtime with I/O and time.
+///
+/// The verdict is [`Verdict::Unable`] when the reason lies on this machine (no descriptor left, no such local
+/// address, not permitted): that says nothing about the server.
+pub async fn run(probe: &Probe) -> Verdict {
+    match probe {
+        Probe::Tcp(connect) => tcp::check(connect).await,
+    }
+}
