@@ -10,7 +10,7 @@ use standfast_check::{Inability, Reason, Verdict};
 use standfast_model::InterfaceName;
 use standfast_model::config::lvs::{Connect, Probe};
 use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use support::{block_on, in_own_network, ip, without_descriptors};
 
 fn to(target: SocketAddr) -> Connect {
@@ -37,6 +37,17 @@ fn listener(address: &str) -> (TcpListener, SocketAddr) {
 /// An address of this machine where nobody listens.
 fn closed(address: &str) -> SocketAddr {
     listener(address).1
+}
+
+/// A listener that accepts nothing, with the one connection that it has room for: the kernel drops the handshake of
+/// the next.
+fn silent() -> ((Socket, TcpStream), SocketAddr) {
+    let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    full.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).unwrap();
+    full.listen(0).unwrap();
+    let target = full.local_addr().unwrap().as_socket().unwrap();
+    let first = TcpStream::connect(target).unwrap();
+    ((full, first), target)
 }
 
 fn failed(reason: Reason) -> Verdict {
@@ -66,13 +77,7 @@ fn a_closed_port_is_refused() {
 
 #[test]
 fn a_server_that_does_not_answer_fails_at_the_limit_and_not_before() {
-    // A listener that accepts nothing and has room for one: the kernel drops the second handshake.
-    let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    full.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).unwrap();
-    full.listen(0).unwrap();
-    let target = full.local_addr().unwrap().as_socket().unwrap();
-    let _first = std::net::TcpStream::connect(target).unwrap();
-
+    let (_silent, target) = silent();
     let timeout = Duration::from_millis(300);
     let (verdict, took) = support::timed(|| check(Connect { timeout, ..to(target) }));
     assert_eq!(verdict, failed(Reason::TimedOut { after: timeout }));
@@ -107,6 +112,22 @@ fn a_fixed_local_port_serves_one_check_after_the_other() {
         assert_eq!(check(Connect { bind_port: Some(port), ..to(target) }), Verdict::Ok);
         assert_eq!(listener.accept().unwrap().1.port(), port);
     }
+}
+
+#[test]
+fn two_checks_at_once_share_a_fixed_local_port() {
+    let (_listener, target) = listener("127.0.0.1:0");
+    let (_silent, slow) = silent();
+    let port = Some(closed("127.1.0.4:0").port());
+    let first = Probe::Tcp(Connect { bind_port: port, timeout: Duration::from_millis(300), ..to(slow) });
+    let second = Probe::Tcp(Connect { bind_port: port, ..to(target) });
+    let verdicts = block_on(async {
+        let first = tokio::spawn(async move { standfast_check::run(&first).await });
+        tokio::task::yield_now().await;
+        let second = standfast_check::run(&second).await;
+        (first.await.unwrap(), second)
+    });
+    assert_eq!(verdicts, (failed(Reason::TimedOut { after: Duration::from_millis(300) }), Verdict::Ok));
 }
 
 #[test]
