@@ -107,6 +107,12 @@ impl Lab {
         }
     }
 
+    /// The process id of its first process. When that process dies, everything of the lab dies.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.core.wires_pid
+    }
+
     /// The command that gives a shell on a machine from any terminal of this machine, for as long as the lab runs.
     #[must_use]
     pub fn shell_command(&self, machine: &str) -> String {
@@ -114,7 +120,7 @@ impl Lab {
     }
 
     /// Prints how to get a shell on each machine, and waits until this program is interrupted.
-    pub fn keep(&self) {
+    pub fn keep(&self) -> ! {
         let mut out = std::io::stderr().lock();
         // Nobody may be reading any more; then there is nobody to wait for either, but waiting is what was asked for.
         let _ = writeln!(out, "lab {} keeps running until this program is interrupted; a shell on each machine:", self.name());
