@@ -7,6 +7,8 @@
 mod decode;
 mod encode;
 mod names;
+#[cfg(test)]
+mod tests;
 
 pub use crate::netlink::{Outcome, REQUESTS_PER_SEND, Refused};
 pub use decode::{DestinationCounters, ServiceCounters, Traffic, decode_destination, decode_service};
@@ -261,7 +263,7 @@ fn instead(operation: &Operation, refused: &Refused) -> Option<Operation> {
 }
 
 #[cfg(test)]
-mod tests {
+mod apply_tests {
     use super::*;
     use standfast_model::ipvs::{Destination, Forwarding, Protocol, SchedulerFlags, Service};
 

@@ -8,7 +8,7 @@ mod encode;
 mod monitor;
 
 pub use crate::netlink::{Outcome, REQUESTS_PER_SEND, Refused};
-pub use decode::decode;
+pub use decode::{changes, decode};
 pub use monitor::{Monitor, MonitorEvent};
 
 use crate::netlink::Channel;

@@ -3,7 +3,7 @@
 //! Only the few attributes that a virtual router needs are looked at. A newer kernel's unknown ones, or one of a length
 //! that nobody expects, never cost us the link they belong to.
 
-use crate::netlink::attributes;
+use crate::netlink::{attributes, messages};
 use ipnet::IpNet;
 use netlink_packet_core::NlaBuffer;
 use netlink_packet_route::AddressFamily;
@@ -30,6 +30,11 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
+
+/// All that a datagram of the kernel tells, in its order; what cannot be read is passed over.
+pub fn changes(datagram: &[u8]) -> impl Iterator<Item = Change> {
+    messages(datagram).filter_map(|message| decode(message.kind, message.payload))
+}
 
 /// What a message says, by its type and the octets behind the netlink header.
 ///
@@ -120,4 +125,155 @@ fn text(attribute: &NlaBuffer<&[u8]>) -> Option<String> {
     let value = attribute.value();
     let end = value.iter().position(|octet| *octet == 0).unwrap_or(value.len());
     core::str::from_utf8(value.get(..end)?).ok().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// An attribute with its padding.
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut octets = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+        octets.resize(octets.len().next_multiple_of(4), 0);
+        octets
+    }
+
+    /// Link 7: Ethernet, UP and RUNNING, in the words of a kernel that also says things we do not know.
+    fn link_payload() -> Vec<u8> {
+        let mut payload = vec![0, 0];
+        payload.extend(1_u16.to_ne_bytes());
+        payload.extend(7_u32.to_ne_bytes());
+        payload.extend(0x41_u32.to_ne_bytes());
+        payload.extend([0; 4]);
+        payload.extend(attribute(0x3fff, b"from the future"));
+        payload.extend(attribute(IFLA_IFNAME, b"eth0\0"));
+        payload.extend(attribute(IFLA_MTU, &9000_u32.to_ne_bytes()));
+        payload.extend(attribute(IFLA_ADDRESS, &[2, 0, 0, 0, 0, 7]));
+        payload
+    }
+
+    fn link() -> Link {
+        Link {
+            index: InterfaceIndex(7),
+            name: "eth0".parse().unwrap(),
+            mac: Some(MacAddress([2, 0, 0, 0, 0, 7])),
+            up: true,
+            running: true,
+            loopback: false,
+            no_arp: false,
+            mtu: 9000,
+        }
+    }
+
+    fn address_payload(flags: u8, attributes: &[Vec<u8>]) -> Vec<u8> {
+        let mut payload = vec![2, 24, flags, 253];
+        payload.extend(7_u32.to_ne_bytes());
+        payload.extend(attributes.concat());
+        payload
+    }
+
+    #[test]
+    fn a_link_is_read_past_attributes_of_the_future() {
+        assert_eq!(decode(RTM_NEWLINK, &link_payload()), Some(Change::Link(link())));
+        assert_eq!(decode(RTM_DELLINK, &link_payload()), Some(Change::LinkGone(InterfaceIndex(7))));
+    }
+
+    #[test]
+    fn a_bridges_word_on_its_port_is_passed_over() {
+        let mut payload = link_payload();
+        payload[0] = u8::try_from(libc::AF_BRIDGE).unwrap();
+        assert_eq!(decode(RTM_NEWLINK, &payload), None);
+        assert_eq!(decode(RTM_DELLINK, &payload), None);
+    }
+
+    #[test]
+    fn a_hardware_address_that_is_not_ethernet_is_none() {
+        let mut payload = link_payload();
+        // ARPHRD_INFINIBAND, and its addresses have 20 octets.
+        payload[2..4].copy_from_slice(&32_u16.to_ne_bytes());
+        assert_eq!(decode(RTM_NEWLINK, &payload), Some(Change::Link(Link { mac: None, ..link() })));
+        let mut long = link_payload();
+        long.extend(attribute(IFLA_ADDRESS, &[1; 20]));
+        assert_eq!(decode(RTM_NEWLINK, &long), Some(Change::Link(Link { mac: None, ..link() })));
+    }
+
+    #[test]
+    fn a_link_that_no_configuration_can_name_is_none() {
+        for name in [&b"\xff\xfe\0"[..], b"\0", b"", b"sixteen-bytes-xx\0"] {
+            let mut payload = link_payload();
+            payload.extend(attribute(IFLA_IFNAME, name));
+            assert_eq!(decode(RTM_NEWLINK, &payload), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_wide_flags_of_an_address_overrule_the_narrow_ones() {
+        let local = attribute(IFA_LOCAL, &[192, 0, 2, 1]);
+        let read = |flags: u8, attributes: &[Vec<u8>]| match decode(RTM_NEWADDR, &address_payload(flags, attributes)) {
+            Some(Change::Address(address)) => address,
+            other => panic!("{other:?}"),
+        };
+        assert!(read(1, core::slice::from_ref(&local)).secondary);
+        assert!(!read(1, &[local.clone(), attribute(IFA_FLAGS, &0x80_u32.to_ne_bytes())]).secondary);
+        let whole = read(0, &[attribute(IFA_ADDRESS, &[192, 0, 2, 9]), local, attribute(IFA_PROTO, &[18])]);
+        assert_eq!(
+            whole,
+            ObservedAddress {
+                interface: InterfaceIndex(7),
+                address: "192.0.2.1/24".parse().unwrap(),
+                scope: 253,
+                secondary: false,
+                protocol: 18
+            }
+        );
+    }
+
+    #[test]
+    fn an_address_of_impossible_length_or_prefix_is_none() {
+        let local = attribute(IFA_LOCAL, &[192, 0, 2, 1]);
+        let mut payload = address_payload(0, &[local]);
+        payload[1] = 33;
+        assert_eq!(decode(RTM_NEWADDR, &payload), None);
+        for octets in [&[][..], &[1, 2, 3], &[0; 16]] {
+            assert_eq!(decode(RTM_NEWADDR, &address_payload(0, &[attribute(IFA_LOCAL, octets)])), None);
+        }
+        assert_eq!(decode(RTM_NEWADDR, &address_payload(0, &[])), None);
+    }
+
+    #[test]
+    fn every_cut_of_a_message_is_read_as_less_or_as_nothing() {
+        let payload = link_payload();
+        // The two octets of padding at the end are nobody's.
+        for length in 0..payload.len() - 2 {
+            let cut = decode(RTM_NEWLINK, &payload[..length]);
+            assert!(cut.is_none() || cut == Some(Change::Link(Link { mac: None, ..link() })), "{length}: {cut:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_the_decoder_panic(kind in 14_u16..24, payload in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(kind, &payload);
+        }
+
+        #[test]
+        fn no_change_of_a_good_message_makes_the_decoder_panic(
+            kind in 16_u16..22,
+            changed in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        ) {
+            let mut payload = link_payload();
+            for (place, octet) in changed {
+                let place = place.index(payload.len());
+                payload[place] = octet;
+            }
+            let _ = decode(kind, &payload);
+        }
+
+        #[test]
+        fn no_datagram_makes_the_decoder_panic(datagram in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = changes(&datagram).count();
+        }
+    }
 }

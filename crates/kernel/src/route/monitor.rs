@@ -3,9 +3,9 @@
 //! Subscribe first ([`Monitor::open`]), then dump, then take the changes: whatever happened in between is told again,
 //! and being told twice does no harm. It keeps no picture of its own.
 
-use super::decode::decode;
+use super::decode::changes;
 use crate::async_fd::AsyncFd;
-use crate::netlink::{messages, receive_now};
+use crate::netlink::receive_now;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use standfast_net::Change;
 use std::collections::VecDeque;
@@ -84,7 +84,7 @@ impl Monitor {
                 Ok(None) => return Ok(None),
                 Ok(Some(length)) => {
                     let datagram = self.buffer.get(..length).unwrap_or_default();
-                    self.pending.extend(messages(datagram).filter_map(|m| decode(m.kind, m.payload)));
+                    self.pending.extend(changes(datagram));
                 }
                 Err(error) if is_loss(&error) => {
                     self.discard()?;
