@@ -1,0 +1,162 @@
+//! Faults as they befall a cluster: each one changes kernels, LANs or lives, and the laws are told.
+//!
+//! It owns the effect and not the choice. A fault that does not apply (the machine is off already) does nothing.
+#![expect(clippy::indexing_slicing, reason = "machines, LANs and routers are numbered by the vectors that hold them")]
+
+use crate::fault::Fault;
+use crate::lan::{LanId, MachineId, Weather};
+use crate::laws::{Broken, Law, TOLD_WITHIN, broken};
+use crate::machine::{Director, Life};
+use crate::packet;
+use crate::world::World;
+use standfast_model::State;
+use standfast_node::Input;
+
+impl<D: Director> World<D> {
+    /// Lets a fault happen now.
+    pub(crate) fn befall(&mut self, fault: Fault) -> Result<(), Broken> {
+        self.trace.line(self.now, format_args!("{fault:?}"));
+        if fault.disturbs() {
+            self.laws.disturbed(self.now, &self.lans);
+        }
+        let disturbs = fault.disturbs();
+        self.strike_with(fault)?;
+        if disturbs {
+            // Again, because LANs may be whole or broken now that were not before.
+            self.laws.disturbed(self.now, &self.lans);
+            self.look();
+        }
+        Ok(())
+    }
+
+    fn strike_with(&mut self, fault: Fault) -> Result<(), Broken> {
+        match fault {
+            Fault::Carrier(id, lan, on) => self.on_kernel(id, |kernel| kernel.set_carrier(lan, on)),
+            Fault::Admin(id, lan, up) => self.on_kernel(id, |kernel| kernel.set_up(lan, up)),
+            Fault::Unplug(id, lan) => self.on_kernel(id, |kernel| kernel.unplug(lan)),
+            Fault::PlugIn(id, lan) => self.on_kernel(id, |kernel| kernel.plug_in(lan)),
+            Fault::TakeAddresses(id, router) => self.on_addresses(id, router, false),
+            Fault::GiveAddresses(id, router) => self.on_addresses(id, router, true),
+            Fault::RefuseAddress(id) => self.machines[id.0].kernel.refuse_additions(1),
+            Fault::Freeze(id) => self.machines[id.0].freeze(),
+            Fault::Thaw(id) => return self.thaw(id),
+            Fault::PowerCut(id) => self.power_cut(id),
+            Fault::Kill(id) => self.kill(id),
+            Fault::Stop(id) => return self.stop(id),
+            Fault::Start(id) => return self.start(id),
+            Fault::Split(lan, parts) => self.lans[lan.0].split(parts),
+            Fault::Heal(lan) => self.lans[lan.0].heal(),
+            Fault::Deafen(lan, from, to) => self.lans[lan.0].deafen(from, to),
+            Fault::Undeafen(lan, from, to) => self.lans[lan.0].undeafen(from, to),
+            Fault::Weather(lan, weather) => self.weather(lan, weather),
+            Fault::Resync(id) => {
+                let dump = self.machines[id.0].kernel.dump();
+                return self.act(id, Input::Resync(dump));
+            }
+            Fault::Noise(lan, noise) => {
+                if let Some(datagram) = packet::noise(&self.scenario, noise) {
+                    self.transmit(lan, None, datagram);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn on_kernel(&mut self, id: MachineId, change: impl FnOnce(&mut crate::kernel::Kernel)) {
+        if matches!(self.machines[id.0].life, Life::Off) {
+            return;
+        }
+        change(&mut self.machines[id.0].kernel);
+        self.upset(id);
+        self.tell(id);
+    }
+
+    /// For a moment the addresses of a machine need not follow its masters: the daemon has not been told yet.
+    fn upset(&mut self, id: MachineId) {
+        self.upset_until[id.0] = self.now + TOLD_WITHIN;
+    }
+
+    fn on_addresses(&mut self, id: MachineId, router: usize, give: bool) {
+        let (lan, addresses) = {
+            let router = &self.scenario.routers[router];
+            (router.lan, router.addresses.clone())
+        };
+        self.on_kernel(id, |kernel| {
+            for address in addresses {
+                if give {
+                    kernel.foreign_addition(lan, address);
+                } else {
+                    kernel.foreign_removal(lan, address);
+                }
+            }
+        });
+    }
+
+    fn weather(&mut self, lan: LanId, weather: Weather) {
+        self.lans[lan.0].weather = weather;
+        for router in 0..self.scenario.routers.len() {
+            if self.scenario.routers[router].lan == lan {
+                self.laws.weather(self.now, router, weather.longest());
+            }
+        }
+    }
+
+    /// A machine goes on: the daemon reads what waited before its timers, which are late.
+    fn thaw(&mut self, id: MachineId) -> Result<(), Broken> {
+        if !matches!(self.machines[id.0].life, Life::Frozen(..)) {
+            return Ok(());
+        }
+        let waiting = self.machines[id.0].thaw();
+        self.upset(id);
+        self.look();
+        for arrival in waiting {
+            self.read(id, arrival)?;
+        }
+        self.act(id, Input::Wake)
+    }
+
+    fn power_cut(&mut self, id: MachineId) {
+        let machine = &mut self.machines[id.0];
+        machine.end_daemon();
+        machine.life = Life::Off;
+        machine.kernel.power_cut();
+    }
+
+    fn kill(&mut self, id: MachineId) {
+        let machine = &mut self.machines[id.0];
+        match machine.life {
+            Life::Off | Life::Idle => {}
+            Life::Running(_) | Life::Frozen(..) => machine.end_daemon(),
+        }
+    }
+
+    fn stop(&mut self, id: MachineId) -> Result<(), Broken> {
+        if self.machines[id.0].running().is_none() {
+            return Ok(());
+        }
+        self.act(id, Input::Shutdown)?;
+        let machine = &self.machines[id.0];
+        for (number, router) in self.scenario.routers.iter().enumerate() {
+            let left = router.addresses.iter().any(|address| machine.kernel.has(router.lan, *address));
+            // What another program has just put there is its own.
+            let excused = self.now < self.upset_until[id.0];
+            if machine.states[number] != State::Stop || machine.holds(number) || (left && !excused) {
+                return broken(
+                    Law::CleanStop,
+                    format!("machine {}, router {number}: {}", id.0, machine.states[number]),
+                );
+            }
+        }
+        self.machines[id.0].end_daemon();
+        Ok(())
+    }
+
+    fn start(&mut self, id: MachineId) -> Result<(), Broken> {
+        if !self.machines[id.0].begin_daemon() {
+            return Ok(());
+        }
+        let dump = self.machines[id.0].kernel.dump();
+        self.upset_until[id.0] = self.now;
+        self.act(id, Input::Start(dump))
+    }
+}

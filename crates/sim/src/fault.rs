@@ -1,0 +1,217 @@
+//! What can go wrong, and the storm that makes it go wrong at random and mends it again.
+//!
+//! It owns the choice and not the effect. Every fault is mended by another one that is scheduled with it, so that a
+//! storm never wears a cluster down for good.
+
+use crate::lan::{LanId, MachineId, Weather};
+use crate::rng::Rng;
+use core::time::Duration;
+
+/// One thing done to the cluster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// A cable is pulled or plugged in.
+    Carrier(MachineId, LanId, bool),
+    /// An administrator sets an interface up or down.
+    Admin(MachineId, LanId, bool),
+    /// An interface is destroyed.
+    Unplug(MachineId, LanId),
+    /// And made anew.
+    PlugIn(MachineId, LanId),
+    /// A machine stands still, and knows nothing of it.
+    Freeze(MachineId),
+    /// It goes on.
+    Thaw(MachineId),
+    /// A machine loses power.
+    PowerCut(MachineId),
+    /// The daemon is killed; what it put into the kernel stays there.
+    Kill(MachineId),
+    /// The daemon is asked to stop.
+    Stop(MachineId),
+    /// The machine boots if it must, and the daemon starts.
+    Start(MachineId),
+    /// A LAN falls into parts.
+    Split(LanId, Vec<u8>),
+    /// It is one again.
+    Heal(LanId),
+    /// The second machine does not hear the first.
+    Deafen(LanId, MachineId, MachineId),
+    /// It does again.
+    Undeafen(LanId, MachineId, MachineId),
+    /// A LAN treats its frames so from now on.
+    Weather(LanId, Weather),
+    /// Another program removes the addresses of a virtual router from a machine.
+    TakeAddresses(MachineId, usize),
+    /// Another program adds them.
+    GiveAddresses(MachineId, usize),
+    /// The kernel refuses the next addition of an address.
+    RefuseAddress(MachineId),
+    /// The monitor lost changes: the daemon gets a new dump.
+    Resync(MachineId),
+    /// Somebody sends a packet that must be refused, and must disturb nothing.
+    Noise(LanId, Noise),
+}
+
+/// A packet of a virtual router's number that is no valid advertisement of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Noise {
+    /// The virtual router.
+    pub router: usize,
+    /// What is wrong.
+    pub wrong: Wrong,
+    /// The priority it claims; 0 would be a resignation.
+    pub priority: u8,
+}
+
+/// What is wrong with a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wrong {
+    /// One bit of the checksum.
+    Checksum,
+    /// It came through a router.
+    Ttl,
+    /// Version 2 to a version 3 router, or the other way round.
+    Version,
+    /// Another password, or one where none is expected. Version 2 only.
+    Password,
+    /// An interval of 0, or in version 2 one second more.
+    Interval,
+    /// The last octet is missing.
+    Length,
+    /// Not an advertisement.
+    Type,
+    /// A VRID nobody has.
+    Vrid,
+}
+
+impl Wrong {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Checksum,
+        Self::Ttl,
+        Self::Version,
+        Self::Password,
+        Self::Interval,
+        Self::Length,
+        Self::Type,
+        Self::Vrid,
+    ];
+}
+
+impl Fault {
+    /// Whether a cluster may show it. Noise must not.
+    #[must_use]
+    pub const fn disturbs(&self) -> bool {
+        match self {
+            Self::Noise(..) | Self::Resync(_) => false,
+            Self::Carrier(..)
+            | Self::Admin(..)
+            | Self::Unplug(..)
+            | Self::PlugIn(..)
+            | Self::Freeze(_)
+            | Self::Thaw(_)
+            | Self::PowerCut(_)
+            | Self::Kill(_)
+            | Self::Stop(_)
+            | Self::Start(_)
+            | Self::Split(..)
+            | Self::Heal(_)
+            | Self::Deafen(..)
+            | Self::Undeafen(..)
+            | Self::Weather(..)
+            | Self::TakeAddresses(..)
+            | Self::GiveAddresses(..)
+            | Self::RefuseAddress(_) => true,
+        }
+    }
+}
+
+/// Draws faults, each with what mends it and when.
+#[derive(Clone, Debug)]
+pub struct Storm {
+    rng: Rng,
+    machines: usize,
+    lans: usize,
+    routers: usize,
+}
+
+/// A fault, how long it lasts, and what ends it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Blow {
+    /// The fault.
+    pub fault: Fault,
+    /// Its end, if it has one.
+    pub mended: Option<(Duration, Fault)>,
+}
+
+impl Storm {
+    /// A storm over a cluster of this size.
+    #[must_use]
+    pub const fn new(rng: Rng, machines: usize, lans: usize, routers: usize) -> Self {
+        Self { rng, machines, lans, routers }
+    }
+
+    /// How long until the next blow: often seconds, sometimes long enough for everything to settle.
+    pub fn pause(&mut self) -> Duration {
+        self.rng.span_of_any_scale(Duration::from_millis(100), Duration::from_secs(240))
+    }
+
+    fn machine(&mut self) -> MachineId {
+        MachineId(self.rng.index(self.machines))
+    }
+
+    fn lan(&mut self) -> LanId {
+        LanId(self.rng.index(self.lans))
+    }
+
+    /// The next blow.
+    pub fn blow(&mut self) -> Blow {
+        let (machine, lan, router) = (self.machine(), self.lan(), self.rng.index(self.routers));
+        let lasts = self.rng.span_of_any_scale(Duration::from_millis(5), Duration::from_secs(60));
+        let until = |fault, end| Blow { fault, mended: Some((lasts, end)) };
+        let once = |fault| Blow { fault, mended: None };
+        match self.rng.below(20) {
+            0 | 1 => until(Fault::Carrier(machine, lan, false), Fault::Carrier(machine, lan, true)),
+            2 => until(Fault::Admin(machine, lan, false), Fault::Admin(machine, lan, true)),
+            3 => until(Fault::Unplug(machine, lan), Fault::PlugIn(machine, lan)),
+            4 | 5 => until(Fault::Freeze(machine), Fault::Thaw(machine)),
+            6 => until(Fault::PowerCut(machine), Fault::Start(machine)),
+            7 => until(Fault::Kill(machine), Fault::Start(machine)),
+            8..=10 => until(Fault::Stop(machine), Fault::Start(machine)),
+            11 => until(Fault::Split(lan, self.parts()), Fault::Heal(lan)),
+            12 => {
+                let deaf = self.machine();
+                until(Fault::Deafen(lan, machine, deaf), Fault::Undeafen(lan, machine, deaf))
+            }
+            13 => until(Fault::Weather(lan, self.weather()), Fault::Weather(lan, Weather::FAIR)),
+            14 => once(Fault::TakeAddresses(machine, router)),
+            15 => once(Fault::GiveAddresses(machine, router)),
+            16 => once(Fault::RefuseAddress(machine)),
+            17 => once(Fault::Resync(machine)),
+            _ => once(Fault::Noise(lan, self.noise(router))),
+        }
+    }
+
+    fn parts(&mut self) -> Vec<u8> {
+        (0..self.machines).map(|_| u8::from(self.rng.once_in(2))).collect()
+    }
+
+    fn noise(&mut self, router: usize) -> Noise {
+        let wrong = self.rng.pick(&Wrong::ALL).copied().unwrap_or(Wrong::Checksum);
+        let priority = self.rng.pick(&[0, 1, 100, 254, 255]).copied().unwrap_or(0);
+        Noise { router, wrong, priority }
+    }
+
+    fn weather(&mut self) -> Weather {
+        let millis = Duration::from_millis;
+        let share = |rng: &mut Rng| if rng.once_in(2) { u32::try_from(rng.below(500_000)).unwrap_or(0) } else { 0 };
+        Weather {
+            delay_least: Weather::FAIR.delay_least,
+            delay_most: self.rng.span_of_any_scale(millis(1), millis(500)),
+            lost: share(&mut self.rng),
+            doubled: share(&mut self.rng),
+            late: share(&mut self.rng),
+            late_by: self.rng.span_of_any_scale(millis(1), millis(2000)),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! The kernel of one machine as a value: links, addresses, sockets, and everything a node asked of it, in order.
+//!
+//! It owns what survives the daemon and nothing of the protocol. It complains when a node announces an address that
+//! the machine does not have: on a real machine somebody would then answer for nobody.
+
+use crate::lan::LanId;
+use core::mem;
+use ipnet::IpNet;
+use standfast_model::ipvs::Family;
+use standfast_model::{InterfaceIndex, InterfaceName, MacAddress};
+use standfast_net::{Change, Link, Observed, ObservedAddress, Operation};
+use standfast_node::{Applied, Frame, Listen, Packet, Record, System};
+use standfast_wire::{arp, ethernet, ndisc};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// One network card: where it is plugged in, and what the machine gives it at boot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Card {
+    /// The LAN it is plugged into.
+    pub lan: LanId,
+    /// Its name.
+    pub name: InterfaceName,
+    /// Its Ethernet address.
+    pub mac: MacAddress,
+    /// Addresses it has from boot on, link-local ones included.
+    pub addresses: Vec<IpNet>,
+}
+
+/// Something a node did that leaves the machine or the daemon.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// An advertisement was sent.
+    Sent(Packet),
+    /// A frame was sent.
+    Announced(Frame),
+    /// Something went into the journal.
+    Recorded(Record),
+}
+
+/// The kernel.
+#[derive(Debug)]
+pub struct Kernel {
+    cards: Vec<Card>,
+    links: BTreeMap<InterfaceIndex, Link>,
+    addresses: Vec<ObservedAddress>,
+    sockets: BTreeMap<(InterfaceIndex, Family), Listen>,
+    next_index: u32,
+    effects: Vec<Effect>,
+    changes: Vec<Change>,
+    refuse_next: u32,
+    complaints: Vec<String>,
+}
+
+impl Kernel {
+    /// A machine just booted.
+    #[must_use]
+    pub fn boot(cards: Vec<Card>) -> Self {
+        let mut kernel = Self {
+            cards,
+            links: BTreeMap::new(),
+            addresses: Vec::new(),
+            sockets: BTreeMap::new(),
+            // 1 is the loopback device of every real machine.
+            next_index: 2,
+            effects: Vec::new(),
+            changes: Vec::new(),
+            refuse_next: 0,
+            complaints: Vec::new(),
+        };
+        kernel.power_cut();
+        kernel
+    }
+
+    /// Everything is lost, and is as after the boot that follows.
+    pub fn power_cut(&mut self) {
+        *self = Self {
+            cards: mem::take(&mut self.cards),
+            links: BTreeMap::new(),
+            addresses: Vec::new(),
+            sockets: BTreeMap::new(),
+            next_index: 2,
+            effects: Vec::new(),
+            changes: Vec::new(),
+            refuse_next: 0,
+            complaints: Vec::new(),
+        };
+        for lan in self.cards.iter().map(|card| card.lan).collect::<Vec<_>>() {
+            self.plug_in(lan);
+        }
+        self.changes.clear();
+    }
+
+    /// The daemon is gone, its sockets with it; links and addresses stay as they are.
+    pub fn daemon_gone(&mut self) {
+        self.sockets.clear();
+        self.changes.clear();
+        self.refuse_next = 0;
+    }
+
+    /// A dump of links and addresses.
+    #[must_use]
+    pub fn dump(&self) -> Observed {
+        Observed::new(self.links.values().cloned().collect(), self.addresses.clone())
+    }
+
+    /// What the node did since this was last asked, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        mem::take(&mut self.effects)
+    }
+
+    /// What changed since this was last asked, in order; the monitor tells the node of it a little later.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        mem::take(&mut self.changes)
+    }
+
+    /// What the node should not have done.
+    pub fn take_complaints(&mut self) -> Vec<String> {
+        mem::take(&mut self.complaints)
+    }
+
+    /// The link to a LAN, if it exists.
+    #[must_use]
+    pub fn link(&self, lan: LanId) -> Option<&Link> {
+        let name = self.cards.iter().find(|card| card.lan == lan).map(|card| &card.name)?;
+        self.links.values().find(|link| link.name == *name)
+    }
+
+    /// The LAN a link is plugged into.
+    #[must_use]
+    pub fn lan(&self, interface: InterfaceIndex) -> Option<LanId> {
+        let name = &self.links.get(&interface)?.name;
+        self.cards.iter().find(|card| card.name == *name).map(|card| card.lan)
+    }
+
+    /// Whether frames pass the link to a LAN.
+    #[must_use]
+    pub fn carries(&self, lan: LanId) -> bool {
+        self.link(lan).is_some_and(|link| link.up && link.running)
+    }
+
+    /// Whether the link to a LAN has this address.
+    #[must_use]
+    pub fn has(&self, lan: LanId, address: IpNet) -> bool {
+        self.link(lan).is_some_and(|link| self.place(link.index, address).is_some())
+    }
+
+    /// Whether any link has this address, whatever its prefix.
+    #[must_use]
+    pub fn has_anywhere(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|a| a.address.addr() == address)
+    }
+
+    /// The IPv6 source the kernel gives an advertisement: the first link-local address, and ours come last.
+    #[must_use]
+    pub fn link_local(&self, interface: InterfaceIndex) -> Option<IpAddr> {
+        let mut of_link = self.addresses.iter().filter(|a| a.interface == interface).map(|a| a.address.addr());
+        of_link.find(|a| matches!(a, IpAddr::V6(a) if a.is_unicast_link_local()))
+    }
+
+    /// Whether the daemon has a socket that passes this.
+    #[must_use]
+    pub fn listens(&self, interface: InterfaceIndex, family: Family, vrid: u8) -> bool {
+        self.sockets.get(&(interface, family)).is_some_and(|socket| socket.vrids.contains(&vrid))
+    }
+
+    /// Carrier comes or goes.
+    pub fn set_carrier(&mut self, lan: LanId, running: bool) {
+        self.change_link(lan, |link| link.running = running);
+    }
+
+    /// An administrator sets the link up or down.
+    pub fn set_up(&mut self, lan: LanId, up: bool) {
+        self.change_link(lan, |link| link.up = up);
+    }
+
+    fn change_link(&mut self, lan: LanId, change: impl FnOnce(&mut Link)) {
+        let Some(index) = self.link(lan).map(|link| link.index) else { return };
+        if let Some(link) = self.links.get_mut(&index) {
+            change(link);
+            self.changes.push(Change::Link(link.clone()));
+        }
+    }
+
+    /// The link is destroyed, its addresses and sockets with it.
+    pub fn unplug(&mut self, lan: LanId) {
+        let Some(index) = self.link(lan).map(|link| link.index) else { return };
+        self.links.remove(&index);
+        self.addresses.retain(|a| a.interface != index);
+        self.sockets.retain(|(interface, _), _| *interface != index);
+        self.changes.push(Change::LinkGone(index));
+    }
+
+    /// The link is made anew, with another number and the addresses of boot.
+    pub fn plug_in(&mut self, lan: LanId) {
+        if self.link(lan).is_some() {
+            return;
+        }
+        let Some(card) = self.cards.iter().find(|card| card.lan == lan).cloned() else { return };
+        let index = InterfaceIndex(self.next_index);
+        self.next_index += 1;
+        let link = Link {
+            index,
+            name: card.name,
+            mac: Some(card.mac),
+            up: true,
+            running: true,
+            loopback: false,
+            no_arp: false,
+            mtu: 1500,
+        };
+        self.links.insert(index, link.clone());
+        self.changes.push(Change::Link(link));
+        for address in card.addresses {
+            self.add(index, address, 0);
+        }
+    }
+
+    /// Something else removes an address. Says whether it was there.
+    pub fn foreign_removal(&mut self, lan: LanId, address: IpNet) -> bool {
+        self.link(lan).map(|link| link.index).is_some_and(|index| self.remove(index, address))
+    }
+
+    /// Something else adds an address. Says whether it was not there.
+    pub fn foreign_addition(&mut self, lan: LanId, address: IpNet) -> bool {
+        self.link(lan).map(|link| link.index).is_some_and(|index| self.add(index, address, 0))
+    }
+
+    /// The next so many additions of addresses are refused.
+    pub fn refuse_additions(&mut self, times: u32) {
+        self.refuse_next = times;
+    }
+
+    fn place(&self, interface: InterfaceIndex, address: IpNet) -> Option<usize> {
+        self.addresses.iter().position(|a| a.interface == interface && a.address == address)
+    }
+
+    fn add(&mut self, interface: InterfaceIndex, address: IpNet, scope: u8) -> bool {
+        if self.place(interface, address).is_some() {
+            return false;
+        }
+        let new = ObservedAddress { interface, address, scope, secondary: false, protocol: 0 };
+        self.addresses.push(new.clone());
+        self.changes.push(Change::Address(new));
+        true
+    }
+
+    fn remove(&mut self, interface: InterfaceIndex, address: IpNet) -> bool {
+        let Some(place) = self.place(interface, address) else { return false };
+        self.addresses.remove(place);
+        self.changes.push(Change::AddressGone { interface, address });
+        true
+    }
+}
+
+impl System for Kernel {
+    fn listen(&mut self, socket: &Listen) -> Result<(), String> {
+        if !self.links.contains_key(&socket.interface) {
+            return Err("no such device".to_owned());
+        }
+        self.sockets.insert((socket.interface, socket.family), socket.clone());
+        Ok(())
+    }
+
+    fn unlisten(&mut self, interface: InterfaceIndex, family: Family) {
+        self.sockets.remove(&(interface, family));
+    }
+
+    fn send(&mut self, packets: &[Packet]) {
+        self.effects.extend(packets.iter().cloned().map(Effect::Sent));
+    }
+
+    fn announce(&mut self, frames: &[Frame]) {
+        for frame in frames {
+            match announced(&frame.bytes) {
+                Some(address) if self.has_anywhere(address) => {}
+                Some(address) => self.complaints.push(format!("announced {address}, which the machine does not have")),
+                None => self.complaints.push(format!("announced nothing: {:02x?}", frame.bytes)),
+            }
+            self.effects.push(Effect::Announced(frame.clone()));
+        }
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>> {
+        let changed = |changed| if changed { Applied::Changed } else { Applied::AlreadySo };
+        let mut perform = |operation: &Operation| match operation {
+            Operation::Add { interface, .. } if !self.links.contains_key(interface) => Err("no such device".to_owned()),
+            Operation::Add { .. } if self.refuse_next > 0 => {
+                self.refuse_next -= 1;
+                Err("out of memory".to_owned())
+            }
+            Operation::Add { interface, address } => {
+                Ok(changed(self.add(*interface, address.address, address.scope.get())))
+            }
+            Operation::Remove { interface, address } => Ok(changed(self.remove(*interface, *address))),
+        };
+        operations.iter().map(&mut perform).collect()
+    }
+
+    fn record(&mut self, record: Record) {
+        self.effects.push(Effect::Recorded(record));
+    }
+}
+
+/// The address that a gratuitous ARP or an unsolicited neighbour advertisement is about.
+fn announced(frame: &[u8]) -> Option<IpAddr> {
+    if let Ok(claim) = arp::Frame::parse(frame) {
+        return claim.is_gratuitous().then_some(claim.sender_ip.into());
+    }
+    // Behind Ethernet and IPv6 headers and the first eight octets of ICMPv6 stands the target.
+    let (header, _) = ethernet::Header::parse(frame)?;
+    let target = frame.get(62..)?.first_chunk::<16>()?;
+    (header.ether_type == ndisc::ETHER_TYPE).then(|| Ipv6Addr::from(*target).into())
+}

@@ -1,0 +1,326 @@
+//! What must hold at every moment of every run, and the clocks that tell when it does not.
+//!
+//! It owns the judgement. It sees what an observer with eyes everywhere would see (who holds what, who hears whom, what
+//! is sent) and nothing of how a node comes to it.
+
+use crate::lan::{Lan, MachineId};
+use crate::scenario::Scenario;
+use core::fmt;
+use core::time::Duration;
+use standfast_model::{Instant, State};
+
+/// The latest that a daemon wakes after its deadline.
+pub const LATENESS: Duration = Duration::from_millis(2);
+
+/// How long a change of one's own machine takes to be told of, and to be acted upon.
+pub const TOLD_WITHIN: Duration = Duration::from_millis(3);
+
+/// How long two may hold the same addresses while one takes over from the other: the advert has to get there.
+const HANDOVER: Duration = Duration::from_millis(20);
+
+/// What else may take time: nothing in the simulator takes none.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// Bad weather whose end is not known.
+const FOREVER: Instant = Instant::from_nanos(u64::MAX);
+
+/// What must hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Law {
+    /// On a LAN that has been whole for a down interval nobody holds what another holds.
+    OneHolder,
+    /// A healthy machine that sees no holder holds the addresses after its down interval.
+    NoVacuum,
+    /// After a resignation in calm the best backup takes over within its skew time.
+    SkewAfterResignation,
+    /// A master advertises once per interval: not less, and in calm not more.
+    Cadence,
+    /// Nothing changes state while nothing happens.
+    NoFlapping,
+    /// A machine has the addresses of exactly those instances that are masters.
+    AddressesFollowMaster,
+    /// The members of a sync group are in the same state.
+    GroupMovesTogether,
+    /// Each state follows from the one before it, and by the allowed ways.
+    StatesConnect,
+    /// Every packet sent is valid, only masters send, and priority 0 is sent by who leaves.
+    HonestAdverts,
+    /// After a wake the next deadline lies ahead.
+    TimePasses,
+    /// A daemon that stopped has left nothing behind.
+    CleanStop,
+    /// Nothing is announced that is not there.
+    HonestAnnouncements,
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneHolder => "at most one holder",
+            Self::NoVacuum => "never without a holder for longer than the down interval",
+            Self::SkewAfterResignation => "a resignation is taken over within the skew time",
+            Self::Cadence => "a master advertises once per interval",
+            Self::NoFlapping => "nothing changes while nothing happens",
+            Self::AddressesFollowMaster => "the addresses are where the master is",
+            Self::GroupMovesTogether => "the members of a sync group agree",
+            Self::StatesConnect => "each state follows from the last",
+            Self::HonestAdverts => "adverts are valid and sent by whom they speak for",
+            Self::TimePasses => "a deadline lies ahead",
+            Self::CleanStop => "a stopped daemon leaves nothing behind",
+            Self::HonestAnnouncements => "only what is there is announced",
+        })
+    }
+}
+
+/// A law that was broken, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broken {
+    /// Which.
+    pub law: Law,
+    /// How.
+    pub how: String,
+}
+
+/// What an observer sees of one virtual router; one entry per machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sight {
+    /// It runs, its link carries, and it holds the addresses.
+    pub holds: Vec<bool>,
+    /// It runs and nothing stands against its being master.
+    pub healthy: Vec<bool>,
+    /// It holds them or hears who does.
+    pub served: Vec<bool>,
+}
+
+/// An advertisement as seen on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sent {
+    /// By whom.
+    pub by: MachineId,
+    /// For which virtual router.
+    pub router: usize,
+    /// Without priority: a resignation.
+    pub resigns: bool,
+    /// Whether the sender held the addresses before what made it send.
+    pub held: bool,
+    /// Whether it holds them now.
+    pub holds: bool,
+}
+
+/// The clocks of one virtual router.
+#[derive(Clone, Debug)]
+struct Watch {
+    down_at_most: Duration,
+    /// Interval of each machine.
+    intervals: Vec<Duration>,
+    /// Least skew with which each machine may follow a resignation, worst priority assumed where tracking may lower it.
+    skews: Vec<Duration>,
+    sight: Sight,
+    two_since: Option<Instant>,
+    /// Since when each machine is healthy and not served.
+    vacuum_since: Vec<Option<Instant>>,
+    taken_over_by: Option<Instant>,
+    last_advert: Vec<Option<Instant>>,
+}
+
+/// All clocks.
+#[derive(Clone, Debug)]
+pub struct Laws {
+    watches: Vec<Watch>,
+    /// The last disturbance anywhere.
+    calm_since: Instant,
+    /// Whether every LAN is whole.
+    whole: bool,
+    /// Whether everything had settled when the last disturbance came.
+    was_settled: bool,
+    settles_within: Duration,
+    longest_down: Duration,
+    /// For each virtual router: until when frames of bad weather may still arrive, and for how long they travel at most.
+    stragglers: Vec<(Instant, Duration)>,
+    /// Longest time seen without a holder while somebody was healthy.
+    pub longest_vacuum: Duration,
+}
+
+impl Laws {
+    /// The laws for a cluster in which nothing runs yet.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        let machines = scenario.machines.len();
+        let none =
+            Sight { holds: vec![false; machines], healthy: vec![false; machines], served: vec![false; machines] };
+        let watch = |number: usize| Watch {
+            down_at_most: scenario.moving_with(number).map(|(_, router)| router.down_at_most).max().unwrap_or_default(),
+            intervals: scenario.instances(number).map(|i| i.advert_interval.as_duration()).collect(),
+            skews: (0..machines).map(|machine| scenario.skew_at_most(number, machine)).collect(),
+            sight: none.clone(),
+            two_since: None,
+            vacuum_since: vec![None; machines],
+            taken_over_by: None,
+            last_advert: vec![None; machines],
+        };
+        Self {
+            watches: (0..scenario.routers.len()).map(watch).collect(),
+            calm_since: Instant::ZERO,
+            whole: true,
+            was_settled: false,
+            settles_within: scenario.settles_within(),
+            longest_down: scenario.routers.iter().map(|router| router.down_at_most).max().unwrap_or_default(),
+            stragglers: vec![(Instant::ZERO, Duration::ZERO); scenario.routers.len()],
+            longest_vacuum: Duration::ZERO,
+        }
+    }
+
+    /// Something happened to the cluster that it may show.
+    pub fn disturbed(&mut self, now: Instant, lans: &[Lan]) {
+        // Two blows at once are one: what was settled before the first was settled before both.
+        if now > self.calm_since {
+            self.was_settled = self.is_settled(now);
+        }
+        self.calm_since = now;
+        self.whole = lans.iter().all(Lan::is_whole);
+    }
+
+    /// From now on frames of this virtual router take up to `longest`; those sent before may still be under way.
+    pub fn weather(&mut self, now: Instant, router: usize, longest: Duration) {
+        let Some((until, before)) = self.stragglers.get_mut(router) else { return };
+        if longest > Lan::SOON {
+            let most = if *until > now { longest.max(*before) } else { longest };
+            (*until, *before) = (FOREVER, most);
+        } else if *until == FOREVER {
+            *until = now + *before;
+        }
+    }
+
+    /// Whether everything must have come to rest.
+    #[must_use]
+    pub fn is_settled(&self, now: Instant) -> bool {
+        self.whole && now.since(self.calm_since) > self.settles_within
+    }
+
+    /// Takes in what an observer sees of a virtual router.
+    pub fn look(&mut self, now: Instant, router: usize, sight: Sight) {
+        let Some(watch) = self.watches.get_mut(router) else { return };
+        let holders = sight.holds.iter().filter(|holds| **holds).count();
+        watch.two_since = (holders > 1).then(|| watch.two_since.unwrap_or(now));
+        if holders > 0 {
+            watch.taken_over_by = None;
+        }
+        for ((since, healthy), served) in watch.vacuum_since.iter_mut().zip(&sight.healthy).zip(&sight.served) {
+            let vacuum = *healthy && !*served;
+            if let (Some(began), false) = (*since, vacuum) {
+                self.longest_vacuum = self.longest_vacuum.max(now.since(began));
+            }
+            *since = vacuum.then(|| since.unwrap_or(now));
+        }
+        for (last, holds) in watch.last_advert.iter_mut().zip(&sight.holds) {
+            // Whoever begins to hold has just advertised, or went on from a frozen moment: its interval begins now.
+            *last = holds.then(|| last.unwrap_or(now));
+        }
+        watch.sight = sight;
+    }
+
+    /// An advertisement was sent.
+    ///
+    /// # Errors
+    /// If it should not have been.
+    pub fn sent(&mut self, now: Instant, sent: Sent) -> Result<(), Broken> {
+        let settled = self.is_settled(now);
+        let fresh = self.was_settled && self.whole && now.since(self.calm_since) <= TOLD_WITHIN + LATENESS;
+        let Some(watch) = self.watches.get_mut(sent.router) else { return Ok(()) };
+        let honest = if sent.resigns { sent.held && !sent.holds } else { sent.held || sent.holds };
+        if !honest {
+            return broken(Law::HonestAdverts, format!("{sent:?}"));
+        }
+        if sent.resigns {
+            let Sight { healthy, .. } = &watch.sight;
+            let followers = watch.skews.iter().zip(healthy).enumerate().filter(|(m, (_, h))| *m != sent.by.0 && **h);
+            let skew = followers.map(|(_, (skew, _))| *skew).min();
+            if let (Some(skew), true) = (skew, fresh) {
+                watch.taken_over_by = Some(now + skew + Lan::SOON + LATENESS);
+            }
+            return Ok(());
+        }
+        let interval = watch.intervals.get(sent.by.0).copied().unwrap_or_default();
+        if let Some(last) = watch.last_advert.get_mut(sent.by.0) {
+            let early = last.is_some_and(|last| now.since(last) + LATENESS + SLACK < interval);
+            *last = Some(now);
+            if settled && early {
+                return broken(Law::Cadence, format!("{sent:?} too early"));
+            }
+        }
+        Ok(())
+    }
+
+    /// An instance changed state.
+    ///
+    /// # Errors
+    /// If it should not have.
+    pub fn moved(&self, now: Instant, what: &str, from: State, to: State, known: State) -> Result<(), Broken> {
+        if from != known || !allowed(from, to) {
+            return broken(Law::StatesConnect, format!("{what} while it was {known}"));
+        }
+        if self.is_settled(now) {
+            return broken(Law::NoFlapping, format!("{what}, calm since {:?}", self.calm_since));
+        }
+        Ok(())
+    }
+
+    /// Whether a clock has run out.
+    ///
+    /// # Errors
+    /// The law it belongs to.
+    pub fn check(&self, now: Instant) -> Result<(), Broken> {
+        let calm = now.since(self.calm_since);
+        for (router, (watch, stragglers)) in self.watches.iter().zip(&self.stragglers).enumerate() {
+            let two = watch.two_since.is_some_and(|since| now.since(since) > HANDOVER);
+            if two && self.whole && calm > self.longest_down + SLACK {
+                let holders = named(&watch.sight.holds);
+                return broken(Law::OneHolder, format!("{holders} all hold the addresses of router {router}"));
+            }
+            for (machine, since) in watch.vacuum_since.iter().enumerate() {
+                let Some(since) = *since else { continue };
+                // A late frame of a master that is gone may arrive that late, and starts the interval again.
+                let begins =
+                    if since < stragglers.0 { since.max(stragglers.0).min(since + stragglers.1) } else { since };
+                if now.since(begins) > watch.down_at_most + SLACK {
+                    let how =
+                        format!("machine {machine} is healthy and sees no holder of router {router} since {since:?}");
+                    return broken(Law::NoVacuum, how);
+                }
+            }
+            if watch.taken_over_by.is_some_and(|by| now > by) {
+                return broken(Law::SkewAfterResignation, format!("router {router}"));
+            }
+            for (machine, (last, interval)) in watch.last_advert.iter().zip(&watch.intervals).enumerate() {
+                if last.is_some_and(|last| now.since(last) > *interval + LATENESS + SLACK) {
+                    return broken(Law::Cadence, format!("machine {machine} holds router {router} and is silent"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A broken law.
+///
+/// # Errors
+/// Always.
+pub fn broken<T>(law: Law, how: String) -> Result<T, Broken> {
+    Err(Broken { law, how })
+}
+
+/// The transitions there are (RFC 9568 6.4, and FAULT and STOP of keepalived).
+const fn allowed(from: State, to: State) -> bool {
+    match from {
+        State::Init => matches!(to, State::Backup | State::Master | State::Fault | State::Stop),
+        State::Backup => matches!(to, State::Master | State::Fault | State::Stop),
+        State::Master => matches!(to, State::Backup | State::Fault | State::Stop),
+        State::Fault => matches!(to, State::Backup | State::Stop),
+        State::Stop => false,
+    }
+}
+
+fn named(holds: &[bool]) -> String {
+    let holders: Vec<_> = holds.iter().enumerate().filter(|(_, holds)| **holds).map(|(m, _)| m.to_string()).collect();
+    format!("machines {}", holders.join(" and "))
+}

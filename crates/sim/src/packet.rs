@@ -1,0 +1,144 @@
+//! Packets between nodes: those a node sends, read strictly, and those that a stranger sends, made wrong on purpose.
+//!
+//! It owns no medium. What it cannot read, no router may send.
+
+use crate::fault::{Noise, Wrong};
+use crate::machine::Datagram;
+use crate::scenario::{Scenario, VirtualRouter};
+use standfast_model::config::vrrp::Authentication as Configured;
+use standfast_model::ipvs::Family;
+use standfast_model::{AdvertInterval, Password, Priority, Version, Vrid};
+use standfast_node::Packet;
+use standfast_wire::ipv4;
+use standfast_wire::vrrp::{self, Advert, Authentication, Coverage, GROUP_V4, GROUP_V6, Protocol, View};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// What an advertisement says, whichever its family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// The virtual router.
+    pub vrid: Vrid,
+    /// None resigns.
+    pub priority: Option<Priority>,
+}
+
+/// The family of an address.
+#[must_use]
+pub const fn family(address: IpAddr) -> Family {
+    match address {
+        IpAddr::V4(_) => Family::Inet,
+        IpAddr::V6(_) => Family::Inet6,
+    }
+}
+
+/// Reads a packet that a node sends as strictly as a stranger's receiver would.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn read(packet: &Packet, link_local: Option<IpAddr>) -> Result<(Datagram, Said), String> {
+    let words = |error: vrrp::Error| error.to_string();
+    match packet.destination {
+        IpAddr::V4(to) => {
+            let (header, message) = ipv4::parse_header(&packet.bytes).map_err(|error| error.to_string())?;
+            if (header.destination, header.ttl, header.protocol) != (to, 255, vrrp::PROTOCOL) {
+                return Err(format!("{header:?} to {to}"));
+            }
+            let (source, destination) = (header.source.into(), header.destination.into());
+            let view = View::new(message, source, destination).map_err(words)?;
+            let (advert, _) = Advert::<Ipv4Addr>::parse(&view, &[Coverage::PseudoHeader]).map_err(words)?;
+            let datagram = Datagram { source, destination, ttl: header.ttl, message: message.to_vec() };
+            Ok((datagram, Said { vrid: advert.vrid, priority: advert.priority }))
+        }
+        IpAddr::V6(to) => {
+            let source = link_local.ok_or("no link-local address to send from")?;
+            let view = View::new(&packet.bytes, source, to.into()).map_err(words)?;
+            let (advert, _) = Advert::<Ipv6Addr>::parse(&view, &[Coverage::PseudoHeader]).map_err(words)?;
+            let datagram = Datagram { source, destination: to.into(), ttl: 255, message: packet.bytes.clone() };
+            Ok((datagram, Said { vrid: advert.vrid, priority: advert.priority }))
+        }
+    }
+}
+
+/// A packet that must be refused. None where the fault asked for cannot be made for such a router.
+#[must_use]
+pub fn noise(scenario: &Scenario, noise: Noise) -> Option<Datagram> {
+    let router = scenario.routers.get(noise.router)?;
+    let configured = scenario.instances(noise.router).next()?;
+    let (source, destination): (IpAddr, IpAddr) = match router.family {
+        Family::Inet => (Ipv4Addr::new(10, 0, 0, 250).into(), GROUP_V4.into()),
+        Family::Inet6 => (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 250).into(), GROUP_V6.into()),
+    };
+    let vrid = if noise.wrong == Wrong::Vrid { Vrid::new(250)? } else { router.vrid };
+    let authentication = match (configured.authentication, noise.wrong) {
+        (Configured::Pass(_), Wrong::Password) => Authentication::None,
+        (Configured::None, Wrong::Password) => Authentication::Pass(Password::truncating(b"guess")),
+        (Configured::Pass(password), _) => Authentication::Pass(password),
+        (Configured::None, _) => Authentication::None,
+    };
+    let interval = configured.advert_interval;
+    let protocol = match (router.version, noise.wrong) {
+        (Version::V3, Wrong::Password) => return None,
+        (Version::V2, Wrong::Interval) => {
+            let interval = AdvertInterval::from_seconds(interval.whole_seconds()?.checked_add(1)?)?;
+            Protocol::V2 { interval, authentication }
+        }
+        (Version::V2, Wrong::Version) => Protocol::V3 { interval: AdvertInterval::DEFAULT },
+        (Version::V3, Wrong::Version) if router.family == Family::Inet => Protocol::V2 { interval, authentication },
+        (Version::V2, _) => Protocol::V2 { interval, authentication },
+        (Version::V3, _) => Protocol::V3 { interval },
+    };
+    let priority = Priority::new(noise.priority);
+    let mut message = message(router, vrid, priority, protocol, source, destination);
+    spoil(&mut message, router, noise.wrong, source, destination);
+    let ttl = if noise.wrong == Wrong::Ttl { 254 } else { 255 };
+    Some(Datagram { source, destination, ttl, message })
+}
+
+fn message(
+    router: &VirtualRouter,
+    vrid: Vrid,
+    priority: Option<Priority>,
+    protocol: Protocol,
+    source: IpAddr,
+    destination: IpAddr,
+) -> Vec<u8> {
+    let addresses = router.addresses.iter().take(2).map(ipnet::IpNet::addr);
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let addresses = addresses.filter_map(vrrp::Address::of).collect();
+            let envelope = ipv4::Envelope { source, destination, identification: 1 };
+            let packet = Advert { vrid, priority, protocol, addresses }.emit_packet(&envelope, Coverage::PseudoHeader);
+            packet.into_iter().skip(ipv4::HEADER_LEN).collect()
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let addresses = addresses.filter_map(vrrp::Address::of).collect();
+            Advert { vrid, priority, protocol, addresses }.emit_message(source, destination)
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => Vec::new(),
+    }
+}
+
+/// Makes the message wrong where its values could not be.
+fn spoil(message: &mut Vec<u8>, router: &VirtualRouter, wrong: Wrong, source: IpAddr, destination: IpAddr) {
+    let mut set = |at: usize, change: &dyn Fn(u8) -> u8| {
+        message.iter_mut().skip(at).take(1).for_each(|octet| *octet = change(*octet));
+    };
+    match wrong {
+        Wrong::Checksum => return set(7, &|octet| octet ^ 1),
+        Wrong::Length => {
+            message.pop();
+            return;
+        }
+        Wrong::Type => set(0, &|octet| (octet & 0xf0) | 2),
+        Wrong::Interval if router.version == Version::V3 => {
+            set(4, &|_| 0);
+            set(5, &|_| 0);
+        }
+        Wrong::Version if router.family == Family::Inet6 => set(0, &|_| 0x41),
+        Wrong::Interval | Wrong::Version | Wrong::Ttl | Wrong::Password | Wrong::Vrid => return,
+    }
+    if let Ok(view) = View::new(message, source, destination) {
+        let checksum = view.expected_checksum(Coverage::PseudoHeader).to_be_bytes();
+        message.iter_mut().skip(6).zip(checksum).for_each(|(octet, right)| *octet = right);
+    }
+}

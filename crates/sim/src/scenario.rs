@@ -1,0 +1,321 @@
+//! A cluster drawn from a seed: LANs, machines, virtual routers, and the configuration of every machine.
+//!
+//! It owns what does not change while a simulation runs. It draws only configurations that an administrator may mean:
+//! versions, passwords and version 2 intervals agree, since routers that disagree are rightly both masters.
+
+use crate::kernel::Card;
+use crate::lan::{LanId, MachineId};
+use crate::rng::Rng;
+use core::time::Duration;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use standfast_model::config::VrrpConfig;
+use standfast_model::config::vrrp::{
+    Authentication, Garp, InitialState, Instance, InstanceId, Preempt, SyncGroup, TrackedInterface,
+};
+use standfast_model::ipvs::Family;
+use standfast_model::{AdvertInterval, InterfaceName, MacAddress, Password, Priority, Version, VirtualAddress, Vrid};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The first VRID, and the one that would stand in for an impossible one.
+const VRID: Vrid = match Vrid::new(51) {
+    Some(vrid) => vrid,
+    None => unreachable!(),
+};
+
+/// One virtual router as all its machines know it. Its number is that of the instance on every machine.
+#[derive(Clone, Debug)]
+pub struct VirtualRouter {
+    /// The LAN it advertises on and serves.
+    pub lan: LanId,
+    /// Its VRID.
+    pub vrid: Vrid,
+    /// The version it speaks.
+    pub version: Version,
+    /// The family it speaks.
+    pub family: Family,
+    /// Everything it holds.
+    pub addresses: Vec<IpNet>,
+    /// An upper bound of the master down interval of any machine, whatever interval it has learned.
+    pub down_at_most: Duration,
+    /// Whether it moves with others.
+    pub grouped: bool,
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Its network cards, one for each LAN in order.
+    pub cards: Vec<Card>,
+    /// What its daemon is told.
+    pub config: VrrpConfig,
+    /// How far its clock is ahead of simulated time: machines did not boot together.
+    pub clock_ahead: Duration,
+}
+
+/// A cluster.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it was drawn from, and what the faults are drawn from.
+    pub seed: u64,
+    /// How many LANs.
+    pub lans: usize,
+    /// The machines.
+    pub machines: Vec<Machine>,
+    /// The virtual routers.
+    pub routers: Vec<VirtualRouter>,
+    /// Longest `preempt_delay` of all.
+    pub preempt_delay_at_most: Duration,
+}
+
+impl Scenario {
+    /// Draws a cluster.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let lans = rng.index(3) + 1;
+        let machines = rng.index(4) + 2;
+        let grouped = rng.once_in(2);
+        // In a group the machines keep their order for every member, as people configure it.
+        let shared = priorities(&mut rng, machines, grouped);
+        let track = rng.once_in(3).then(|| track(&mut rng, lans));
+        let mut routers = Vec::new();
+        let mut configs = vec![VrrpConfig::default(); machines];
+        for number in 0..=rng.index(4) {
+            let plan = Plan::draw(&mut rng, number, lans);
+            let priorities = if grouped { shared.clone() } else { priorities(&mut rng, machines, false) };
+            let mut instances = Vec::new();
+            for priority in priorities {
+                instances.push(plan.instance(&mut rng, priority, track.clone()));
+            }
+            routers.push(plan.router(&instances));
+            for (config, instance) in configs.iter_mut().zip(instances) {
+                config.instances.push(instance);
+            }
+        }
+        if grouped && routers.len() > 1 {
+            routers.iter_mut().for_each(|router| router.grouped = true);
+            let members: Vec<_> = (0..).map(InstanceId).take(routers.len()).collect();
+            let group = SyncGroup { name: "G".to_owned(), members, track_interfaces: Vec::new() };
+            configs.iter_mut().for_each(|config| config.groups.push(group.clone()));
+        }
+        let delay_of = |instance: &Instance| match instance.preempt {
+            Preempt::After(delay) => delay,
+            Preempt::Never => Duration::ZERO,
+        };
+        let delays = configs.iter().flat_map(|config| &config.instances).map(delay_of);
+        let preempt_delay_at_most = delays.max().unwrap_or_default();
+        let machines =
+            (0..).map(MachineId).zip(configs).map(|(id, config)| machine(&mut rng, id, lans, config)).collect();
+        Self { seed, lans, machines, routers, preempt_delay_at_most }
+    }
+
+    /// The instance of a virtual router on each machine.
+    pub fn instances(&self, router: usize) -> impl Iterator<Item = &Instance> {
+        self.machines.iter().filter_map(move |machine| machine.config.instances.get(router))
+    }
+
+    /// A virtual router and those that move with it, with their numbers.
+    pub fn moving_with(&self, router: usize) -> impl Iterator<Item = (usize, &VirtualRouter)> {
+        let grouped = self.routers.get(router).is_some_and(|router| router.grouped);
+        self.routers.iter().enumerate().filter(move |(number, other)| *number == router || (grouped && other.grouped))
+    }
+
+    /// The longest that a machine waits after a resignation: its skew time, or the skew time of priority 1 where tracking
+    /// may lower its priority; in a sync group the longest of all members, because they move when all of them may.
+    #[must_use]
+    pub fn skew_at_most(&self, router: usize, machine: usize) -> Duration {
+        let of = |number| {
+            let instance = self.instances(number).nth(machine)?;
+            let tracked = instance.track_interfaces.iter().any(|tracked| tracked.weight < 0);
+            let priority = if tracked && !instance.priority.is_owner() { 1 } else { instance.priority.get() };
+            let base = match instance.version {
+                Version::V2 => Duration::from_secs(1),
+                // The interval is the one learned from whoever resigned.
+                Version::V3 => self.instances(number).map(|i| i.advert_interval.as_duration()).max()?,
+            };
+            Some(base * (256 - u32::from(priority)) / 256)
+        };
+        self.moving_with(router).filter_map(|(number, _)| of(number)).max().unwrap_or_default()
+    }
+
+    /// How long after the last disturbance everything must have come to rest: whoever should not be master has yielded
+    /// within one interval, and a better one waits for its delay and a down interval, at most twice if a group moves.
+    #[must_use]
+    pub fn settles_within(&self) -> Duration {
+        let down = self.routers.iter().map(|router| router.down_at_most).max().unwrap_or_default();
+        down * 3 + self.preempt_delay_at_most + Duration::from_secs(1)
+    }
+}
+
+/// Name of the card in a LAN, the same on every machine.
+///
+/// # Panics
+/// If there are more LANs than 15 characters can number.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a simulation that cannot name its interfaces is our own bug")]
+pub fn interface(lan: LanId) -> InterfaceName {
+    format!("eth{}", lan.0).parse().expect("a name of letters and digits")
+}
+
+/// The priority of each machine: distinct, or now and then two equal ones, or with an owner.
+fn priorities(rng: &mut Rng, machines: usize, grouped: bool) -> Vec<Priority> {
+    let mut drawn: Vec<u8> = Vec::new();
+    while drawn.len() < machines {
+        let priority = u8::try_from(rng.between(1, 254)).unwrap_or(100);
+        if !drawn.contains(&priority) || rng.once_in(2) {
+            drawn.push(priority);
+        }
+    }
+    if !grouped && rng.once_in(6) {
+        let owner = rng.index(machines);
+        drawn.iter_mut().skip(owner).take(1).for_each(|priority| *priority = 255);
+    }
+    if rng.once_in(5)
+        && let Some(first) = drawn.first().copied()
+        && first < 255
+    {
+        drawn.iter_mut().skip(1).take(1).for_each(|priority| *priority = first);
+    }
+    drawn.into_iter().filter_map(Priority::new).collect()
+}
+
+/// A tracked interface: the last LAN, whose loss is a fault or costs or brings some priority.
+fn track(rng: &mut Rng, lans: usize) -> Vec<TrackedInterface> {
+    let weight = rng.pick(&[0, 0, -60, 40]).copied().unwrap_or(0);
+    vec![TrackedInterface { interface: interface(LanId(lans - 1)), weight, reverse: false }]
+}
+
+/// What the machines of one virtual router have in common.
+struct Plan {
+    number: usize,
+    lan: LanId,
+    vrid: Vrid,
+    version: Version,
+    family: Family,
+    authentication: Authentication,
+    interval: AdvertInterval,
+    /// Version 3 machines may advertise at rates of their own.
+    mixed_rates: bool,
+    preempt: Preempt,
+    addresses: Vec<IpNet>,
+    excluded: Vec<IpNet>,
+    down_timer_adverts: u8,
+}
+
+impl Plan {
+    fn draw(rng: &mut Rng, number: usize, lans: usize) -> Self {
+        let (version, family) = match rng.below(3) {
+            0 => (Version::V2, Family::Inet),
+            1 => (Version::V3, Family::Inet),
+            _ => (Version::V3, Family::Inet6),
+        };
+        let pass = version == Version::V2 && rng.once_in(2);
+        let octet = u8::try_from(number).unwrap_or(0);
+        let preempt = match rng.below(4) {
+            0 => Preempt::Never,
+            1 => Preempt::After(Duration::from_secs(rng.between(1, 8))),
+            _ => Preempt::After(Duration::ZERO),
+        };
+        Self {
+            number,
+            lan: LanId(rng.index(lans)),
+            vrid: Vrid::new(51 + octet).unwrap_or(VRID),
+            version,
+            family,
+            authentication: if pass {
+                Authentication::Pass(Password::truncating(b"s3cr3t"))
+            } else {
+                Authentication::None
+            },
+            interval: interval(rng, version),
+            mixed_rates: version == Version::V3 && rng.once_in(4),
+            preempt,
+            addresses: addresses(family, octet, 100),
+            excluded: if rng.once_in(4) { addresses(family, octet, 200) } else { Vec::new() },
+            down_timer_adverts: if rng.once_in(5) { 2 + u8::try_from(rng.below(4)).unwrap_or(1) } else { 3 },
+        }
+    }
+
+    fn instance(&self, rng: &mut Rng, priority: Priority, track: Option<Vec<TrackedInterface>>) -> Instance {
+        let plain = |addresses: &[IpNet]| addresses.iter().copied().map(VirtualAddress::plain).collect();
+        let preempt = if priority.is_owner() { Preempt::After(Duration::ZERO) } else { self.preempt };
+        Instance {
+            name: format!("VI_{}", self.number),
+            interface: interface(self.lan),
+            vrid: self.vrid,
+            version: self.version,
+            family: self.family,
+            initial_state: if rng.once_in(2) { InitialState::Master } else { InitialState::Backup },
+            priority,
+            advert_interval: if self.mixed_rates { interval(rng, self.version) } else { self.interval },
+            authentication: self.authentication,
+            addresses: plain(&self.addresses),
+            excluded: plain(&self.excluded),
+            preempt,
+            garp: Garp::default(),
+            source: None,
+            down_timer_adverts: self.down_timer_adverts,
+            lower_prio_no_advert: rng.once_in(8),
+            higher_prio_send_advert: rng.once_in(8),
+            dont_track_primary: false,
+            track_interfaces: track.unwrap_or_default(),
+        }
+    }
+
+    fn router(&self, instances: &[Instance]) -> VirtualRouter {
+        let slowest = instances.iter().map(|instance| instance.advert_interval.as_duration()).max().unwrap_or_default();
+        // Skew is below one second in version 2 and below one interval in version 3.
+        let skew = match self.version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => slowest,
+        };
+        VirtualRouter {
+            lan: self.lan,
+            vrid: self.vrid,
+            version: self.version,
+            family: self.family,
+            addresses: self.addresses.iter().chain(&self.excluded).copied().collect(),
+            down_at_most: slowest * u32::from(self.down_timer_adverts) + skew,
+            grouped: false,
+        }
+    }
+}
+
+fn interval(rng: &mut Rng, version: Version) -> AdvertInterval {
+    let drawn = match version {
+        Version::V2 => rng.pick(&[1, 1, 1, 2, 3]).copied().and_then(AdvertInterval::from_seconds),
+        Version::V3 => rng.pick(&[10, 25, 100, 100, 100, 300]).copied().and_then(AdvertInterval::from_centiseconds),
+    };
+    drawn.unwrap_or(AdvertInterval::DEFAULT)
+}
+
+/// Two addresses of a virtual router; over IPv6 the first is link-local.
+fn addresses(family: Family, router: u8, last: u8) -> Vec<IpNet> {
+    let low = u16::from(last);
+    let hosts: [IpNet; 2] = match family {
+        Family::Inet => [0, 1].map(|n| Ipv4Net::from(Ipv4Addr::new(10, 100, router, last + n)).into()),
+        Family::Inet6 => [0xfe80, 0xfd00]
+            .map(|prefix| Ipv6Net::from(Ipv6Addr::new(prefix, 0, 0, 0, 0, 1, u16::from(router), low)).into()),
+    };
+    hosts.to_vec()
+}
+
+fn machine(rng: &mut Rng, id: MachineId, lans: usize, config: VrrpConfig) -> Machine {
+    let host = u8::try_from(id.0 + 1).unwrap_or(u8::MAX);
+    let card = |lan: usize| {
+        let octet = u8::try_from(lan).unwrap_or(u8::MAX);
+        let (v4, v6) =
+            (Ipv4Addr::new(10, octet, 0, host), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, octet.into(), host.into()));
+        Card {
+            lan: LanId(lan),
+            name: interface(LanId(lan)),
+            mac: MacAddress([2, 0, 0, octet, 0, host]),
+            addresses: [Ipv4Net::new(v4, 24).map(IpNet::from), Ipv6Net::new(v6, 64).map(IpNet::from)]
+                .into_iter()
+                .flatten()
+                .collect(),
+        }
+    };
+    let clock_ahead = rng.span(Duration::from_secs(1), Duration::from_secs(1 << 24));
+    Machine { cards: (0..lans).map(card).collect(), config, clock_ahead }
+}
