@@ -11,6 +11,7 @@ use standfast_model::{
     VirtualAddress, Vrid,
 };
 use standfast_vrrp::{Action, Event, InterfaceFacts, Notice, Output, Router};
+use standfast_wire::vrrp::{self, Protocol};
 use standfast_wire::{Received, ipv4};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -160,6 +161,11 @@ impl Packet {
         self.message[2]
     }
 
+    /// The identification is the business of IPv4 alone, so it is read from the whole packet.
+    pub(crate) fn identification(packet: &[u8]) -> u16 {
+        ipv4::parse_header(packet).unwrap().0.identification
+    }
+
     pub(crate) fn received(&self, interface: InterfaceIndex) -> Received<'_> {
         Received {
             interface,
@@ -169,6 +175,46 @@ impl Packet {
             message: &self.message,
         }
     }
+}
+
+/// What another router would send for this instance; priority 0 resigns.
+pub(crate) fn advert(like: &Instance, source: IpAddr, priority: u8) -> Packet {
+    let interval = like.advert_interval;
+    let protocol = match like.version {
+        Version::V2 => Protocol::V2 {
+            interval,
+            authentication: match like.authentication {
+                Authentication::None => vrrp::Authentication::None,
+                Authentication::Pass(password) => vrrp::Authentication::Pass(password),
+            },
+        },
+        Version::V3 => Protocol::V3 { interval },
+    };
+    let (vrid, priority) = (like.vrid, Priority::new(priority));
+    let addresses = like.addresses.iter().map(|entry| entry.address.addr());
+    match source {
+        IpAddr::V4(source) => {
+            let addresses = addresses.filter_map(<Ipv4Addr as vrrp::Address>::of).collect();
+            let envelope = ipv4::Envelope { source, destination: vrrp::GROUP_V4, identification: 1 };
+            let advert = vrrp::Advert { vrid, priority, protocol, addresses };
+            Packet::ipv4(&advert.emit_packet(&envelope, vrrp::Coverage::PseudoHeader))
+        }
+        IpAddr::V6(source) => {
+            let addresses = addresses.filter_map(<Ipv6Addr as vrrp::Address>::of).collect();
+            let advert = vrrp::Advert { vrid, priority, protocol, addresses };
+            let message = advert.emit_message(source, vrrp::GROUP_V6);
+            Packet { source: source.into(), destination: vrrp::GROUP_V6.into(), ttl: 255, message }
+        }
+    }
+}
+
+/// [`advert`] from a host on LAN 0.
+pub(crate) fn advert_of(like: &Instance, host: u8, priority: u8) -> Packet {
+    let source = match like.family {
+        Family::Inet => address(0, host).into(),
+        Family::Inet6 => link_local(host).into(),
+    };
+    advert(like, source, priority)
 }
 
 /// Which LAN an interface is plugged into: eth0 into 0, eth1 into 1.
@@ -298,6 +344,23 @@ impl World {
         }
         let index = node.interfaces[&lan].index;
         self.event(to, Event::Packet(packet.received(index)));
+    }
+
+    /// One router hears a packet on LAN 0 now.
+    pub(crate) fn hear(&mut self, place: usize, packet: &Packet) {
+        self.deliver(place, 0, packet.clone());
+    }
+
+    /// Forgets what was logged so far.
+    pub(crate) fn forget(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.log.clear());
+    }
+
+    /// Forgets all but the last thing logged, so that a long run stays small.
+    pub(crate) fn forget_all_but_last(&mut self) {
+        for node in &mut self.nodes {
+            node.log.drain(..node.log.len().saturating_sub(1));
+        }
     }
 
     /// The next moment at which anything happens.

@@ -1,6 +1,16 @@
 //! The router from outside: events in, actions out, on LANs in virtual time.
 
 #[cfg(test)]
+mod election;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod lan;
 #[cfg(test)]
+mod pause;
+#[cfg(test)]
 mod seed_pair;
+#[cfg(test)]
+mod timing;
