@@ -218,7 +218,7 @@ impl fmt::Display for Notice {
                 write!(f, "Enabling service {} of {}", server.real(), Virtual(server.service))
             }
             Self::Adopted { service, out } => {
-                write!(f, "Adopted {} as found: {out} servers stay out until checked", Virtual(*service))
+                write!(f, "Adopted {} as found, servers out until checked: {out}", Virtual(*service))
             }
             Self::StartedWithoutQuorum { service, weights } => {
                 write!(f, "Starting with quorum down {} for {}", weights.missing(), Virtual(*service))

@@ -1,0 +1,12 @@
+//! What this crate promises, one fact a test.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
+
+mod checks;
+mod diff;
+mod kernel;
+mod listing;
+mod model;
+mod pools;
+mod restart;
+mod scale;
+mod support;
