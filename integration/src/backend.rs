@@ -56,32 +56,34 @@ impl Backend {
         if !nix::unistd::geteuid().is_root() {
             return Err(Error::Missing("it makes namespaces and network devices, which takes root".to_owned()));
         }
-        let mut needed = vec![("ip", "iproute2"), ("nft", "nftables"), ("tcpdump", "tcpdump"), ("setsid", "util-linux")];
+        let mut needed =
+            vec![("ip", "iproute2"), ("nft", "nftables"), ("tcpdump", "tcpdump"), ("setsid", "util-linux")];
         if self == Self::UserMode {
-            needed.extend([
-                ("linux.uml", "user-mode-linux"),
-                ("modprobe", "kmod"),
-                ("mkfs.ext4", "e2fsprogs"),
-            ]);
+            needed.extend([("linux.uml", "user-mode-linux"), ("modprobe", "kmod"), ("mkfs.ext4", "e2fsprogs")]);
         }
-        let missing: Vec<String> = needed
-            .into_iter()
-            .filter(|(tool, _)| !is_installed(tool))
-            .map(|(tool, package)| format!("{tool} (Debian's package {package})"))
-            .collect();
         if self == Self::UserMode && !Path::new("/dev/net/tun").exists() {
             return Err(Error::Missing("its kernel has no /dev/net/tun".to_owned()));
         }
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Missing(format!("no {}; scripts/test installs what the lab needs", missing.join(", no "))))
-        }
+        check_installed(&needed)
     }
 }
 
+/// # Errors
+/// One of these tools, given with their Debian packages, is missing; the error names all that are.
+pub(crate) fn check_installed(tools: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<String> = tools
+        .iter()
+        .filter(|(tool, _)| !is_installed(tool))
+        .map(|(tool, package)| format!("{tool} (Debian's package {package})"))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Missing(format!("no {}; scripts/test installs what the lab needs", missing.join(", no "))))
+}
+
 /// Whether `tool` is on the search path of the lab's machines, and so on this machine's.
-pub(crate) fn is_installed(tool: &str) -> bool {
+fn is_installed(tool: &str) -> bool {
     crate::agent::PATH.split(':').any(|directory| Path::new(directory).join(tool).exists())
 }
 
@@ -92,4 +94,21 @@ fn modprobe(arguments: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_missing_tool_is_named_with_its_package() {
+        check_installed(&[("sh", "dash")]).unwrap();
+        let tools = [("no-such-tool", "one-package"), ("sh", "dash"), ("nor-this-one", "another")];
+        let error = check_installed(&tools).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the lab cannot run here: no no-such-tool (Debian's package one-package), \
+             no nor-this-one (Debian's package another); scripts/test installs what the lab needs"
+        );
+    }
 }

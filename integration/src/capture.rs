@@ -248,8 +248,7 @@ mod tests {
 
     fn record(seconds: u32, nanos: u32, frame: &[u8]) -> Vec<u8> {
         let length = u32::try_from(frame.len()).unwrap();
-        let mut bytes: Vec<u8> =
-            [seconds, nanos, length, length].into_iter().flat_map(u32::to_le_bytes).collect();
+        let mut bytes: Vec<u8> = [seconds, nanos, length, length].into_iter().flat_map(u32::to_le_bytes).collect();
         bytes.extend_from_slice(frame);
         bytes
     }
@@ -260,7 +259,10 @@ mod tests {
         file.extend(record(3, 7, b"first"));
         file.extend(record(4, 0, b"second"));
         let unfinished = file.len() - 1;
-        assert_eq!(parse(&file).unwrap(), [(3_000_000_007, b"first".as_slice()), (4_000_000_000, b"second".as_slice())]);
+        assert_eq!(
+            parse(&file).unwrap(),
+            [(3_000_000_007, b"first".as_slice()), (4_000_000_000, b"second".as_slice())]
+        );
         assert_eq!(parse(&file[..unfinished]).unwrap().len(), 1);
         assert_eq!(parse(&file[..10]).unwrap(), []);
     }

@@ -40,6 +40,9 @@ const HOST_NICE: i32 = -6;
 /// they are asked for.
 const MODULES: [&str; 4] = ["ipv6", "veth", "bridge", "ip_vs"];
 
+/// The kernel of a director takes frames, not what network cards make frames of: it drops most of those.
+const ONE_FRAME: &str = "gso_max_segs 1";
+
 /// What all handles of a lab share.
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -135,11 +138,11 @@ impl Core {
             let name = &node.plan.name;
             for (card, plan) in node.plan.cards.iter().enumerate() {
                 let port = port(name, card);
-                lines += &format!("tuntap add dev {port} mode tap\n");
-                lines += &format!("link set dev {port} master {} up\n", self.lan_name(plan.lan));
+                lines += &format!("tuntap add dev {port} mode tap\nlink set dev {port} {ONE_FRAME} up\n");
+                lines += &self.switch().attach(self.lan_name(plan.lan), name, &port);
             }
             let Management { port, lab_address, address, lab_mac, mac } = Management::of(index, name);
-            lines += &format!("tuntap add dev {port} mode tap\nlink set dev {port} address {lab_mac} up\n");
+            lines += &format!("tuntap add dev {port} mode tap\nlink set dev {port} address {lab_mac} {ONE_FRAME} up\n");
             lines += &format!("address add {lab_address}/30 dev {port}\n");
             lines += &format!("neighbour add {address} lladdr {mac} nud permanent dev {port}\n");
             disks += &format!(
@@ -156,8 +159,7 @@ impl Core {
 
     /// Whether this machine has a kernel of its own.
     pub(crate) fn has_kernel(&self, index: usize) -> bool {
-        self.backend == Backend::UserMode
-            && self.nodes.get(index).is_some_and(|node| node.plan.role == Role::Director)
+        self.backend == Backend::UserMode && self.nodes.get(index).is_some_and(|node| node.plan.role == Role::Director)
     }
 
     /// Switches a machine on and waits until it is up.
@@ -187,7 +189,9 @@ impl Core {
             let lines: String = (0..node.plan.cards.len())
                 .map(|card| format!("link delete dev {}\n", port(&node.plan.name, card)))
                 .collect();
-            self.ip(lines)?;
+            // It may have been taken apart already; a port that is there still would be in the way at the next boot.
+            let delete = Command::from(["ip", "-force", "-batch", "-"]).input(lines);
+            self.start_at_wires(&delete)?.finish(delete.limit())?;
         }
         init.wait(DEATH)?;
         for process in node.processes().iter() {
@@ -219,18 +223,27 @@ impl Core {
     pub(crate) fn set_plugged(&self, index: usize, card: usize, plugged: bool) -> Result<()> {
         let node = self.node(index)?;
         let mut life = node.lock();
-        match life.plugged.get_mut(card) {
-            Some(state) => *state = plugged,
-            None => return Err(Error::Plan(format!("{} has no card eth{card}", node.plan.name))),
-        }
-        let exists = self.has_kernel(index) || !matches!(life.power, Power::Off);
-        if exists {
-            let state = if plugged { "up" } else { "down" };
-            self.ip(format!("link set dev {} {state}\n", port(&node.plan.name, card)))?;
-        }
-        match life.power {
-            Power::On(_) if self.has_kernel(index) => self.move_socket_ends(index, &life),
-            Power::On(_) | Power::Frozen(_) | Power::Off => Ok(()),
+        let name = &node.plan.name;
+        let (Some(state), Some(plan)) = (life.plugged.get_mut(card), node.plan.cards.get(card)) else {
+            return Err(Error::Plan(format!("{name} has no card eth{card}")));
+        };
+        *state = plugged;
+        let port = port(name, card);
+        let mut lines = {
+            let mut switch = self.switch();
+            switch.set_plugged(&port, plugged);
+            switch.attach(self.lan_name(plan.lan), name, &port)
+        };
+        match (self.has_kernel(index), &life.power) {
+            // Its end of the cable must stay up: its kernel would take a card that is down for one that is broken.
+            (true, Power::On(_)) => self.ip(lines).and_then(|()| self.move_socket_ends(index, &life)),
+            (true, Power::Frozen(_) | Power::Off) => self.ip(lines),
+            (false, Power::On(_) | Power::Frozen(_)) => {
+                lines += &format!("link set dev {port} {}\n", if plugged { "up" } else { "down" });
+                self.ip(lines)
+            }
+            // There is no port before it is switched on.
+            (false, Power::Off) => Ok(()),
         }
     }
 
@@ -309,14 +322,15 @@ impl Core {
         let mut lines = String::new();
         for (card, plan) in node.plan.cards.iter().enumerate() {
             let (port, mac) = (port(name, card), mac(plan.lan, index, card));
-            let bridge = self.switch().bridge_of(self.lan_name(plan.lan), name);
             let state = if life.plugged.get(card).copied().unwrap_or(true) { "up" } else { "down" };
             lines += &format!("link add name {port} type veth peer name eth{card} address {mac} netns {}\n", init.id());
-            lines += &format!("link set dev {port} master {bridge} {state}\n");
+            lines += &format!("link set dev {port} {state}\n");
+            lines += &self.switch().attach(self.lan_name(plan.lan), name, &port);
         }
         self.ip(lines)?;
         let addressing = Command::from(["ip", "-batch", "-"]).input(node.plan.addressing());
-        let finished = Process::start(name, &self.route_when_on(index, node), &addressing)?.finish(addressing.limit())?;
+        let finished =
+            Process::start(name, &self.route_when_on(index, node), &addressing)?.finish(addressing.limit())?;
         succeeded(name, &addressing, finished)?;
         Ok(init)
     }
@@ -354,10 +368,9 @@ impl Core {
         argv.extend(["rootfstype=hostfs", "rootflags=/", "ro", "quiet", "panic=-1"].map(str::to_owned));
         argv.extend(["con=null", "con0=null,fd:1", "ssl=null"].map(str::to_owned));
         argv.push(format!("uml_dir={STATE}/"));
-        argv.push(format!("umid={name}"));
         argv.push(format!("{SETUP_VARIABLE}={setup}"));
         argv.push(format!("init={agent}"));
-        let command = Command::from(argv).env("HOME", STATE).env("TMPDIR", STATE);
+        let command = Command::from(argv).env("HOME", STATE).env("TMPDIR", STATE).called("the kernel's console");
         let init = self.start_at_wires(&command.at(Place::NewProcesses).nice(DIRECTOR_NICE))?;
         node.processes().push(init.clone());
         init.wait_for(READY, BOOT)?;
@@ -431,6 +444,12 @@ impl Management {
         let block = u8::try_from(index * 4).unwrap_or(u8::MAX - 3);
         let address = |host: u8| Ipv4Addr::new(169, 254, 100, block + host);
         let mac = |end: u8| format!("02:1a:b1:00:{:02x}:{end:02x}", index + 1);
-        Self { port: format!("{name}.mgmt"), lab_address: address(1), address: address(2), lab_mac: mac(1), mac: mac(2) }
+        Self {
+            port: format!("{name}.mgmt"),
+            lab_address: address(1),
+            address: address(2),
+            lab_mac: mac(1),
+            mac: mac(2),
+        }
     }
 }

@@ -255,15 +255,12 @@ mod tests {
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
+        digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
     }
 
     /// As RFC 3768 lays it out: VRID 51, priority 150, password "mypasswd", two addresses, one second.
     const V2: &str = "01005e000012 021ab0010100 0800
-        45c0 0030 0001 0000 ff70 0000 c0a8010b e0000012
+        45c0 002c 0001 0000 ff70 0000 c0a8010b e0000012
         21 33 96 02 01 01 0000 c0a801c8 c0a801ca 6d797061 73737764";
 
     #[test]
@@ -303,7 +300,8 @@ mod tests {
 
     #[test]
     fn a_gratuitous_arp_is_told_from_a_question() {
-        let announce = "ffffffffffff 021ab0010100 0806 0001 0800 06 04 0001 021ab0010100 c0a801c8 ffffffffffff c0a801c8";
+        let announce =
+            "ffffffffffff 021ab0010100 0806 0001 0800 06 04 0001 021ab0010100 c0a801c8 ffffffffffff c0a801c8";
         let Content::Arp(arp) = Frame::parse(&bytes(announce)).unwrap().content else { panic!() };
         assert!(arp.is_gratuitous());
         assert_eq!(arp.sender_address, Ipv4Addr::new(192, 168, 1, 200));

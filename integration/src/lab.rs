@@ -123,7 +123,11 @@ impl Lab {
     pub fn keep(&self) -> ! {
         let mut out = std::io::stderr().lock();
         // Nobody may be reading any more; then there is nobody to wait for either, but waiting is what was asked for.
-        let _ = writeln!(out, "lab {} keeps running until this program is interrupted; a shell on each machine:", self.name());
+        let _ = writeln!(
+            out,
+            "lab {} keeps running until this program is interrupted; a shell on each machine:",
+            self.name()
+        );
         for node in &self.core.nodes {
             let _ = writeln!(out, "  {}", self.shell_command(&node.plan.name));
         }
@@ -148,8 +152,7 @@ impl Lab {
     fn boot_all(&self) -> Result<()> {
         let core = &self.core;
         thread::scope(|scope| {
-            let boots: Vec<_> =
-                (0..core.nodes.len()).map(|index| scope.spawn(move || core.power_on(index))).collect();
+            let boots: Vec<_> = (0..core.nodes.len()).map(|index| scope.spawn(move || core.power_on(index))).collect();
             boots.into_iter().try_for_each(|boot| {
                 boot.join().unwrap_or_else(|_| Err(Error::Plan("a booting thread panicked".to_owned())))
             })
@@ -207,12 +210,9 @@ fn find_agent() -> Result<PathBuf> {
         return Ok(PathBuf::from(path));
     }
     let own = std::env::current_exe().map_err(Error::io("finding this program"))?;
-    own.ancestors()
-        .skip(1)
-        .take(2)
-        .map(|directory| directory.join("lab-agent"))
-        .find(|path| path.exists())
-        .ok_or_else(|| Error::Missing(format!("there is no lab-agent beside {}; build it, or name it in {AGENT}", own.display())))
+    own.ancestors().skip(1).take(2).map(|directory| directory.join("lab-agent")).find(|path| path.exists()).ok_or_else(
+        || Error::Missing(format!("there is no lab-agent beside {}; build it, or name it in {AGENT}", own.display())),
+    )
 }
 
 fn start_wires(agent: &Path) -> Result<Child> {

@@ -103,13 +103,14 @@ impl Lan {
     fn apply(&self) -> Result<()> {
         let mut lines = String::new();
         for (machine, port) in self.ports() {
-            let bridge = self.core.switch().bridge_of(&self.name, &machine);
-            lines += &format!("link set dev {port} master {bridge}\n");
+            lines += &self.core.switch().attach(&self.name, &machine, &port);
         }
         // The ports of a machine made of namespaces that has no power do not exist: they find their bridge at boot.
-        self.core.run_at_wires(Command::from(["ip", "-force", "-batch", "-"]).input(lines)).map(|_| ()).or_else(|error| {
-            if self.core.nodes.iter().all(crate::core::Node::is_on) { Err(error) } else { Ok(()) }
-        })
+        self.core.run_at_wires(Command::from(["ip", "-force", "-batch", "-"]).input(lines)).map(|_| ()).or_else(
+            |error| {
+                if self.core.nodes.iter().all(crate::core::Node::is_on) { Err(error) } else { Ok(()) }
+            },
+        )
     }
 
     fn apply_losses(&self) -> Result<()> {

@@ -158,6 +158,11 @@ impl Machine {
         Process::start(self.name(), &self.core.route(self.index)?, command)
     }
 
+    /// Whether it has a kernel, and with it a clock, of its own.
+    pub(crate) fn has_kernel(&self) -> bool {
+        self.core.has_kernel(self.index)
+    }
+
     fn node(&self) -> Result<&Node> {
         self.core.node(self.index)
     }

@@ -118,6 +118,7 @@ impl Plan {
         crate::Lab::start(self)
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the last machine is the one that was pushed a line above")]
     fn machine(&mut self, name: &str, role: Role) -> &mut MachinePlan {
         let (cards, gateways) = (Vec::new(), Vec::new());
         let mut sysctls = Vec::new();
@@ -265,11 +266,24 @@ mod tests {
 
     #[test]
     fn names_that_could_not_be_told_apart_are_refused() {
-        assert!(refusal(|plan| drop((plan.lan("a"), plan.lan("a")))).contains("taken"));
-        assert!(refusal(|plan| drop((plan.lan("a"), plan.host("a").name.clone()))).contains("taken"));
-        assert!(refusal(|plan| drop(plan.host("wires").name.clone())).contains("taken"));
-        assert!(refusal(|plan| drop(plan.host("much-too-long").name.clone())).contains("no name"));
-        assert!(refusal(|plan| drop(plan.host("a/b").name.clone())).contains("no name"));
+        let two_lans = |plan: &mut Plan| {
+            plan.lan("a");
+            plan.lan("a");
+        };
+        let lan_and_host = |plan: &mut Plan| {
+            plan.lan("a");
+            plan.host("a");
+        };
+        let host = |name: &'static str| {
+            move |plan: &mut Plan| {
+                plan.host(name);
+            }
+        };
+        assert!(refusal(two_lans).contains("taken"));
+        assert!(refusal(lan_and_host).contains("taken"));
+        assert!(refusal(host("wires")).contains("taken"));
+        assert!(refusal(host("much-too-long")).contains("no name"));
+        assert!(refusal(host("a/b")).contains("no name"));
     }
 
     #[test]
@@ -281,7 +295,10 @@ mod tests {
             });
             assert!(why.contains(odd), "{why}");
         }
-        assert!(refusal(|plan| drop(plan.host("h").gateway("nowhere").clone())).contains("nowhere"));
+        let why = refusal(|plan| {
+            plan.host("h").gateway("nowhere");
+        });
+        assert!(why.contains("nowhere"), "{why}");
     }
 
     #[test]

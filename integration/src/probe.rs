@@ -146,11 +146,14 @@ impl Probe {
 }
 
 impl Machine {
-    /// Starts a probe on this machine. It asks until [`Probing::stop`].
+    /// Starts a probe on this machine, a host. It asks until [`Probing::stop`].
     ///
     /// # Errors
-    /// It cannot be started.
+    /// It cannot be started, or this is a director with a kernel of its own, whose clock is not the lab's.
     pub fn probe(&self, probe: &Probe) -> Result<Probing> {
+        if self.has_kernel() {
+            return Err(Error::Plan(format!("{} has a clock of its own: probe from a host", self.name())));
+        }
         let mut argv = vec![self.agent_path(), "probe".to_owned()];
         argv.extend(probe.arguments());
         let process = self.start(&Command::from(argv).nice(NICE))?;
@@ -266,8 +269,7 @@ impl FromStr for Sample {
 
     fn from_str(line: &str) -> std::result::Result<Self, ()> {
         let mut words = line.splitn(4, ' ');
-        let mut moment =
-            || words.next().and_then(|nanos| nanos.parse().ok()).map(Moment::from_nanos).ok_or(());
+        let mut moment = || words.next().and_then(|nanos| nanos.parse().ok()).map(Moment::from_nanos).ok_or(());
         let (sent, done) = (moment()?, moment()?);
         let outcome = match (words.next(), words.next()) {
             (Some("ok"), Some(text)) => Ok(text.to_owned()),

@@ -78,6 +78,12 @@ impl Command {
         self
     }
 
+    /// What it is called in logs and errors, instead of its words.
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.shown);
+        self
+    }
+
     pub(crate) fn at(mut self, place: Place) -> Self {
         self.exec.place = place;
         self

@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use crate::backend::check_installed;
 use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::machine::Machine;
@@ -95,15 +96,13 @@ impl Seed {
     /// # Errors
     /// As [`Plan::start`], or a real server does not start.
     pub fn start_plan(plan: &Plan) -> Result<Self> {
-        let missing: Vec<&str> = [("nginx", "nginx-light"), ("named", "bind9"), ("curl", "curl"), ("dig", "bind9-dnsutils")]
-            .into_iter()
-            .filter(|(tool, _)| !crate::backend::is_installed(tool))
-            .map(|(_, package)| package)
-            .collect();
-        if !missing.is_empty() {
-            let why = format!("Debian's {} missing; scripts/test installs what the lab needs", missing.join(", "));
-            return Err(Error::Missing(why));
-        }
+        check_installed(&[
+            ("nginx", "nginx-light"),
+            ("named", "bind9"),
+            ("curl", "curl"),
+            ("dig", "bind9-dnsutils"),
+            ("ipvsadm", "ipvsadm"),
+        ])?;
         let lab = plan.start()?;
         let (master, standby, client) = (lab.machine("master")?, lab.machine("standby")?, lab.machine("client")?);
         let mut seed = Self { lab, master, standby, client, servers: Vec::new() };
@@ -118,8 +117,10 @@ impl Seed {
     /// # Errors
     /// There is none of this name, or it does not start.
     pub fn start_server(&mut self, name: &str) -> Result<()> {
-        let (name, _) =
-            SERVERS.into_iter().find(|(known, _)| *known == name).ok_or_else(|| Error::Plan(format!("no server {name:?}")))?;
+        let (name, _) = SERVERS
+            .into_iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| Error::Plan(format!("no server {name:?}")))?;
         let machine = self.lab.machine(name)?;
         let server = if name.starts_with("web") { machine.serve_web(name)? } else { machine.serve_dns(name)? };
         self.servers.retain(|(other, _)| *other != name);
@@ -142,7 +143,15 @@ impl Seed {
     /// # Errors
     /// None answers within a second.
     pub fn web_answer(&self) -> Result<String> {
-        let page = self.client.run(["curl", "--silent", "--show-error", "--fail", "--max-time", "1", &format!("http://{WEB}/")])?;
+        let page = self.client.run([
+            "curl",
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--max-time",
+            "1",
+            &format!("http://{WEB}/"),
+        ])?;
         Ok(page.trim().to_owned())
     }
 
@@ -187,6 +196,7 @@ impl Seed {
 #[derive(Clone, Debug)]
 pub struct Daemon {
     program: String,
+    arguments: Vec<String>,
 }
 
 impl Daemon {
@@ -199,7 +209,14 @@ impl Daemon {
     /// The daemon at a path, which takes keepalived's command line.
     #[must_use]
     pub fn at(program: impl Into<String>) -> Self {
-        Self { program: program.into() }
+        Self { program: program.into(), arguments: Vec::new() }
+    }
+
+    /// Gives it one more argument, for instance `--vrrp`.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
     }
 
     /// Writes a director's configuration and starts the daemon in the foreground, with a detailed log.
@@ -216,6 +233,9 @@ impl Daemon {
     /// # Errors
     /// It cannot be started.
     pub fn start_again(&self, director: &Machine) -> Result<Process> {
-        director.spawn([&self.program, "--dont-fork", "--log-console", "--log-detail", "--use-file", CONF_PATH])
+        let mut argv = vec![self.program.clone()];
+        argv.extend(["--dont-fork", "--log-console", "--log-detail", "--use-file", CONF_PATH].map(str::to_owned));
+        argv.extend_from_slice(&self.arguments);
+        director.spawn(argv)
     }
 }

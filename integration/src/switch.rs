@@ -1,6 +1,6 @@
 //! The state of the LANs: who hears whom, and what gets lost. Turns it into lines for `ip` and `nft`; runs nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// All LANs of a lab.
@@ -10,6 +10,8 @@ pub(crate) struct Switch {
     /// The group of each machine that is apart from the rest of its LAN: (LAN, machine) to a number from 1.
     apart: BTreeMap<(String, String), usize>,
     losses: Vec<Loss>,
+    /// The ports whose cables are pulled.
+    unplugged: BTreeSet<String>,
 }
 
 /// Frames of one direction that get lost.
@@ -26,7 +28,7 @@ pub(crate) struct Loss {
 
 impl Switch {
     pub(crate) fn new(lans: Vec<String>) -> Self {
-        Self { lans, apart: BTreeMap::new(), losses: Vec::new() }
+        Self { lans, apart: BTreeMap::new(), losses: Vec::new(), unplugged: BTreeSet::new() }
     }
 
     /// Lines for `ip` that make a bridge: one that forwards from the first moment and knows no multicast groups, like a
@@ -37,8 +39,26 @@ impl Switch {
         )
     }
 
+    /// Remembers whether a port's cable is in.
+    pub(crate) fn set_plugged(&mut self, port: &str, plugged: bool) {
+        if plugged {
+            self.unplugged.remove(port);
+        } else {
+            self.unplugged.insert(port.to_owned());
+        }
+    }
+
+    /// A line for `ip` that puts a machine's port where it belongs: on the bridge of its group, or on none.
+    pub(crate) fn attach(&self, lan: &str, machine: &str, port: &str) -> String {
+        if self.unplugged.contains(port) {
+            format!("link set dev {port} nomaster\n")
+        } else {
+            format!("link set dev {port} master {}\n", self.bridge_of(lan, machine))
+        }
+    }
+
     /// The bridge that a machine's cards on a LAN belong to.
-    pub(crate) fn bridge_of(&self, lan: &str, machine: &str) -> String {
+    fn bridge_of(&self, lan: &str, machine: &str) -> String {
         match self.apart.get(&(lan.to_owned(), machine.to_owned())) {
             Some(group) => apart(lan, *group),
             None => lan.to_owned(),
@@ -118,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pulled_cable_stays_out_of_every_group() {
+        let mut switch = Switch::new(vec!["lan".to_owned()]);
+        switch.set_plugged("a.eth0", false);
+        switch.partition("lan", &[&["b"], &["a"]]);
+        assert_eq!(switch.attach("lan", "a", "a.eth0"), "link set dev a.eth0 nomaster\n");
+        switch.set_plugged("a.eth0", true);
+        assert_eq!(switch.attach("lan", "a", "a.eth0"), "link set dev a.eth0 master lan~1\n");
+    }
+
+    #[test]
     fn a_loss_replaces_one_with_the_same_ends_and_healing_leaves_no_rule() {
         let mut switch = Switch::new(vec!["lan".to_owned()]);
         let loss = |percent| Loss {
@@ -127,9 +157,11 @@ mod tests {
             percent,
         };
         switch.lose(loss(30));
-        assert!(switch.ruleset().contains(
-            r#"iifname { "a.eth0" } oifname { "b.eth0", "b.eth1" } numgen random mod 100 < 30 drop"#
-        ));
+        assert!(
+            switch
+                .ruleset()
+                .contains(r#"iifname { "a.eth0" } oifname { "b.eth0", "b.eth1" } numgen random mod 100 < 30 drop"#)
+        );
         switch.lose(loss(100));
         let rules = switch.ruleset();
         assert_eq!(rules.matches("add rule").count(), 1);

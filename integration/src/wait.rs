@@ -13,7 +13,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// # Errors
 /// It does not hold within `limit`.
 pub fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Result<Moment> {
-    eventually(what, limit, || if holds() { Ok(Moment::now()) } else { Err(Error::Plan(String::new())) })
+    ask(what, limit, || if holds() { Ok(Moment::now()) } else { Err(String::new()) })
 }
 
 /// Tries until it succeeds. `what` completes "until ...".
@@ -21,17 +21,15 @@ pub fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) -> Re
 /// # Errors
 /// It does not succeed within `limit`: the error shows what the last attempt said.
 pub fn eventually<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    ask(what, limit, || attempt().map_err(|error| format!("; the last attempt said: {error}")))
+}
+
+fn ask<T>(what: &str, limit: Duration, mut attempt: impl FnMut() -> std::result::Result<T, String>) -> Result<T> {
     let deadline = Moment::now().after(limit);
     loop {
         match attempt() {
             Ok(value) => return Ok(value),
-            Err(error) if deadline.is_past() => {
-                let last = match error {
-                    Error::Plan(why) if why.is_empty() => String::new(),
-                    other => format!("; the last attempt said: {other}"),
-                };
-                return Err(Error::TimedOut { what: what.to_owned(), limit, last });
-            }
+            Err(last) if deadline.is_past() => return Err(Error::TimedOut { what: what.to_owned(), limit, last }),
             Err(_) => pause(AGAIN),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lab::seed::{DNS_SERVICE, Daemon, MASTER_CONF, STANDBY_CONF, Seed, WEB_SERVICE};
-use lab::{Moment, Result, pause, until};
+use lab::{Backend, Moment, Probe, Result, pause, until};
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -101,5 +101,25 @@ fn the_standby_takes_over_within_four_seconds_of_a_power_cut_and_hands_back() ->
     assert!(late.iter().all(|seen| seen.from == "master") && !late.is_empty(), "{late:?}");
     let report = web.stop()?;
     assert!(report.between(settled, Moment::now()).answers_by_server().len() == 3, "{report:?}");
+    seed.lab.finish()
+}
+
+#[test]
+fn the_vrrp_half_works_the_same_in_namespaces_of_this_kernel() -> Result<()> {
+    let mut plan = lab::seed::plan("spaces");
+    plan.backend(Backend::Namespaces);
+    let seed = Seed::start_plan(&plan)?;
+    let keepalived = Daemon::keepalived().argument("--vrrp");
+    keepalived.start(&seed.master, MASTER_CONF)?.wait_for("Entering MASTER STATE", seconds(20))?;
+    let standby = keepalived.start(&seed.standby, STANDBY_CONF)?;
+    standby.wait_for("Entering BACKUP STATE", seconds(20))?;
+
+    let probing = seed.client.probe(&Probe::ping("192.168.1.200")?)?;
+    pause(seconds(1));
+    seed.master.cut_power()?;
+    standby.wait_for("Entering MASTER STATE", seconds(10))?;
+    pause(seconds(1));
+    let outage = probing.stop()?.longest_outage().expect("it asked").length();
+    assert!(outage > seconds(2) && outage < seconds(4), "{outage:?}");
     seed.lab.finish()
 }

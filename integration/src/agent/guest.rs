@@ -97,7 +97,8 @@ fn live() -> io::Result<std::convert::Infallible> {
 fn layered_root(setup: &Setup, modules: &Path) -> io::Result<PathBuf> {
     // /mnt is a place that every Debian has; the disk hides what is there.
     let disk = Path::new("/mnt");
-    mount(Some("/dev/ubda"), disk, Some("ext4"), MsFlags::MS_NOATIME, None::<&str>)?;
+    // The disk cannot write zeroes by itself, so nothing shall try in the background.
+    mount(Some("/dev/ubda"), disk, Some("ext4"), MsFlags::MS_NOATIME, Some("noinit_itable"))?;
     let layered = root::overlay(disk)?;
     root::mount_new("devtmpfs", &layered.join("dev"), None)?;
     root::furnish(&layered)?;
@@ -156,9 +157,13 @@ fn wall_up(setup: &GuestSetup) -> io::Result<()> {
     for (index, GuestCard { name, mac, plugged }) in setup.cards.iter().enumerate() {
         let (socket, state) = (socket_end(index), if *plugged { "up" } else { "down" });
         // With an ageing time of zero the bridge is a plain wire: it learns nothing that could get old.
-        lines += &format!("link add name wire{index} type bridge stp_state 0 forward_delay 0 mcast_snooping 0 ageing_time 0\n");
+        lines += &format!(
+            "link add name wire{index} type bridge stp_state 0 forward_delay 0 mcast_snooping 0 ageing_time 0\n"
+        );
         lines += &format!("link add name {socket} type veth peer name {name} address {mac} netns {own}\n");
-        lines += &format!("link set dev vec{index} master wire{index} up\nlink set dev {socket} master wire{index} {state}\n");
+        lines += &format!(
+            "link set dev vec{index} master wire{index} up\nlink set dev {socket} master wire{index} {state}\n"
+        );
         lines += &format!("link set dev wire{index} up\n");
     }
     run("ip", &["-batch", "-"], &lines)

@@ -37,8 +37,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
         ["freeze", pid] => number(pid).and_then(freeze::freeze).map(|()| ExitCode::SUCCESS),
         ["thaw", pid] => number(pid).and_then(freeze::thaw).map(|()| ExitCode::SUCCESS),
         ["probe", probe @ ..] => prober::probe(probe).map(|()| ExitCode::SUCCESS),
-        ["shell", pid, machine, ..] => number(pid)
-            .and_then(|pid: u32| shell::shell(pid, machine, arguments.get(3..).unwrap_or_default())),
+        ["shell", pid, machine, ..] => {
+            number(pid).and_then(|pid: u32| shell::shell(pid, machine, arguments.get(3..).unwrap_or_default()))
+        }
         _ => Err(io::Error::other("usage: lab-agent shell PID MACHINE [COMMAND...]; the lab prints the process id")),
     };
     done.unwrap_or_else(|error| {

@@ -43,7 +43,8 @@ pub(super) fn probe(arguments: &[&str]) -> io::Result<()> {
         }
         prober.give_up_late_ones()?;
         let earliest = prober.flights.iter().map(|flight| flight.deadline).min();
-        let wake = if stopping { earliest.unwrap_or(now) } else { earliest.map_or(next, |earliest| earliest.min(next)) };
+        let wake =
+            if stopping { earliest.unwrap_or(now) } else { earliest.map_or(next, |earliest| earliest.min(next)) };
         prober.wait(wake.remaining())?;
     }
 }
@@ -85,7 +86,9 @@ impl Prober {
         let sent = Moment::now();
         let started = match &self.probe.question {
             Question::Http(server) => connect(*server).map(Stage::Connecting),
-            Question::Dns(server, name) => ask(*server, self.number, name).map(|socket| Stage::Asking(socket, self.number)),
+            Question::Dns(server, name) => {
+                ask(*server, self.number, name).map(|socket| Stage::Asking(socket, self.number))
+            }
             Question::Ping(_) => match &self.pinger {
                 Some(pinger) => pinger.send(self.number).map(|()| Stage::Pinging(self.number)),
                 None => Err(io::Error::other("no socket to ping with")),
@@ -114,14 +117,16 @@ impl Prober {
 
     /// Waits for something to happen, at most `limit`, and deals with it.
     fn wait(&mut self, limit: Duration) -> io::Result<()> {
-        let sockets: Vec<(BorrowedFd<'_>, PollFlags)> = (self.flights.iter().filter_map(|flight| match &flight.stage {
-            Stage::Connecting(socket) => Some((socket.as_fd(), PollFlags::OUT)),
-            Stage::Reading(socket, _) | Stage::Asking(socket, _) => Some((socket.as_fd(), PollFlags::IN)),
-            Stage::Pinging(_) => None,
-        }))
-        .chain(self.pinger.iter().map(|pinger| (pinger.socket.as_fd(), PollFlags::IN)))
-        .collect();
-        let mut fds: Vec<PollFd<'_>> = sockets.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+        let sockets: Vec<(BorrowedFd<'_>, PollFlags)> =
+            (self.flights.iter().filter_map(|flight| match &flight.stage {
+                Stage::Connecting(socket) => Some((socket.as_fd(), PollFlags::OUT)),
+                Stage::Reading(socket, _) | Stage::Asking(socket, _) => Some((socket.as_fd(), PollFlags::IN)),
+                Stage::Pinging(_) => None,
+            }))
+            .chain(self.pinger.iter().map(|pinger| (pinger.socket.as_fd(), PollFlags::IN)))
+            .collect();
+        let mut fds: Vec<PollFd<'_>> =
+            sockets.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
         let limit = Timespec {
             tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(limit.subsec_nanos()),
@@ -163,7 +168,9 @@ impl Stage {
                 let mut bytes = [0; 4096];
                 match (&socket).read(&mut bytes) {
                     Ok(length) => Progress::Settled(dns::answer(number, bytes.get(..length).unwrap_or_default())),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Progress::Flies(Self::Asking(socket, number)),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        Progress::Flies(Self::Asking(socket, number))
+                    }
                     Err(error) => Progress::Settled(Err(error.to_string())),
                 }
             }

@@ -24,7 +24,10 @@ pub(super) fn keep_mounts_private() -> io::Result<()> {
 /// The kernel refuses.
 pub(super) fn mount_new(kind: &str, target: &Path, options: Option<&str>) -> io::Result<()> {
     fs::create_dir_all(target)?;
-    told(&format!("mounting {kind} on {}", target.display()), mount(Some(kind), target, Some(kind), MsFlags::empty(), options))
+    told(
+        &format!("mounting {kind} on {}", target.display()),
+        mount(Some(kind), target, Some(kind), MsFlags::empty(), options),
+    )
 }
 
 /// Lays a writable layer, kept below `layers`, over this machine's root, and returns where the whole is mounted.

@@ -131,11 +131,14 @@ enum Enter<'a> {
     New(CloneFlags),
 }
 
+/// An output of a program, and the frame that carries what comes from it.
+type Output = (Box<dyn Read + Send>, fn(Vec<u8>) -> Frame);
+
 /// A program that has been started for a connection.
 struct Running {
     child: Child,
     exit: Receiver<Exit>,
-    outputs: Vec<(Box<dyn Read + Send>, fn(Vec<u8>) -> Frame)>,
+    outputs: Vec<Output>,
     input: Option<Box<dyn Write + Send>>,
     terminal: Option<OwnedFd>,
 }
@@ -166,7 +169,7 @@ impl Running {
             // A program that has ended already needs no priority.
             let _ = rustix::process::setpriority_process(pid, nice);
         }
-        let mut outputs: Vec<(Box<dyn Read + Send>, fn(Vec<u8>) -> Frame)> = Vec::new();
+        let mut outputs: Vec<Output> = Vec::new();
         let mut input: Option<Box<dyn Write + Send>> = None;
         if let Some(master) = &terminal {
             outputs.push((Box::new(File::from(master.try_clone()?)), Frame::Stdout));

@@ -122,7 +122,8 @@ fn show(mut stream: super::stream::Stream) -> io::Result<Exit> {
 }
 
 fn find(wires: u32, machine: &str) -> io::Result<Route> {
-    let directory = Directory::read(wires).map_err(|error| io::Error::other(format!("no lab of process {wires}: {error}")))?;
+    let directory =
+        Directory::read(wires).map_err(|error| io::Error::other(format!("no lab of process {wires}: {error}")))?;
     let socket = |name: &str| lab_directory(wires).join(socket_name(name));
     if machine == WIRES {
         return Ok(Route::Socket(socket(WIRES)));

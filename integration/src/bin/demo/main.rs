@@ -105,14 +105,16 @@ fn a_server_dies_and_returns(timeline: &Arc<Timeline>, seed: &mut Seed) -> Resul
     let died = Moment::now();
     seed.kill_server("web2")?;
     timeline.say("web2", "nginx is killed");
-    let left = until("web2 out of the IPVS table", Duration::from_secs(20), || in_table(seed).is_ok_and(|there| !there))?;
+    let left =
+        until("web2 out of the IPVS table", Duration::from_secs(20), || in_table(seed).is_ok_and(|there| !there))?;
     timeline.measure("web2 left the IPVS table after", left.since(died), OUT_OF_TABLE);
     let answers: Vec<String> = (0..6).map(|_| seed.web_answer()).collect::<Result<_>>()?;
     timeline.check("meanwhile the other two answer", !answers.contains(&"web2".to_owned()));
     let returned = Moment::now();
     seed.start_server("web2")?;
     timeline.say("web2", "nginx is started again");
-    let back = until("web2 back in the IPVS table", Duration::from_secs(20), || in_table(seed).is_ok_and(|there| there))?;
+    let back =
+        until("web2 back in the IPVS table", Duration::from_secs(20), || in_table(seed).is_ok_and(|there| there))?;
     timeline.measure("web2 was back in the table after", back.since(returned), BACK_IN_TABLE);
     Ok(())
 }
@@ -167,7 +169,10 @@ fn the_master_is_stopped(timeline: &Arc<Timeline>, seed: &Seed, master: &Process
     timeline.check("it left no virtual address behind", holds(&seed.master)?.is_empty());
     timeline.check("it left no IPVS service behind", seed.master.ipvs()?.services.is_empty());
     let services = seed.standby.ipvs()?.services;
-    timeline.check("the standby balances both services", [WEB_SERVICE, DNS_SERVICE].iter().all(|s| services.contains_key(*s)));
+    timeline.check(
+        "the standby balances both services",
+        [WEB_SERVICE, DNS_SERVICE].iter().all(|s| services.contains_key(*s)),
+    );
     Ok(())
 }
 
