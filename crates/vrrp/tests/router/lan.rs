@@ -32,6 +32,19 @@ pub(crate) fn micros(at: Instant) -> u64 {
     at.as_nanos() / 1_000
 }
 
+/// Octets of hexadecimal digits.
+pub(crate) fn octets(digits: &str) -> Vec<u8> {
+    assert!(digits.len().is_multiple_of(2), "{digits}");
+    digits.as_bytes().chunks(2).map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap()).collect()
+}
+
+/// Source, destination and payload of an IPv6 packet without extension headers.
+pub(crate) fn split_ipv6(packet: &[u8]) -> (Ipv6Addr, Ipv6Addr, &[u8]) {
+    let address = |at: usize| Ipv6Addr::from(*packet[at..].first_chunk::<16>().unwrap());
+    let length = usize::from(u16::from_be_bytes([packet[4], packet[5]]));
+    (address(8), address(24), &packet[40..40 + length])
+}
+
 /// An interface name.
 pub(crate) fn name(text: &str) -> InterfaceName {
     text.parse().unwrap()
@@ -297,6 +310,13 @@ impl World {
 
     /// Starts a router that has been made already.
     pub(crate) fn add_router(&mut self, host: u8, router: Router) -> usize {
+        let place = self.add_silently(host, router);
+        self.event(place, Event::Start);
+        place
+    }
+
+    /// Tells a router of its interfaces and does not start it.
+    pub(crate) fn add_silently(&mut self, host: u8, router: Router) -> usize {
         let interfaces = (0..2).map(|lan| (lan, facts(lan, host))).collect();
         let node = Node { router, host, asleep: false, dead: false, interfaces, queue: VecDeque::new(), log: vec![] };
         self.nodes.push(node);
@@ -304,8 +324,12 @@ impl World {
         for lan in 0..2 {
             self.tell(place, lan);
         }
-        self.event(place, Event::Start);
         place
+    }
+
+    /// Tells a router again what it knows of its first interface.
+    pub(crate) fn retell(&mut self, place: usize) {
+        self.tell(place, 0);
     }
 
     fn tell(&mut self, place: usize, lan: Lan) {

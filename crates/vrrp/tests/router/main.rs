@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod election;
 #[cfg(test)]
+mod emitted;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod groups;
@@ -11,6 +13,10 @@ mod lan;
 #[cfg(test)]
 mod pause;
 #[cfg(test)]
+mod refused;
+#[cfg(test)]
 mod seed_pair;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod timing;
