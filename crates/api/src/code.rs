@@ -9,6 +9,9 @@ use serde::de::DeserializeOwned;
 /// Raised with every change of a type that is encoded here.
 pub const PROTOCOL_VERSION: u16 = 1;
 
+/// Why a value has no bytes.
+pub use postcard::Error as EncodeError;
+
 /// Why bytes are no value.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -23,7 +26,7 @@ pub enum DecodeError {
     },
     /// Not a value of the expected type.
     #[error("malformed: {0}")]
-    Malformed(postcard::Error),
+    Malformed(EncodeError),
     /// Bytes are left after the value.
     #[error("{bytes} bytes too many")]
     Trailing {
@@ -37,7 +40,7 @@ pub enum DecodeError {
 /// # Errors
 ///
 /// None for the types of this crate: only maps and sequences of unknown length cannot be encoded.
-pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error> {
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
     postcard::to_extend(value, PROTOCOL_VERSION.to_le_bytes().to_vec())
 }
 

@@ -14,7 +14,7 @@ pub mod message;
 pub mod slice;
 pub mod status;
 
-pub use code::{DecodeError, PROTOCOL_VERSION, decode, encode};
+pub use code::{DecodeError, EncodeError, PROTOCOL_VERSION, decode, encode};
 pub use event::{Event, EventKind};
 pub use message::{Facility, FromWorker, Hello, LogSettings, Setup, ToWorker, WorkerKind, WorkerOptions};
 pub use slice::{CheckSlice, VrrpSlice};

@@ -8,7 +8,7 @@ use standfast_api::{
     PROTOCOL_VERSION, ServiceStatus, Setup, Status, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, decode,
     encode,
 };
-use standfast_model::ipvs::{DestinationKey, Family, Protocol, ServiceKey};
+use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::{Cause, Instant, Refusal, State, Transition, Vrid, VrrpCounters};
 use std::time::Duration;
 

@@ -136,8 +136,6 @@ pub fn send(fd: impl AsFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Re
 #[derive(Debug)]
 pub struct Channel {
     fd: AsyncFd<OwnedFd>,
-    /// Where a message lands before it is known how long it is.
-    buffer: Vec<u8>,
 }
 
 impl Channel {
@@ -147,7 +145,7 @@ impl Channel {
     ///
     /// Those of `epoll_ctl`.
     pub fn new(end: OwnedFd) -> io::Result<Self> {
-        Ok(Self { fd: AsyncFd::new(end)?, buffer: vec![0; MAX_MESSAGE_BYTES] })
+        Ok(Self { fd: AsyncFd::new(end)? })
     }
 
     /// Sends one message without waiting.
@@ -186,9 +184,8 @@ impl Channel {
     /// # Errors
     ///
     /// See [`ReceiveError`].
-    pub fn try_receive(&mut self) -> Result<Option<Incoming>, ReceiveError> {
-        let buffer = &mut self.buffer;
-        let outcome = self.fd.try_read(|fd| match receive(fd, buffer) {
+    pub fn try_receive(&self) -> Result<Option<Incoming>, ReceiveError> {
+        let outcome = self.fd.try_read(|fd| match receive(fd) {
             Ok(incoming) => Ok(Ok(incoming)),
             Err(ReceiveError::Io(error)) => Err(error),
             Err(error @ ReceiveError::Truncated) => Ok(Err(error)),
@@ -201,7 +198,7 @@ impl Channel {
     /// # Errors
     ///
     /// See [`ReceiveError`].
-    pub async fn receive(&mut self) -> Result<Incoming, ReceiveError> {
+    pub async fn receive(&self) -> Result<Incoming, ReceiveError> {
         loop {
             if let Some(incoming) = self.try_receive()? {
                 return Ok(incoming);
@@ -211,17 +208,30 @@ impl Channel {
     }
 }
 
-/// One nonblocking `recvmsg`.
-fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> Result<Incoming, ReceiveError> {
+/// One message without waiting: its length first, so that a channel at rest needs no memory.
+fn receive(fd: &OwnedFd) -> Result<Incoming, ReceiveError> {
+    let length = receive_into(fd, &mut [], RecvFlags::PEEK)?.1;
+    // What is too long is taken out and lost, or it would stand in the way for ever.
+    let mut bytes = vec![0; if length > MAX_MESSAGE_BYTES { 0 } else { length }];
+    let (descriptors, length, truncated) = receive_into(fd, &mut bytes, RecvFlags::empty())?;
+    if truncated {
+        return Err(ReceiveError::Truncated);
+    }
+    // Nobody sends an empty message: `send` refuses it.
+    if length == 0 { Ok(Incoming::Closed) } else { Ok(Incoming::Message(Received { bytes, descriptors })) }
+}
+
+/// One nonblocking `recvmsg`: the descriptors, the length of the whole message, and whether some of it did not fit.
+fn receive_into(fd: &OwnedFd, buffer: &mut [u8], more: RecvFlags) -> Result<(Vec<OwnedFd>, usize, bool), ReceiveError> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC | RecvFlags::TRUNC | more;
     let received = loop {
         match recvmsg(fd, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
             Ok(received) => break received,
             Err(rustix::io::Errno::INTR) => {}
-            // The peer went without having read everything of ours: gone is gone.
-            Err(rustix::io::Errno::CONNRESET) => return Ok(Incoming::Closed),
+            // The peer went without having read everything of ours: gone is gone, and the next call says so again.
+            Err(rustix::io::Errno::CONNRESET) => return Ok((Vec::new(), 0, false)),
             Err(error) => return Err(ReceiveError::Io(error.into())),
         }
     };
@@ -231,14 +241,8 @@ fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> Result<Incoming, ReceiveError> {
             descriptors.extend(rights);
         }
     }
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-        return Err(ReceiveError::Truncated);
-    }
-    match buffer.get(..received.bytes) {
-        // Nobody sends an empty message: `send` refuses it.
-        None | Some([]) => Ok(Incoming::Closed),
-        Some(bytes) => Ok(Incoming::Message(Received { bytes: bytes.to_vec(), descriptors })),
-    }
+    let truncated = received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
+    Ok((descriptors, received.bytes, truncated))
 }
 
 /// A message that waits to be sent.
@@ -365,7 +369,7 @@ mod tests {
 
     #[tokio::test]
     async fn messages_keep_their_boundaries_and_order() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         for length in [1, MAX_MESSAGE_BYTES, 3] {
             a.send(&vec![1; length], &[]).unwrap();
         }
@@ -376,7 +380,7 @@ mod tests {
 
     #[tokio::test]
     async fn empty_and_overlong_messages_are_refused_by_the_sender() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         for length in [0, MAX_MESSAGE_BYTES + 1] {
             assert!(matches!(a.send(&vec![1; length], &[]), Err(SendError::Limits { .. })), "{length}");
         }
@@ -389,7 +393,7 @@ mod tests {
     #[tokio::test]
     async fn a_hostile_peer_that_sends_too_much_is_an_error_and_not_the_end() {
         let (end, other) = pair().unwrap();
-        let mut ours = Channel::new(other).unwrap();
+        let ours = Channel::new(other).unwrap();
         rustix::net::send(&end, &vec![1; MAX_MESSAGE_BYTES + 1], SendFlags::DONTWAIT).unwrap();
         rustix::net::send(&end, b"good", SendFlags::DONTWAIT).unwrap();
         assert!(matches!(ours.receive().await, Err(ReceiveError::Truncated)));
@@ -398,7 +402,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_descriptor_arrives_open_and_closed_on_exec() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         let (reader, writer) = io::pipe().unwrap();
         a.send(b"take", &[writer.as_fd()]).unwrap();
         drop(writer);
@@ -415,7 +419,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_death_of_the_peer_is_the_end_after_its_last_message() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         a.send(b"last", &[]).unwrap();
         drop(a);
         assert_eq!(bytes(b.receive().await.unwrap()), b"last");
@@ -425,7 +429,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_dies_with_our_messages_unread_is_gone_too() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         b.send(b"never read", &[]).unwrap();
         drop(a);
         assert!(matches!(b.receive().await.unwrap(), Incoming::Closed));
@@ -433,7 +437,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_channel_is_said_at_once_and_room_wakes_the_sender() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         let sent = fill(&a);
         assert!(sent > 0);
         let early = tokio::time::timeout(Duration::from_millis(20), a.writable()).await;
@@ -448,7 +452,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_states_the_latest_wins_and_records_stay_in_order_up_to_the_limit() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         let sent = fill(&a);
         let mut outbox = Outbox::new(2);
         for record in [b"r1", b"r2", b"r3"] {
@@ -472,7 +476,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_overlong_record_does_not_stand_in_the_way() {
-        let (a, mut b) = channels();
+        let (a, b) = channels();
         let mut outbox = Outbox::new(8);
         outbox.record(vec![0; MAX_MESSAGE_BYTES + 1].into());
         outbox.record(b"next".to_vec().into());

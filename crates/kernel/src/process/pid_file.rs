@@ -43,11 +43,15 @@ pub enum PidFileError {
 }
 
 /// A pid file that this process has locked.
+///
+/// Dropping it removes the file, unless the number in it is still somebody else's.
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
     file: File,
     previous: Option<u32>,
+    /// The number in it is not somebody else's.
+    ours: bool,
 }
 
 impl PidFile {
@@ -81,7 +85,7 @@ impl PidFile {
             if same {
                 // The caller's umask does not apply: monitoring reads these.
                 fchmod(&file, Mode::from_raw_mode(0o644)).map_err(|error| failed(error.into()))?;
-                return Ok(Self { path: path.to_owned(), file, previous });
+                return Ok(Self { path: path.to_owned(), file, previous, ours: previous.is_none() });
             }
         }
         Err(PidFileError::AlreadyRunning { path: path.to_owned(), pid: None })
@@ -106,23 +110,39 @@ impl PidFile {
     ///
     /// `ENOSPC` and the like.
     pub fn write(&mut self, pid: u32) -> io::Result<()> {
+        self.ours = true;
         self.file.rewind()?;
         self.file.set_len(0)?;
         self.file.write_all(format!("{pid}\n").as_bytes())
     }
 
-    /// Removes the file, unless another has taken its name meanwhile, and gives up the lock.
+    /// Removes the file as dropping it does, and says how that went.
     ///
     /// # Errors
     ///
     /// Those of `unlink`; a file that is gone already is none.
-    pub fn remove(self) -> io::Result<()> {
+    pub fn remove(mut self) -> io::Result<()> {
+        self.unlink()
+    }
+
+    /// Once, and only the file that we locked: another may have taken its name meanwhile.
+    fn unlink(&mut self) -> io::Result<()> {
+        if !core::mem::take(&mut self.ours) {
+            return Ok(());
+        }
         let ours = fstat(&self.file)?;
         match stat(&self.path) {
             Ok(named) if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) => Ok(unlink(&self.path)?),
             Ok(_) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Whoever wants to know how it went calls `remove`.
+        let _ = self.unlink();
     }
 }
 
@@ -211,6 +231,21 @@ mod tests {
         assert_eq!(file.previous(), Some(999_999_999));
         file.write(1).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n");
+    }
+
+    #[test]
+    fn a_number_of_somebody_else_stays_until_it_is_written_over() {
+        let directory = Directory::new("foreign");
+        let path = directory.0.join("a.pid");
+        std::fs::write(&path, "4711\n").unwrap();
+        drop(PidFile::acquire(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "4711\n");
+        let mut file = PidFile::acquire(&path).unwrap();
+        file.write(1).unwrap();
+        drop(file);
+        assert!(!path.exists(), "our own stays");
+        drop(PidFile::acquire(&path).unwrap());
+        assert!(!path.exists(), "a file that we made and never wrote stays");
     }
 
     #[test]
