@@ -95,9 +95,9 @@ impl<D: Director> World<D> {
     fn weather(&mut self, lan: LanId, weather: Weather) {
         self.lans[lan.0].weather = weather;
         for router in 0..self.scenario.routers.len() {
-            if self.scenario.routers[router].lan == lan {
-                self.laws.weather(self.now, router, weather.longest());
-            }
+            let lans = self.scenario.moving_with(router).map(|(_, router)| &self.lans[router.lan.0]);
+            let longest = lans.map(|lan| lan.weather.longest()).max().unwrap_or_default();
+            self.laws.weather(self.now, router, longest);
         }
     }
 

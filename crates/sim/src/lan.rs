@@ -77,9 +77,11 @@ impl Lan {
         self.part.fill(0);
     }
 
-    /// From now on `to` does not hear `from`.
+    /// From now on `to` does not hear `from`. Nobody is deaf to itself.
     pub fn deafen(&mut self, from: MachineId, to: MachineId) {
-        self.deaf.insert((from, to));
+        if from != to {
+            self.deaf.insert((from, to));
+        }
     }
 
     /// `to` hears `from` again.
@@ -90,7 +92,7 @@ impl Lan {
     /// Whether what `from` sends reaches `to`, chance aside.
     #[must_use]
     pub fn hears(&self, to: MachineId, from: MachineId) -> bool {
-        self.part.get(from.0) == self.part.get(to.0) && !self.deaf.contains(&(from, to))
+        from == to || self.part.get(from.0) == self.part.get(to.0) && !self.deaf.contains(&(from, to))
     }
 
     /// Whether everyone hears everyone, always and soon.

@@ -101,9 +101,12 @@ pub struct Sent {
     pub router: usize,
     /// Without priority: a resignation.
     pub resigns: bool,
-    /// Whether the sender held the addresses before what made it send.
-    pub held: bool,
-    /// Whether it holds them now.
+    /// Whether the sender's links carry what it says on behalf of every member of the sync group. A standby waits for all
+    /// of them, so a resignation that cannot leave on one LAN costs the whole down interval there.
+    pub leaves: bool,
+    /// Whether the sender was master at some moment of the step in which it sent this.
+    pub was: bool,
+    /// Whether it holds the addresses now.
     pub holds: bool,
 }
 
@@ -175,6 +178,8 @@ impl Laws {
         // Two blows at once are one: what was settled before the first was settled before both.
         if now > self.calm_since {
             self.was_settled = self.is_settled(now);
+            // Whoever was to take over may be what the blow hits.
+            self.watches.iter_mut().for_each(|watch| watch.taken_over_by = None);
         }
         self.calm_since = now;
         self.whole = lans.iter().all(Lan::is_whole);
@@ -227,7 +232,7 @@ impl Laws {
         let settled = self.is_settled(now);
         let fresh = self.was_settled && self.whole && now.since(self.calm_since) <= TOLD_WITHIN + LATENESS;
         let Some(watch) = self.watches.get_mut(sent.router) else { return Ok(()) };
-        let honest = if sent.resigns { sent.held && !sent.holds } else { sent.held || sent.holds };
+        let honest = sent.was && !(sent.resigns && sent.holds);
         if !honest {
             return broken(Law::HonestAdverts, format!("{sent:?}"));
         }
@@ -235,7 +240,7 @@ impl Laws {
             let Sight { healthy, .. } = &watch.sight;
             let followers = watch.skews.iter().zip(healthy).enumerate().filter(|(m, (_, h))| *m != sent.by.0 && **h);
             let skew = followers.map(|(_, (skew, _))| *skew).min();
-            if let (Some(skew), true) = (skew, fresh) {
+            if let (Some(skew), true) = (skew, fresh && sent.leaves) {
                 watch.taken_over_by = Some(now + skew + Lan::SOON + LATENESS);
             }
             return Ok(());
@@ -249,6 +254,13 @@ impl Laws {
             }
         }
         Ok(())
+    }
+
+    /// Somebody took over and lost it in the same moment, because its kernel refused. The others have heard it, so they
+    /// wait again: the virtual router was served for that moment.
+    pub fn served_for_a_moment(&mut self, now: Instant, router: usize) {
+        let Some(watch) = self.watches.get_mut(router) else { return };
+        watch.vacuum_since.iter_mut().flatten().for_each(|since| *since = now);
     }
 
     /// An instance changed state.

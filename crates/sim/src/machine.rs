@@ -2,14 +2,14 @@
 //!
 //! It owns the daemon's life: booting, freezing, being killed. What a daemon does is [`Director`]'s.
 
-use crate::kernel::Kernel;
+use crate::kernel::{Effect, Kernel};
 use crate::lan::{LanId, MachineId};
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, State};
 use standfast_net::Change;
-use standfast_node::{Input, VrrpNode};
+use standfast_node::{Input, Record, VrrpNode};
 use standfast_vrrp::Router;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -147,6 +147,16 @@ impl<D: Director> Machine<D> {
     pub fn holds(&self, router: usize) -> bool {
         let id = InstanceId(u32::try_from(router).unwrap_or(u32::MAX));
         self.running().is_some_and(|director| director.holds(id))
+    }
+
+    /// Whether an instance becomes master somewhere in what the daemon did.
+    #[must_use]
+    pub fn enters_master(&self, router: usize, effects: &[Effect]) -> bool {
+        let Some(instance) = self.config.instances.get(router) else { return false };
+        effects.iter().any(|effect| match effect {
+            Effect::Recorded(Record::Transition(t)) => t.to == State::Master && t.instance == instance.name,
+            Effect::Recorded(_) | Effect::Sent(_) | Effect::Announced(_) => false,
+        })
     }
 
     /// A daemon that is there ends, without a word.

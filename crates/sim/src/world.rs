@@ -135,7 +135,7 @@ pub struct World<D> {
     pub(crate) laws: Laws,
     /// Until when the addresses of a machine need not follow its masters: something else has just changed them.
     pub(crate) upset_until: Vec<Instant>,
-    /// Machines that lost a master to a refusal of their kernel, for as long as they are in FAULT.
+    /// Machines whose kernel refused something, until no instance of theirs is in FAULT any more.
     excused: Vec<bool>,
     /// The monitor of a machine tells things in order.
     told_until: Vec<Instant>,
@@ -321,12 +321,19 @@ impl<D: Director> World<D> {
         let Life::Running(director) = &mut machine.life else { return Ok(()) };
         director.handle(local, input, &mut machine.kernel);
         let effects = machine.kernel.take_effects();
-        if let Some(complaint) = machine.kernel.take_complaints().into_iter().next() {
+        // Who was master at some moment of this step may have advertised in it.
+        let was: Vec<bool> =
+            (0..held.len()).map(|router| held[router] || machine.enters_master(router, &effects)).collect();
+        let refused = effects.iter().any(|effect| matches!(effect, Effect::Recorded(Record::Refused { .. })));
+        // An address that something else removed a moment ago, or that the kernel refused in this very step, may still be
+        // announced: the announcement was decided with the takeover, before either was known.
+        let excused = refused || now < self.upset_until[id.0];
+        if let Some(complaint) = machine.kernel.take_complaints().first().filter(|_| !excused) {
             return broken(Law::HonestAnnouncements, format!("machine {}: {complaint}", id.0));
         }
         for effect in effects {
             match effect {
-                Effect::Sent(packet) => self.sent(id, &packet, &held)?,
+                Effect::Sent(packet) => self.sent(id, &packet, &was)?,
                 Effect::Announced(_) => self.tally.announcements += 1,
                 Effect::Recorded(record) => self.recorded(id, &record)?,
             }
@@ -367,7 +374,7 @@ impl<D: Director> World<D> {
         }
     }
 
-    fn sent(&mut self, id: MachineId, packet: &Packet, held: &[bool]) -> Result<(), Broken> {
+    fn sent(&mut self, id: MachineId, packet: &Packet, was: &[bool]) -> Result<(), Broken> {
         let kernel = &self.machines[id.0].kernel;
         // A link may be gone without the daemon knowing yet.
         let Some(lan) = kernel.lan(packet.interface) else { return Ok(()) };
@@ -386,7 +393,13 @@ impl<D: Director> World<D> {
         let priority = advert.priority.map_or(0, standfast_model::Priority::get);
         self.trace.line(self.now, format_args!("m{} r{router} advertises {priority}", id.0));
         let holds = self.machines[id.0].holds(router);
-        self.laws.sent(self.now, Sent { by: id, router, resigns, held: held[router], holds })?;
+        let leaves = self.scenario.moving_with(router).all(|(_, r)| self.machines[id.0].kernel.carries(r.lan));
+        self.laws.sent(self.now, Sent { by: id, router, resigns, leaves, was: was[router], holds })?;
+        if resigns {
+            for (router, _) in self.scenario.moving_with(router) {
+                self.laws.served_for_a_moment(self.now, router);
+            }
+        }
         self.transmit(lan, Some(id), datagram);
         Ok(())
     }
@@ -423,6 +436,9 @@ impl<D: Director> World<D> {
             }
             Record::Refused { what } => {
                 self.trace.line(self.now, format_args!("m{} refused: {what}", id.0));
+                // The node waits before it asks again.
+                self.excused[id.0] = true;
+                self.look();
                 Ok(())
             }
         }
@@ -441,9 +457,7 @@ impl<D: Director> World<D> {
         }
         let known = core::mem::replace(&mut machine.states[router], *to);
         self.tally.takeovers += u64::from(*to == State::Master);
-        if matches!(cause, Cause::KernelRefused { .. }) {
-            self.excused[id.0] = true;
-        }
+        self.excused[id.0] |= matches!(cause, Cause::KernelRefused { .. });
         if self.excused[id.0] {
             // The kernel's refusal, and its end some time later, are disturbances of their own.
             self.laws.disturbed(self.now, &self.lans);
