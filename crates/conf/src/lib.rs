@@ -1,1 +1,72 @@
-//! keepalived.conf: text to tokens to spanned blocks to Config and diagnostics.
+//! keepalived.conf: from files to a validated [`Config`] and diagnostics.
+//!
+//! The text is read once, line by line and block by block: `reader` gives statements and braces with their origin,
+//! `parse` knows the blocks and mends braces, `lower` makes drafts of statements by the `keyword` table, `link` makes the
+//! configuration of the drafts. What is wrong becomes a [`Diagnostic`]; `render` shows it.
+//!
+//! This crate does no I/O: a [`Host`] answers for files, interfaces, users and the environment.
+
+pub mod code;
+pub mod diagnostic;
+mod exit;
+pub mod host;
+pub mod keyword;
+mod link;
+mod lower;
+mod nearest;
+mod parse;
+mod reader;
+mod render;
+pub mod source;
+mod text;
+mod value;
+
+pub use code::Code;
+pub use diagnostic::{Class, Diagnostic};
+pub use exit::{exit_code_for_test, start_refused};
+pub use host::Host;
+pub use reader::Checks;
+pub use render::{render, render_line};
+pub use source::Sources;
+
+use parse::Parser;
+use reader::Reader;
+use standfast_model::Config;
+use std::path::Path;
+
+/// What the command line says about reading a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `-i`: the id that `@NAME` lines are compared with; none is the host name up to its first dot.
+    pub config_id: Option<String>,
+    /// `-e`: which include problems are errors.
+    pub include_checks: Checks,
+}
+
+/// What became of a configuration.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration; none while a fatal mistake stands.
+    pub config: Option<Config>,
+    /// All mistakes, in the order in which they were found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The text, for showing places.
+    pub sources: Sources,
+}
+
+/// Reads a configuration. `root` is the main file or a pattern for several (`-f`).
+#[must_use]
+pub fn load(host: &dyn Host, root: &Path, options: &Options) -> Loaded {
+    let id = options.config_id.clone().unwrap_or_else(|| {
+        let name = host.host_name();
+        name.split('.').next().unwrap_or_default().to_owned()
+    });
+    let mut reader = Reader::new(host, id.into_bytes(), options.include_checks);
+    reader.open_main(root);
+    let mut parser = Parser::new(reader);
+    let draft = lower::lower(&mut parser);
+    let (sources, mut diagnostics) = parser.into_reader().finish();
+    let config = link::link(draft, host, &mut diagnostics);
+    let fatal = diagnostics.has_fatal();
+    Loaded { config: (!fatal).then_some(config), diagnostics: diagnostics.finish(), sources }
+}

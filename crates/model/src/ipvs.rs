@@ -124,6 +124,13 @@ impl Scheduler {
     }
 }
 
+impl Default for Scheduler {
+    /// `wlc`, keepalived's.
+    fn default() -> Self {
+        Self("wlc".to_owned())
+    }
+}
+
 impl FromStr for Scheduler {
     type Err = SchedulerError;
 

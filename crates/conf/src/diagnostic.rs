@@ -1,0 +1,135 @@
+//! What is wrong with a configuration: class, code, headline, places, help. How it looks is `render`'s business.
+
+use crate::code::Code;
+use crate::source::Span;
+
+/// What a mistake does to start, reload and `-t`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Class {
+    /// Ours alone: something worth knowing; changes nothing.
+    Hint,
+    /// Accepted, and not acted upon by this release.
+    NotYet,
+    /// An old spelling that still works.
+    Deprecated,
+    /// Goes on, perhaps not as meant.
+    Warning,
+    /// A script is unsafe and therefore disabled.
+    Security,
+    /// That statement is ignored, as keepalived does; start goes on, reload is refused.
+    Dropped,
+    /// No configuration can be made of it: start and reload are refused.
+    Fatal,
+}
+
+impl Class {
+    /// The word that heads a rendered diagnostic.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fatal | Self::Dropped => "error",
+            Self::Security => "security",
+            Self::Warning => "warning",
+            Self::Deprecated => "deprecated",
+            Self::NotYet => "not yet",
+            Self::Hint => "hint",
+        }
+    }
+}
+
+/// A place with what is to be said about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// Where.
+    pub span: Span,
+    /// What, in a phrase; may be empty for the primary place.
+    pub text: String,
+}
+
+/// One mistake.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diagnostic {
+    /// What it does.
+    pub class: Class,
+    /// What it is, stable over releases.
+    pub code: Code,
+    /// One phrase.
+    pub headline: String,
+    /// The place to look at first; none when there is no text at all (a missing main file).
+    pub primary: Option<Label>,
+    /// Places that explain it.
+    pub secondary: Vec<Label>,
+    /// What to do, if that is known.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake of the code's own class at a place.
+    pub(crate) fn new(code: Code, headline: impl Into<String>, span: Span, label: impl Into<String>) -> Self {
+        let primary = Some(Label { span, text: label.into() });
+        Self { primary, ..Self::placeless(code, headline) }
+    }
+
+    /// A mistake without a place.
+    pub(crate) fn placeless(code: Code, headline: impl Into<String>) -> Self {
+        let headline = headline.into();
+        Self { class: code.class(), code, headline, primary: None, secondary: Vec::new(), help: None }
+    }
+
+    pub(crate) fn and(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.secondary.push(Label { span, text: label.into() });
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+}
+
+/// How many diagnostics of one load are kept: enough for every wrong line of a file a person wrote. A file that is no
+/// configuration at all would otherwise cost memory and a reader's patience without limit.
+pub(crate) const KEPT: usize = 1000;
+
+/// The diagnostics of one load.
+#[derive(Debug, Default)]
+pub(crate) struct Diagnostics {
+    kept: Vec<Diagnostic>,
+    dropped: usize,
+}
+
+impl Diagnostics {
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        if self.is_full() {
+            // A fatal one must not get lost: without it a Config would be made.
+            if diagnostic.class == Class::Fatal && !self.kept.iter().any(|d| d.class == Class::Fatal) {
+                self.kept.push(diagnostic);
+            }
+            self.dropped += 1;
+        } else {
+            self.kept.push(diagnostic);
+        }
+    }
+
+    /// Whether more would only be counted: what is costly to say need not be computed.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() >= KEPT
+    }
+
+    pub(crate) fn has_fatal(&self) -> bool {
+        self.kept.iter().any(|d| d.class == Class::Fatal)
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+        if self.dropped > 0 {
+            let headline = format!("{} more mistakes are not shown", self.dropped);
+            self.kept.push(Diagnostic::placeless(Code::TooManyMistakes, headline));
+        }
+        self.kept
+    }
+}

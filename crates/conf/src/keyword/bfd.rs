@@ -1,0 +1,35 @@
+//! Keywords of BFD sessions.
+
+use super::{Args, Block, Status, flag, value};
+
+/// `bfd_instance`
+pub(crate) static BFD_INSTANCE: Block = Block {
+    path: "bfd_instance",
+    keywords: &[
+        value("source_ip", Args::Address, "unspecified", "Local address; also makes the source port follow RFC 5881."),
+        value("neighbor_ip", Args::Address, "required", "Peer address."),
+        value("neighbour_ip", Args::Address, "required", "Alternative spelling.").status(Status::Alias("neighbor_ip")),
+        value("min_rx", Args::Milliseconds(1000, 4_294_967_000), "10", "Required minimum receive interval."),
+        value("min_tx", Args::Milliseconds(1000, 4_294_967_000), "10", "Desired transmit interval when up."),
+        value("idle_tx", Args::Milliseconds(1_000_000, 4_294_967_000), "1000", "Transmit interval when not up."),
+        value("multiplier", Args::Number(1, 255), "5", "Detection multiplier."),
+        flag("passive", "Do not start sending until the peer does."),
+        value("ttl", Args::Number(1, 255), "255 IPv4, 64 IPv6", "TTL/hop limit sent and base of the receive check."),
+        value("hoplimit", Args::Number(1, 255), "255 IPv4, 64 IPv6", "Same handler.").status(Status::Alias("ttl")),
+        value(
+            "max_hops",
+            Args::Number(-1, 255),
+            "0",
+            "Hops a received packet may have travelled; -1 disables the check.",
+        ),
+        value("multihop", Args::Bool, "false (bare = true)", "Use UDP port 4784 instead of 3784."),
+        value(
+            "weight",
+            Args::Other("<N> [reverse]", 1),
+            "0",
+            "Default weight for track_bfd users; read by the VRRP process only.",
+        ),
+        flag("vrrp", "Restrict events to VRRP (combine with checker for both)."),
+        flag("checker", "Restrict events to the checker process."),
+    ],
+};

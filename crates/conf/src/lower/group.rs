@@ -1,0 +1,71 @@
+//! `vrrp_sync_group`.
+
+use super::{Draft, Spanned, not_lowered, track};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::parse::{Parser, Statement};
+use crate::source::Span;
+use crate::value::shown;
+use standfast_model::config::vrrp::TrackedInterface;
+
+/// What a `vrrp_sync_group` says.
+#[derive(Debug)]
+pub(crate) struct GroupDraft {
+    pub(crate) name: String,
+    pub(crate) head: Span,
+    /// None: there is no `group` block at all.
+    pub(crate) members: Option<Vec<Spanned<String>>>,
+    pub(crate) track_interfaces: Vec<Spanned<TrackedInterface>>,
+}
+
+/// Reads a `vrrp_sync_group` block.
+pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
+    let name = head.name();
+    if let Some(first) = draft.group_places.get(&name).and_then(|at| draft.groups.get(*at)) {
+        let headline = format!("sync group `{}` is defined twice", shown(name.as_bytes()));
+        let diagnostic = Diagnostic::new(Code::DuplicateGroup, headline, head.span(), "this block is ignored");
+        let diagnostic = diagnostic.and(first.head, "first defined here");
+        parser.report(diagnostic);
+        return parser.skip_block(head);
+    }
+    if !parser.enter(head) {
+        return;
+    }
+    let mut group = GroupDraft { name, head: head.span(), members: None, track_interfaces: Vec::new() };
+    while let Some(statement) = parser.next() {
+        match statement.keyword.name {
+            "group" => {
+                let again = group.members.is_some();
+                if again {
+                    let headline = "a second list of members is ignored";
+                    parser.report(Diagnostic::new(Code::Repeated, headline, statement.span(), "this is ignored"));
+                    parser.skip_block(&statement);
+                    continue;
+                }
+                group.members = Some(names(parser, &statement));
+            }
+            "track_interface" => {
+                let found = track::interfaces(parser, &statement, draft);
+                group.track_interfaces.extend(found);
+            }
+            _ => not_lowered(parser, &statement),
+        }
+    }
+    draft.group_places.insert(group.name.clone(), draft.groups.len());
+    draft.groups.push(group);
+}
+
+/// Reads a list of names, any number a line.
+pub(crate) fn names(parser: &mut Parser<'_>, head: &Statement) -> Vec<Spanned<String>> {
+    let mut found = Vec::new();
+    if !parser.enter(head) {
+        return found;
+    }
+    while let Some(line) = parser.next_entry() {
+        for at in 0..line.len() {
+            let value = String::from_utf8_lossy(line.word(at).unwrap_or_default()).into_owned();
+            found.push(Spanned { value, span: line.span_of(at) });
+        }
+    }
+    found
+}

@@ -1,0 +1,395 @@
+//! `virtual_server` and `real_server`.
+
+use super::checker::{self, CheckerDraft, TimingDraft};
+use super::global::set;
+use super::{Draft, Spanned, not_lowered};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::parse::{Parser, Statement};
+use crate::source::Span;
+use crate::value::{address, shown};
+use standfast_model::ipvs::{Family, Forwarding, Protocol, Scheduler, SchedulerFlags, Tunnel, TunnelChecksum};
+use std::net::IpAddr;
+
+/// What a `virtual_server` is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum ServiceName {
+    /// `virtual_server ADDRESS [PORT]`
+    Address(IpAddr, u16),
+    /// `virtual_server fwmark N`
+    Mark(u32),
+    /// `virtual_server group NAME`
+    Group(String),
+}
+
+/// `persistence_granularity`: a mask of IPv4 or a length of IPv6, as a prefix length.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Granularity {
+    pub(crate) length: u8,
+    pub(crate) family: Family,
+}
+
+/// What a `virtual_server` says; none is not said.
+#[derive(Debug)]
+pub(crate) struct ServerDraft {
+    pub(crate) name: ServiceName,
+    pub(crate) head: Span,
+    pub(crate) family: Option<Spanned<Family>>,
+    pub(crate) protocol: Option<Spanned<Protocol>>,
+    pub(crate) scheduler: Option<Spanned<Scheduler>>,
+    /// A scheduler was written and could not be used.
+    pub(crate) bad_scheduler: bool,
+    pub(crate) bad_forwarding: bool,
+    pub(crate) bad_protocol: bool,
+    pub(crate) flags: SchedulerFlags,
+    pub(crate) forwarding: Option<Spanned<Forwarding>>,
+    pub(crate) persistence_timeout: Option<u32>,
+    pub(crate) granularity: Option<Spanned<Granularity>>,
+    pub(crate) one_packet: Option<Span>,
+    pub(crate) quorum: Option<u32>,
+    pub(crate) hysteresis: Option<u32>,
+    pub(crate) weight: Option<u32>,
+    pub(crate) inhibit_on_failure: bool,
+    pub(crate) alpha: bool,
+    pub(crate) timing: TimingDraft,
+    pub(crate) sorry: Option<SorryDraft>,
+    pub(crate) real_servers: Vec<RealDraft>,
+}
+
+/// `sorry_server` and its words.
+#[derive(Clone, Debug)]
+pub(crate) struct SorryDraft {
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) span: Span,
+    pub(crate) forwarding: Option<Forwarding>,
+    pub(crate) inhibit: bool,
+}
+
+/// What a `real_server` says.
+#[derive(Debug)]
+pub(crate) struct RealDraft {
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) head: Span,
+    pub(crate) weight: Option<u32>,
+    pub(crate) forwarding: Option<Forwarding>,
+    pub(crate) upper_threshold: u32,
+    pub(crate) lower_threshold: u32,
+    pub(crate) inhibit_on_failure: Option<bool>,
+    pub(crate) alpha: Option<bool>,
+    pub(crate) timing: TimingDraft,
+    pub(crate) checkers: Vec<CheckerDraft>,
+    /// There is a checker of a kind that is not acted upon yet.
+    pub(crate) other_checkers: bool,
+}
+
+/// `ADDRESS [PORT]`; what stands behind the first `-` or `/` of the address is cut, as in keepalived.
+pub(crate) fn address_and_port(parser: &mut Parser<'_>, statement: &Statement) -> Option<(IpAddr, u16)> {
+    let word = statement.arg(0)?;
+    let cut = word.iter().position(|b| matches!(b, b'-' | b'/')).unwrap_or(word.len());
+    let name = statement.keyword.name;
+    let Some(found) = word.get(..cut).and_then(address) else {
+        let headline = format!("`{}` is no address of a {name}", shown(word));
+        let span = statement.arg_span(0);
+        let diagnostic =
+            Diagnostic::new(Code::InvalidServer, headline, span, "a numeric IPv4 or IPv6 address is wanted");
+        parser.report(diagnostic.and(statement.keyword_span(), format!("this {name} is ignored")));
+        return None;
+    };
+    if cut < word.len() {
+        let headline = format!("what follows the address in `{}` is cut", shown(word));
+        let label = format!("{found} is used");
+        parser.report(Diagnostic::new(Code::CutAddress, headline, statement.arg_span(0), label));
+    }
+    let port = match statement.arg(1) {
+        None => 0,
+        Some(word) => u16::try_from(parser.number_of(word, statement.arg_span(1), 0, 65535)?).ok()?,
+    };
+    Some((found, port))
+}
+
+fn service_name(parser: &mut Parser<'_>, head: &Statement) -> Option<ServiceName> {
+    let second = |parser: &mut Parser<'_>, what: &str| {
+        if head.arg(1).is_none() {
+            let headline = format!("`virtual_server {what}` needs a parameter");
+            let diagnostic =
+                Diagnostic::new(Code::MissingParameter, headline, head.span().after(), "it is missing here");
+            parser.report(diagnostic);
+        }
+        head.arg(1)
+    };
+    match head.arg(0)? {
+        b"group" => second(parser, "group").map(|w| ServiceName::Group(String::from_utf8_lossy(w).into_owned())),
+        b"fwmark" => {
+            let word = second(parser, "fwmark")?;
+            let mark = parser.number_of(word, head.arg_span(1), 0, i128::from(u32::MAX))?;
+            u32::try_from(mark).ok().map(ServiceName::Mark)
+        }
+        _ => address_and_port(parser, head).map(|(address, port)| ServiceName::Address(address, port)),
+    }
+}
+
+/// Reads a `virtual_server` block.
+pub(crate) fn virtual_server(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
+    let Some(name) = service_name(parser, head) else { return parser.skip_block(head) };
+    if !parser.enter(head) {
+        return;
+    }
+    let mut server = ServerDraft {
+        name,
+        head: head.span(),
+        family: None,
+        protocol: None,
+        scheduler: None,
+        bad_scheduler: false,
+        bad_forwarding: false,
+        bad_protocol: false,
+        flags: SchedulerFlags::default(),
+        forwarding: None,
+        persistence_timeout: None,
+        granularity: None,
+        one_packet: None,
+        quorum: None,
+        hysteresis: None,
+        weight: None,
+        inhibit_on_failure: false,
+        alpha: false,
+        timing: TimingDraft::default(),
+        sorry: None,
+        real_servers: Vec::new(),
+    };
+    while let Some(statement) = parser.next() {
+        lower(parser, &statement, &mut server);
+    }
+    draft.servers.push(server);
+}
+
+fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft) {
+    let span = statement.span();
+    match statement.keyword.name {
+        "ip_family" => {
+            let value = parser.choice(statement).map(|w| if w == "inet" { Family::Inet } else { Family::Inet6 });
+            set(&mut server.family, value.map(|value| Spanned { value, span }));
+        }
+        "protocol" => protocol(parser, statement, server),
+        "lb_algo" => scheduler(parser, statement, server),
+        "lb_kind" => match forwarding(parser, statement) {
+            Some(value) => server.forwarding = Some(Spanned { value, span }),
+            None => server.bad_forwarding = true,
+        },
+        "flag-1" => server.flags.first = true,
+        "flag-2" => server.flags.second = true,
+        "flag-3" => server.flags.third = true,
+        "sh-fallback" | "mh-fallback" => server.flags.first |= scheduler_flag(parser, statement, server),
+        "sh-port" | "mh-port" => server.flags.second |= scheduler_flag(parser, statement, server),
+        "persistence_timeout" => set(&mut server.persistence_timeout, parser.number(statement)),
+        "persistence_granularity" => granularity(parser, statement, server),
+        "ops" => server.one_packet = Some(span),
+        "quorum" => set(&mut server.quorum, parser.number(statement)),
+        "hysteresis" => set(&mut server.hysteresis, parser.number(statement)),
+        "weight" => set(&mut server.weight, parser.number(statement)),
+        "inhibit_on_failure" => server.inhibit_on_failure = true,
+        "alpha" => server.alpha = true,
+        "sorry_server" => {
+            if let Some((address, port)) = address_and_port(parser, statement) {
+                let forwarding = server.forwarding.map(|f| f.value);
+                server.sorry = Some(SorryDraft { address, port, span, forwarding, inhibit: false });
+            }
+        }
+        "sorry_server_inhibit" => match &mut server.sorry {
+            Some(sorry) => sorry.inhibit = true,
+            None => needs_sorry_server(parser, statement),
+        },
+        "sorry_server_lvs_method" => {
+            let value = forwarding(parser, statement);
+            match &mut server.sorry {
+                Some(sorry) => set(&mut sorry.forwarding, value),
+                None => needs_sorry_server(parser, statement),
+            }
+        }
+        "real_server" => real_server(parser, statement, server),
+        name => {
+            if !server.timing.take(parser, statement, name) {
+                not_lowered(parser, statement);
+            }
+        }
+    }
+}
+
+fn needs_sorry_server(parser: &mut Parser<'_>, statement: &Statement) {
+    let headline = format!("`{}` without a sorry server", statement.keyword.name);
+    let diagnostic = Diagnostic::new(Code::NeedsSorryServer, headline, statement.span(), "this is ignored");
+    parser.report(diagnostic.help("write sorry_server ADDRESS PORT above it"));
+}
+
+fn protocol(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft) {
+    let word = statement.arg(0).unwrap_or_default();
+    let value = match word.to_ascii_uppercase().as_slice() {
+        b"TCP" => Protocol::Tcp,
+        b"UDP" => Protocol::Udp,
+        b"SCTP" => Protocol::Sctp,
+        _ => {
+            let headline = format!("`{}` is not offered here", shown(word));
+            let label = "one of TCP, UDP, SCTP is wanted";
+            parser.report(Diagnostic::new(Code::InvalidChoice, headline, statement.arg_span(0), label));
+            server.bad_protocol = true;
+            return;
+        }
+    };
+    server.protocol = Some(Spanned { value, span: statement.span() });
+}
+
+fn scheduler(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft) {
+    let known: Vec<&'static str> = Scheduler::KNOWN.into_iter().filter(|name| *name != "none").collect();
+    let word = statement.arg(0).unwrap_or_default();
+    let found = parser.choice_of(word, statement.arg_span(0), &known).and_then(|name| name.parse().ok());
+    match found {
+        Some(value) => server.scheduler = Some(Spanned { value, span: statement.span() }),
+        None => server.bad_scheduler = true,
+    }
+}
+
+/// `sh-port` and its like need their scheduler above them.
+fn scheduler_flag(parser: &mut Parser<'_>, statement: &Statement, server: &ServerDraft) -> bool {
+    let name = statement.keyword.name;
+    let wanted = name.get(..2).unwrap_or_default();
+    if server.scheduler.as_ref().is_some_and(|s| s.value.as_str() == wanted) {
+        return true;
+    }
+    let headline = format!("`{name}` is for the scheduler {wanted}");
+    let diagnostic = Diagnostic::new(Code::FlagNeedsScheduler, headline, statement.span(), "this is ignored");
+    parser.report(diagnostic.help(format!("write lb_algo {wanted} above it")));
+    false
+}
+
+/// `NAT`, `DR`, or `TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]`.
+pub(crate) fn forwarding(parser: &mut Parser<'_>, statement: &Statement) -> Option<Forwarding> {
+    let word = statement.arg(0)?;
+    match parser.choice_of(word, statement.arg_span(0), &["NAT", "DR", "TUN"])? {
+        "NAT" => Some(Forwarding::Nat),
+        "DR" => Some(Forwarding::DirectRouting),
+        _ => tunnel(parser, statement).map(Forwarding::Tunnel),
+    }
+}
+
+fn tunnel(parser: &mut Parser<'_>, statement: &Statement) -> Option<Tunnel> {
+    let mut kind = "ipip";
+    let mut port = None;
+    let mut checksum = None;
+    let mut at = 1;
+    while let Some(word) = statement.arg(at) {
+        let next = statement.arg(at + 1).unwrap_or_default();
+        let next_span = statement.arg_span(at + 1);
+        match word {
+            b"type" => {
+                kind = parser.choice_of(next, next_span, &["ipip", "gue", "gre"])?;
+                at += 1;
+            }
+            b"port" => {
+                port = u16::try_from(parser.number_of(next, next_span, 1, 65535)?).ok();
+                at += 1;
+            }
+            b"nocsum" => checksum = Some(TunnelChecksum::None),
+            b"csum" => checksum = Some(TunnelChecksum::Checksum),
+            b"remcsum" => checksum = Some(TunnelChecksum::Remote),
+            other => {
+                let words = ["type", "port", "nocsum", "csum", "remcsum"];
+                let other = other.to_vec();
+                parser.choice_of(&other, statement.arg_span(at), &words)?;
+            }
+        }
+        at += 1;
+    }
+    tunnel_of(parser, statement, kind, port, checksum)
+}
+
+fn tunnel_of(
+    parser: &mut Parser<'_>,
+    statement: &Statement,
+    kind: &str,
+    port: Option<u16>,
+    checksum: Option<TunnelChecksum>,
+) -> Option<Tunnel> {
+    let mut wrong = |headline: &str, label: &str| {
+        parser.report(Diagnostic::new(Code::InvalidEntry, headline, statement.span(), label));
+    };
+    match kind {
+        "gue" => {
+            if port.is_none() {
+                wrong("a GUE tunnel needs a port", "the statement is ignored: write type gue port N");
+            }
+            port.map(|port| Tunnel::Gue { port, checksum: checksum.unwrap_or_default() })
+        }
+        "gre" if checksum == Some(TunnelChecksum::Remote) => {
+            wrong("GRE has no remote checksum", "the statement is ignored: write csum or nocsum");
+            None
+        }
+        "gre" => Some(Tunnel::Gre { checksum: checksum.unwrap_or_default() }),
+        _ => {
+            if port.is_some() || checksum.is_some() {
+                wrong("an IPIP tunnel has no port and no checksum", "these words are ignored");
+            }
+            Some(Tunnel::Ipip)
+        }
+    }
+}
+
+/// A dotted mask for IPv4, a prefix length for IPv6.
+fn granularity(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft) {
+    let word = statement.arg(0).unwrap_or_default();
+    let span = statement.span();
+    let value = match super::address::mask_length(word).and_then(|l| u8::try_from(l).ok()) {
+        Some(length) => Granularity { length, family: Family::Inet },
+        None if word.contains(&b'.') => {
+            let headline = format!("`{}` is not a mask", shown(word));
+            let label = "ones and then zeros are wanted: 255.255.255.0";
+            parser.report(Diagnostic::new(Code::InvalidAddress, headline, statement.arg_span(0), label));
+            return;
+        }
+        None => {
+            let Some(length) = parser.number_of(word, statement.arg_span(0), 1, 128) else { return };
+            Granularity { length: u8::try_from(length).unwrap_or(128), family: Family::Inet6 }
+        }
+    };
+    server.granularity = Some(Spanned { value, span });
+}
+
+fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDraft) {
+    let Some((address, port)) = address_and_port(parser, head) else { return parser.skip_block(head) };
+    if !parser.enter(head) {
+        return;
+    }
+    let mut real = RealDraft {
+        address,
+        port,
+        head: head.span(),
+        weight: None,
+        forwarding: None,
+        upper_threshold: 0,
+        lower_threshold: 0,
+        inhibit_on_failure: None,
+        alpha: None,
+        timing: TimingDraft::default(),
+        checkers: Vec::new(),
+        other_checkers: false,
+    };
+    while let Some(statement) = parser.next() {
+        match statement.keyword.name {
+            "weight" => set(&mut real.weight, parser.number(&statement)),
+            "lvs_method" => set(&mut real.forwarding, forwarding(parser, &statement)),
+            "uthreshold" => real.upper_threshold = parser.number(&statement).unwrap_or(real.upper_threshold),
+            "lthreshold" => real.lower_threshold = parser.number(&statement).unwrap_or(real.lower_threshold),
+            "inhibit_on_failure" => set(&mut real.inhibit_on_failure, parser.boolean(&statement)),
+            "alpha" => set(&mut real.alpha, parser.boolean(&statement)),
+            "TCP_CHECK" => real.checkers.extend(checker::tcp_check(parser, &statement)),
+            name => {
+                if !real.timing.take(parser, &statement, name) {
+                    real.other_checkers |= statement.keyword.has_block();
+                    not_lowered(parser, &statement);
+                }
+            }
+        }
+    }
+    server.real_servers.push(real);
+}

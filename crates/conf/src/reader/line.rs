@@ -1,0 +1,145 @@
+//! Physical lines: their end, their length, their comments, and where their braces are.
+
+use super::{LINE_LIMIT, OpenFile};
+use crate::source::{Sources, Span};
+use crate::text::Text;
+
+/// keepalived's buffer holds 1022 bytes and the line feed.
+const KEEPALIVED_LINE: usize = 1022;
+
+/// One line of a file.
+pub(super) enum Physical {
+    /// Without comment, blanks at the ends, line feed.
+    Good(Text),
+    /// It holds a NUL byte.
+    Nul(Span),
+    /// It has too many bytes.
+    TooLong(Span, usize),
+    /// Good here, and too long for keepalived.
+    LongForKeepalived(Span, Text),
+}
+
+/// Reads the next line; none at the end of the file.
+pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
+    let start = file.at;
+    let rest = file.text.get(start..).filter(|rest| !rest.is_empty())?;
+    let (mut line, length) = match rest.iter().position(|b| *b == b'\n') {
+        Some(end) => (rest.get(..end)?, end + 1),
+        None => (rest, rest.len()),
+    };
+    file.at += length;
+    while let Some(shorter) = line.strip_suffix(b"\r") {
+        line = shorter;
+    }
+    let at = |offset: usize| u32::try_from(start + offset).unwrap_or(u32::MAX);
+    let span = Span { start: at(0), end: at(line.len()), ..Sources::head(file.id) };
+    if line.len() > LINE_LIMIT {
+        return Some(Physical::TooLong(span.part(0..1), line.len()));
+    }
+    if let Some(nul) = line.iter().position(|b| *b == 0) {
+        return Some(Physical::Nul(span.part(nul..nul + 1)));
+    }
+    let long = line.len() > KEEPALIVED_LINE;
+    let (end, escapes) = uncommented(line, |_| true);
+    let text = Text::exact(line.get(..end)?, span);
+    let text = if escapes.is_empty() { text } else { without(&text, &escapes) }.trimmed();
+    Some(if long { Physical::LongForKeepalived(span.part(0..1), text) } else { Physical::Good(text) })
+}
+
+/// Where the line ends before its comment, and which backslashes only kept a `#` or `!` from beginning one.
+///
+/// A comment begins at any place outside double quotes where `may_begin` agrees. Inside quotes a backslash protects the
+/// next byte, so that `"\""` is closed where its writer closed it.
+fn uncommented(bytes: &[u8], may_begin: impl Fn(usize) -> bool) -> (usize, Vec<usize>) {
+    let mut escapes = Vec::new();
+    let mut quoted = false;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => at += 1,
+            b'\\' if matches!(bytes.get(at + 1), Some(b'#' | b'!')) => {
+                if may_begin(at + 1) {
+                    escapes.push(at);
+                }
+                at += 1;
+            }
+            b'#' | b'!' if !quoted && may_begin(at) => return (at, escapes),
+            _ => {}
+        }
+        at += 1;
+    }
+    (bytes.len(), escapes)
+}
+
+fn without(text: &Text, escapes: &[usize]) -> Text {
+    let mut out = Text::empty(text.span());
+    let mut from = 0;
+    for at in escapes {
+        out.append(text, from..*at, None);
+        from = at + 1;
+    }
+    out.append(text, from..text.len(), None);
+    out
+}
+
+/// Cuts a comment that substitution brought in; what stood in the file has lost its comments before.
+pub(super) fn decomment_substituted(text: Text) -> Text {
+    let (end, _) = uncommented(text.bytes(), |at| text.is_substituted(at));
+    if end == text.len() { text } else { text.slice(0..end) }
+}
+
+/// The first brace outside double quotes that is no part of `${...}`, with its place.
+pub(super) fn structural_brace(bytes: &[u8]) -> Option<(usize, u8)> {
+    let mut quoted = false;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => at += 1,
+            b'$' if !quoted => at += braced_use(bytes.get(at..).unwrap_or_default()).map_or(0, |length| length - 1),
+            b'{' | b'}' if !quoted => return Some((at, *byte)),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The length of `${NAME}` or `${NAME words}` at the beginning of the bytes.
+pub(super) fn braced_use(bytes: &[u8]) -> Option<usize> {
+    let inner = bytes.strip_prefix(b"${")?;
+    let end = inner.iter().position(|b| *b == b'}')?;
+    let name = inner.get(..end)?;
+    let named = name.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b' ' | b'\t' | b'-' | b'+');
+    (named && name.iter().all(plain)).then_some(end + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(line: &[u8]) -> &[u8] {
+        &line[..uncommented(line, |_| true).0]
+    }
+
+    #[test]
+    fn comments_begin_anywhere_outside_double_quotes() {
+        assert_eq!(kept(b"priority 100#x"), b"priority 100");
+        assert_eq!(kept(b"a ! b"), b"a ");
+        assert_eq!(kept(br##"notify "/x #1" #c"##), br##"notify "/x #1" "##);
+        assert_eq!(kept(b"notify '/x #1'"), b"notify '/x ");
+        assert_eq!(kept(br#"a "\" # b" # c"#), br#"a "\" # b" "#);
+        assert_eq!(uncommented(br"a \# b # c", |_| true), (7, vec![2]));
+    }
+
+    #[test]
+    fn braces_count_outside_quotes_and_definitions_only() {
+        assert_eq!(structural_brace(b"a{b"), Some((1, b'{')));
+        assert_eq!(structural_brace(br#"vrrp_instance "a{" }"#), Some((19, b'}')));
+        assert_eq!(structural_brace(b"10.0.0.${n}/24 }"), Some((15, b'}')));
+        assert_eq!(structural_brace(b"${_RANDOM 1 5}"), None);
+        assert_eq!(structural_brace(b"${ not a name }"), Some((1, b'{')));
+    }
+}
