@@ -57,6 +57,7 @@ pub struct MachinePlan {
     pub(crate) gateways: Vec<String>,
     pub(crate) sysctls: Vec<(String, String)>,
     pub(crate) megabytes: u32,
+    pub(crate) systemd: bool,
 }
 
 /// What a machine is.
@@ -85,6 +86,15 @@ impl Plan {
     pub fn lan(&mut self, name: &str) -> LanId {
         self.lans.push(name.to_owned());
         LanId(self.lans.len() - 1)
+    }
+
+    /// The LAN of that name, for who adds to a plan that another made.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn lan_named(&self, name: &str) -> Result<LanId> {
+        let found = self.lans.iter().position(|known| known == name);
+        found.map(LanId).ok_or_else(|| Error::Plan(format!("there is no LAN {name:?}")))
     }
 
     /// Adds a director: a machine that forwards and has IPVS, whose power can be cut.
@@ -142,6 +152,7 @@ impl Plan {
             gateways,
             sysctls,
             megabytes: DIRECTOR_MEGABYTES,
+            systemd: false,
         });
         let last = self.machines.len() - 1;
         &mut self.machines[last]
@@ -207,6 +218,13 @@ impl MachinePlan {
     /// The memory of a director with a kernel of its own, in megabytes. 256 unless told.
     pub fn memory(&mut self, megabytes: u32) -> &mut Self {
         self.megabytes = megabytes;
+        self
+    }
+
+    /// Makes systemd the first process of a director, with an empty set of services: for unit files, the watchdog and the
+    /// journal. Only a director with a kernel of its own can have it.
+    pub fn systemd(&mut self) -> &mut Self {
+        self.systemd = true;
         self
     }
 

@@ -40,6 +40,9 @@ pub const WEB_SERVICE: &str = "TCP 192.168.1.202:80";
 /// The DNS service, as a director's IPVS table names it.
 pub const DNS_SERVICE: &str = "UDP 192.168.1.200:53";
 
+/// The virtual addresses of the pair, as `ip address` shows them.
+pub const VIPS: [&str; 3] = ["192.168.1.200/32", "192.168.1.202/32", "10.0.100.200/32"];
+
 /// Where a daemon finds its configuration.
 pub const CONF_PATH: &str = "/etc/keepalived/keepalived.conf";
 
@@ -192,6 +195,26 @@ impl Seed {
     }
 }
 
+/// Those of [`VIPS`] that a director has now, in their order.
+///
+/// # Errors
+/// The director cannot be asked.
+pub fn held_vips(director: &Machine) -> Result<Vec<&'static str>> {
+    let shown = director.run("ip -4 -oneline address show")?;
+    Ok(VIPS.into_iter().filter(|vip| shown.split_whitespace().any(|word| word == *vip)).collect())
+}
+
+/// Waits until the director has all of [`VIPS`] (or none, for `false`).
+///
+/// # Errors
+/// It does not come to that within `limit`.
+pub fn wait_for_vips(director: &Machine, all: bool, limit: Duration) -> Result<()> {
+    let wanted: &[&str] = if all { &VIPS } else { &[] };
+    let what = format!("{} had {}", director.name(), if all { "all virtual addresses" } else { "no virtual address" });
+    crate::wait::until(&what, limit, || held_vips(director).is_ok_and(|held| held == wanted))?;
+    Ok(())
+}
+
 /// A daemon that reads `keepalived.conf`.
 #[derive(Clone, Debug)]
 pub struct Daemon {
@@ -204,6 +227,20 @@ impl Daemon {
     #[must_use]
     pub fn keepalived() -> Self {
         Self::at("keepalived")
+    }
+
+    /// The daemon of this project, as built beside the program that runs now.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn standfastd() -> Result<Self> {
+        let here = std::env::current_exe().map_err(Error::io("finding this program"))?;
+        // Tests lie one directory below the programs.
+        let found =
+            here.ancestors().skip(1).take(2).map(|directory| directory.join("standfastd")).find(|path| path.exists());
+        let path =
+            found.ok_or_else(|| Error::Missing("standfastd is not built: cargo build --workspace".to_owned()))?;
+        Ok(Self::at(path.to_string_lossy()))
     }
 
     /// The daemon at a path, which takes keepalived's command line.

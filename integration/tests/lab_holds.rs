@@ -383,7 +383,55 @@ fn a_shell_on_a_director_can_be_had_from_another_terminal() -> Result<()> {
         let output = shell.wait_with_output().expect("it ends");
         assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{machine}\n"), "{output:?}");
         assert_eq!(output.status.code(), Some(7));
+
+        // And in a terminal it is a terminal.
+        let mut shell = std::process::Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("every Debian has it");
+        shell.stdin.take().expect("piped").write_all(b"tty\nexit 8\n").expect("it reads");
+        let output = shell.wait_with_output().expect("it ends");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains(&format!("{machine}:/")) && shown.contains("/dev/pts/"), "{shown}");
+        assert_eq!(output.status.code(), Some(8));
     }
+    lab.finish()
+}
+
+#[test]
+fn systemd_runs_a_director_with_units_and_a_journal() -> Result<()> {
+    let mut plan = Plan::new("systemd");
+    plan.backend(Backend::UserMode);
+    let lan = plan.lan("lan");
+    plan.director("one").card(lan, ["192.0.2.1/24"]).systemd();
+    plan.host("host").card(lan, ["192.0.2.3/24"]);
+    let lab = plan.start()?;
+    let one = lab.machine("one")?;
+    let state = one.try_run(Command::from("systemctl is-system-running --wait").within(seconds(60)))?;
+    let failed = one.run("systemctl --failed")?;
+    assert!(["running\n", "degraded\n"].contains(&state.stdout.as_str()), "{state:?} {failed}");
+    assert_eq!(one.run("cat /proc/1/comm")?, "systemd\n");
+
+    one.put(
+        "/etc/systemd/system/hello.service",
+        "[Service]\nType=notify\nNotifyAccess=all\n\
+         ExecStart=/bin/sh -c 'echo hello from the unit; systemd-notify --ready; exec sleep 1000'\nRestart=always\n",
+    )?;
+    one.run(Command::from("systemctl daemon-reload && systemctl start hello").within(seconds(60)))?;
+    assert_eq!(one.run("systemctl is-active hello")?, "active\n");
+    let first = one.run("systemctl show --property=MainPID hello")?;
+    one.run("systemctl kill --signal=KILL hello")?;
+    until("the unit was started again", seconds(20), || {
+        one.run("systemctl is-active hello; systemctl show --property=MainPID hello")
+            .is_ok_and(|now| now.starts_with("active") && !now.contains(&first))
+    })?;
+    assert!(one.run("journalctl --unit=hello --output=cat")?.contains("hello from the unit"));
+    assert!(hears(&lab.machine("host")?, "192.0.2.1"));
+
+    // What this machine has enabled is not started in a director.
+    assert!(!one.run("systemctl list-units --type=service --state=running")?.contains("nginx"));
     lab.finish()
 }
 

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lab::seed::{DNS_SERVICE, Daemon, MASTER_CONF, STANDBY_CONF, Seed, WEB_SERVICE};
-use lab::{Machine, Moment, Process, Report, Result, eventually, pause, until};
+use lab::seed::{DNS_SERVICE, Daemon, MASTER_CONF, STANDBY_CONF, Seed, VIPS, WEB_SERVICE, held_vips, wait_for_vips};
+use lab::{Moment, Process, Report, Result, pause, until};
 use timeline::Timeline;
 
 /// Three advertisements of the pair's one-second interval that do not come.
@@ -27,9 +27,6 @@ const OUT_OF_TABLE: Duration = Duration::from_millis(4_500);
 
 /// `delay_loop 3`, and the machine.
 const BACK_IN_TABLE: Duration = Duration::from_millis(3_500);
-
-/// Where all three addresses of the pair must be, and nowhere else.
-const VIPS: [&str; 3] = ["192.168.1.200/32", "192.168.1.202/32", "10.0.100.200/32"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -82,11 +79,9 @@ fn tell(timeline: &Arc<Timeline>, daemon: &Daemon, keep: bool) -> Result<()> {
 
 fn a_pair_at_work(timeline: &Arc<Timeline>, seed: &Seed) -> Result<()> {
     timeline.chapter("One is master, and balances");
-    until("every virtual address on the master", Duration::from_secs(5), || {
-        holds(&seed.master).is_ok_and(|held| held == VIPS)
-    })?;
-    timeline.check("the master holds all three virtual addresses", holds(&seed.master)? == VIPS);
-    timeline.check("the standby holds none", holds(&seed.standby)?.is_empty());
+    wait_for_vips(&seed.master, true, Duration::from_secs(5))?;
+    timeline.check("the master holds all three virtual addresses", held_vips(&seed.master)? == VIPS);
+    timeline.check("the standby holds none", held_vips(&seed.standby)?.is_empty());
     timeline.show("master# ipvsadm -Ln", &seed.master.run("ipvsadm -Ln")?);
     let mut answers = std::collections::BTreeMap::new();
     for _ in 0..9 {
@@ -129,7 +124,7 @@ fn the_master_loses_power(timeline: &Arc<Timeline>, seed: &Seed) -> Result<()> {
     })?;
     timeline.measure("outage of the web service, as the client saw it", outage(&web), THREE_ADVERTS + SKEW + GRACE);
     timeline.measure("outage of the DNS service", outage(&dns), THREE_ADVERTS + SKEW + GRACE);
-    timeline.check("the standby holds all three virtual addresses", holds(&seed.standby)? == VIPS);
+    timeline.check("the standby holds all three virtual addresses", held_vips(&seed.standby)? == VIPS);
     Ok(())
 }
 
@@ -140,17 +135,14 @@ fn the_master_returns(timeline: &Arc<Timeline>, seed: &Seed, daemon: &Daemon) ->
         seed.master.power_on()?;
         timeline.say("master", "is up again");
         let process = timeline.follow("master", daemon.start_again(&seed.master)?);
-        eventually("the master to hold the virtual addresses again", Duration::from_secs(20), || {
-            let held = holds(&seed.master)?;
-            if held == VIPS { Ok(()) } else { Err(lab::Error::Plan(format!("it holds {held:?}"))) }
-        })?;
+        wait_for_vips(&seed.master, true, Duration::from_secs(20))?;
         master = Some(process);
         pause(Duration::from_secs(1));
         Ok(())
     })?;
     timeline.measure("longest pause of the web service at failback", outage(&web), GRACE * 3);
     timeline.measure("longest pause of the DNS service at failback", outage(&dns), GRACE * 3);
-    timeline.check("the standby has given all of them back", holds(&seed.standby)?.is_empty());
+    timeline.check("the standby has given all of them back", held_vips(&seed.standby)?.is_empty());
     master.ok_or_else(|| lab::Error::Plan("no daemon was started".to_owned()))
 }
 
@@ -166,7 +158,7 @@ fn the_master_is_stopped(timeline: &Arc<Timeline>, seed: &Seed, master: &Process
     timeline.measure("outage of the web service", outage(&web), SKEW + GRACE);
     timeline.measure("outage of the DNS service", outage(&dns), SKEW + GRACE);
     timeline.check("it ended with status 0", status.is_some_and(|exit| exit == lab::Exit::Status(0)));
-    timeline.check("it left no virtual address behind", holds(&seed.master)?.is_empty());
+    timeline.check("it left no virtual address behind", held_vips(&seed.master)?.is_empty());
     timeline.check("it left no IPVS service behind", seed.master.ipvs()?.services.is_empty());
     let services = seed.standby.ipvs()?.services;
     timeline.check(
@@ -181,13 +173,6 @@ fn how_to_play(timeline: &Arc<Timeline>, seed: &Seed) {
         timeline.say(machine.name(), &format!("shell: {}", seed.lab.shell_command(machine.name())));
     }
     timeline.say("", "cut a director's power: kill -9 the linux.uml processes that `ps ax` shows with its name");
-}
-
-/// The virtual addresses that a director has, in the order of [`VIPS`].
-fn holds(director: &Machine) -> Result<Vec<String>> {
-    let shown = director.run("ip -4 -oneline address show")?;
-    let has = |vip: &&str| shown.split_whitespace().any(|word| word == *vip);
-    Ok(VIPS.iter().filter(|vip| has(vip)).map(|vip| (*vip).to_owned()).collect())
 }
 
 /// What the client saw of both services while `happening` happened.
