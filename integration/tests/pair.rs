@@ -1,5 +1,5 @@
 //! The user's pair under standfastd, made to fail in every way that a rack can.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
+#![expect(clippy::expect_used, reason = "a test that meets the unexpected should end")]
 
 use std::time::Duration;
 
