@@ -88,6 +88,12 @@ pub(crate) fn weight_sum(instance: &Instance, group: Option<&SyncGroup>, facts: 
         .fold(0, i32::saturating_add)
 }
 
+/// Whether an instance sends through an interface or holds addresses on it, and not only tracks it.
+pub(crate) fn lives_on(instance: &Instance, interface: &InterfaceName) -> bool {
+    let mut homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
+    instance.interface == *interface || homes.any(|home| home == interface)
+}
+
 /// Every interface whose facts matter to an instance.
 pub(crate) fn interfaces<'a>(
     instance: &'a Instance,

@@ -167,10 +167,10 @@ impl Router {
             self.names.remove(&before.index);
         }
         // A new interface under the old name has neither our addresses nor our group membership: the old one's loss
-        // comes first, whoever forgot to report it.
+        // comes first, whoever forgot to report it. Who only tracks it has lost nothing.
         if replaced {
             self.facts.remove(name);
-            self.interface_changed(now, name);
+            self.interface_changed(now, name, |machine| links::lives_on(&machine.config, name));
         }
         match facts {
             Some(facts) => {
@@ -179,11 +179,12 @@ impl Router {
             }
             None => self.facts.remove(name),
         };
-        self.interface_changed(now, name);
+        self.interface_changed(now, name, |_| true);
     }
 
-    fn interface_changed(&mut self, now: Instant, name: &InterfaceName) {
-        let watchers = self.watchers.get(name).cloned().unwrap_or_default();
+    fn interface_changed(&mut self, now: Instant, name: &InterfaceName, concerns: impl Fn(&Machine) -> bool) {
+        let mut watchers = self.watchers.get(name).cloned().unwrap_or_default();
+        watchers.retain(|id| self.machine(*id).is_some_and(&concerns));
         let mut recovered: BTreeMap<UnitId, Vec<InstanceId>> = BTreeMap::new();
         for id in watchers {
             let faulty = self.machine(id).is_some_and(|machine| machine.fault.is_some());

@@ -4,7 +4,7 @@ use crate::lan::{
     FIRST, World, address, advert_of, alone, facts, link_local, micros, ms, tracked, us, v2, v3, v6, vip, with_priority,
 };
 use standfast_model::config::vrrp::Instance;
-use standfast_model::{Cause, Instant, InterfaceIndex, State};
+use standfast_model::{Cause, Instant, InterfaceIndex, State, VirtualAddress};
 use standfast_vrrp::{Event, InterfaceFacts};
 use std::time::Duration;
 
@@ -153,6 +153,13 @@ fn an_interface_that_was_replaced_unseen_is_a_loss_and_a_return() {
 }
 
 #[test]
+fn a_tracked_interface_that_was_replaced_unseen_is_no_loss() {
+    let mut world = master(Instance { track_interfaces: vec![tracked("eth1", 0, false)], ..v2() });
+    world.replace(0, 1, Some(InterfaceFacts { index: InterfaceIndex(9), ..facts(1, 1) }));
+    assert_eq!((world.state(0, FIRST), world.nodes[0].log.len()), (State::Master, 0));
+}
+
+#[test]
 fn dont_track_primary_ignores_the_carrier_and_not_the_interface() {
     let mut world = master(Instance { dont_track_primary: true, ..v2() });
     world.carrier(0, 0, false);
@@ -163,8 +170,7 @@ fn dont_track_primary_ignores_the_carrier_and_not_the_interface() {
 
 #[test]
 fn the_interface_of_a_virtual_address_matters_as_well() {
-    let elsewhere =
-        standfast_model::VirtualAddress { interface: Some("eth1".parse().unwrap()), ..vip("198.51.100.1/32") };
+    let elsewhere = VirtualAddress { interface: Some("eth1".parse().unwrap()), ..vip("198.51.100.1/32") };
     let instance = Instance { excluded: vec![elsewhere], ..v2() };
     let mut world = master(instance);
     world.carrier(0, 1, false);

@@ -13,6 +13,8 @@ mod lan;
 #[cfg(test)]
 mod pause;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod seed_pair;

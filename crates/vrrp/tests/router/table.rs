@@ -4,7 +4,7 @@
 
 use crate::lan::{FIRST, World, address, advert, advert_of, alone, facts, ms, seed, v2, v3, with_priority};
 use standfast_model::config::vrrp::{Instance, Preempt};
-use standfast_model::{Instant, InterfaceIndex, State};
+use standfast_model::{AdvertInterval, Instant, InterfaceIndex, State, Version};
 use standfast_vrrp::{Action, Event, InterfaceFacts, Notice, Options, Output, Router};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -102,7 +102,10 @@ const SITUATIONS: [(&str, Reach); 13] = [
     }),
 ];
 
-const EVENTS: [(&str, fn(&mut World, &Instance)); 22] = [
+/// How an event is made to happen; the instance says what other routers send.
+type Happen = fn(&mut World, &Instance);
+
+const EVENTS: [(&str, Happen); 22] = [
     ("adoption of a stamp 0.4 s old", |world, _| {
         let advert_sent = world.now - Duration::from_millis(400);
         world.event(0, Event::Adopt { instance: FIRST, advert_sent });
@@ -194,7 +197,7 @@ fn table() -> String {
             let title = format!("version {}, {situation}", instance.version.get());
             let reached = || {
                 let mut world = reach(&instance);
-                world.now = world.now + Duration::from_millis(400);
+                world.now += Duration::from_millis(400);
                 world.forget();
                 world
             };
@@ -204,11 +207,10 @@ fn table() -> String {
             let _ = writeln!(text, "{title}: due {due}");
             // Who sends every half second shows what version 3 learns.
             let like = match instance.version {
-                standfast_model::Version::V2 => instance.clone(),
-                standfast_model::Version::V3 => Instance {
-                    advert_interval: standfast_model::AdvertInterval::from_centiseconds(50).unwrap(),
-                    ..instance.clone()
-                },
+                Version::V2 => instance.clone(),
+                Version::V3 => {
+                    Instance { advert_interval: AdvertInterval::from_centiseconds(50).unwrap(), ..instance.clone() }
+                }
             };
             for (event, happen) in EVENTS {
                 let mut world = reached();
