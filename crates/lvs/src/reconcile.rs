@@ -90,9 +90,12 @@ impl Reconciler {
         self.changed_since.get_or_insert(now);
     }
 
+    /// Asks for the table, unless there is nothing of ours to be in it: then the kernel needs no IPVS.
     pub(crate) fn start(&mut self, out: &mut Output) {
-        self.reading = Reading::Asked;
-        out.push(Action::Dump);
+        if !self.ours.is_empty() {
+            self.reading = Reading::Asked;
+            out.push(Action::Dump);
+        }
     }
 
     /// When [`Self::wake`] has something to do. Changes are due in the moment they are made, but applied on the wake
@@ -183,20 +186,18 @@ impl Reconciler {
     }
 
     /// Takes our services out, or leaves all as it is. Nothing happens after that.
+    ///
+    /// All of ours are removed and not only those known to be there: the last reading may be ten seconds old or still
+    /// under way, and removing what is not there does no harm. A table that never could be read is left alone.
     pub(crate) fn shutdown(&mut self, keep_table: bool, out: &mut Output) {
-        let asked = self.reading == Reading::Asked;
+        let reachable = self.known.is_some() || self.reading == Reading::Asked;
         self.reading = Reading::Off;
         if keep_table {
             return;
         }
         self.desired = Table::default();
-        let operations = match &self.known {
-            Some(known) if !asked && self.refused.is_empty() => diff(&self.desired, known, &self.ours),
-            // What the kernel holds is not certain, and removing what is not there does no harm.
-            Some(_) | None => self.ours.iter().map(|key| Operation::RemoveService(*key)).collect(),
-        };
-        if !operations.is_empty() {
-            out.push(Action::Apply(operations));
+        if reachable && !self.ours.is_empty() {
+            out.push(Action::Apply(self.ours.iter().map(|key| Operation::RemoveService(*key)).collect()));
         }
     }
 }

@@ -211,6 +211,36 @@ fn shutdown_in_the_middle_of_a_reading_removes_what_might_be_there() {
 }
 
 #[test]
+fn shutdown_removes_what_someone_else_just_put_back() {
+    let mut world = World::started(two());
+    alive(&mut world, 1);
+    let ours = world.kernel.table.clone();
+    world.kernel.table = Table::default();
+    alive(&mut world, 5);
+    world.kernel.table = ours;
+    world.event(Event::Shutdown { keep_table: false });
+    assert_eq!(world.kernel.table, Table::default());
+}
+
+#[test]
+fn shutdown_leaves_a_table_alone_that_never_could_be_read() {
+    let mut world = World::new(two(), 0);
+    world.kernel.silent = true;
+    world.event(Event::Start);
+    alive(&mut world, 5);
+    world.event(Event::Shutdown { keep_table: false });
+    assert_eq!(world.operations, []);
+}
+
+#[test]
+fn a_director_without_services_leaves_the_kernel_alone() {
+    let mut world = World::started(config(vec![]));
+    alive(&mut world, 30);
+    world.event(Event::Shutdown { keep_table: false });
+    assert_eq!((world.kernel.dumps, world.operations.len()), (0, 0));
+}
+
+#[test]
 fn a_pool_that_changes_sides_is_never_empty_in_between() {
     let service = VirtualServer {
         sorry_server: Some(sorry_server(9, false)),

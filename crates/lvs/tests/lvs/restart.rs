@@ -1,11 +1,13 @@
 //! What a director makes of a table that it finds.
 
 use crate::support::{
-    World, config, destination, entry, real_server, seconds, sorry_server, table, timing, virtual_server,
+    World, at, config, destination, entry, real_server, seconds, server_key, service_key, sorry_server, table, timing,
+    virtual_server,
 };
-use standfast_lvs::{Event, Operation, Reason, Table, Verdict};
+use standfast_lvs::{Action, Director, Event, Operation, Output, Reason, Table, Verdict};
 use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{RealServer, Timing, VirtualServer};
+use std::collections::BTreeSet;
 
 const REFUSED: Verdict = Verdict::Failed(Reason::Refused);
 
@@ -124,6 +126,33 @@ fn what_was_configured_differently_is_edited_in_place() {
 
 #[test]
 fn a_verdict_that_came_before_the_table_stands() {
+    let mut director = Director::new(only(three(late())), 1);
+    let mut out = Output::default();
+    director.handle(at(0), Event::Start, &mut out);
+    let mut heard = BTreeSet::new();
+    while heard.len() < 3 {
+        let now = director.next_deadline().unwrap();
+        let mut out = Output::default();
+        director.handle(now, Event::Wake, &mut out);
+        for action in out.actions {
+            let Action::StartCheck(checker) = action else { panic!("{action:?}") };
+            let verdict = if checker.0 == 0 { REFUSED } else { Verdict::Ok };
+            director.handle(now, Event::CheckFinished { checker, verdict }, &mut Output::default());
+            heard.insert(checker);
+        }
+    }
+    let found = table([entry(1, &[destination(1, 1), destination(2, 1)])]);
+    let mut out = Output::default();
+    director.handle(at(60_000), Event::Observed(found), &mut out);
+    let applied = vec![
+        Operation::AddDestination(service_key(1), destination(3, 1)),
+        Operation::RemoveDestination(service_key(1), server_key(1)),
+    ];
+    assert_eq!(out.actions.last(), Some(&Action::Apply(applied)));
+}
+
+#[test]
+fn a_table_that_could_not_be_read_at_first_is_not_taken_over_later() {
     let mut world = World::new(only(three(timing())), 1);
     world.kernel.silent = true;
     world.event(Event::Start);
