@@ -1,3 +1,214 @@
-//! standfastd.
+//! standfastd: reads keepalived.conf, runs VRRP and IPVS with health checks.
+//!
+//! This file is the order in which things happen at start. A worker is the same program with another first word.
 
-fn main() {}
+use standfast_api::{CheckSlice, EncodeError, LogSettings, Setup, VrrpSlice, WorkerKind, encode};
+use standfast_daemon::command_line::{self, Invocation, Options};
+use standfast_daemon::configuration::{self, Loaded};
+use standfast_daemon::exit_status::ExitStatus;
+use standfast_daemon::pid_files::{self, AlreadyRunning};
+use standfast_daemon::service_manager::ServiceManager;
+use standfast_daemon::supervisor::{self, Plan, Policy, Supervisor, SupervisorError};
+use standfast_daemon::{log, panics, worker};
+use standfast_kernel::process::identity::{self, Capability};
+use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
+use standfast_model::Config;
+use std::io;
+use std::process::ExitCode;
+use tracing::{error, info, warn};
+
+/// The name in the system's log, as keepalived's parent has it.
+const LOG_IDENTIFIER: &str = "Keepalived";
+
+fn main() -> ExitCode {
+    // Descriptors first: those that were left open for us are nobody's business below, those that we open are.
+    // Before Linux 5.11 this fails, and what was inherited is passed on.
+    let _ = identity::forget_inherited_descriptors();
+    if let Some(kind) = worker_kind() {
+        return worker::main(&kind).into();
+    }
+    let status = match command_line::parse(std::env::args_os().skip(1)) {
+        Ok(Invocation::Help) => print(&command_line::help()),
+        Ok(Invocation::Version) => print(&command_line::version()),
+        Ok(Invocation::SignalNumber(request)) => {
+            println!("{}", request.number());
+            ExitStatus::Ok
+        }
+        Ok(Invocation::Run(options)) => {
+            if let Some(mask) = options.umask {
+                identity::set_umask(mask);
+            }
+            match &options.test {
+                Some(report) => configuration::test(&options, report.as_deref()),
+                None => run(&options).unwrap_or_else(|failure| failure.tell()),
+            }
+        }
+        Err(error) => {
+            eprintln!("standfastd: {error}; try --help");
+            ExitStatus::Fatal
+        }
+    };
+    status.into()
+}
+
+fn worker_kind() -> Option<String> {
+    let word = std::env::args_os().nth(1)?;
+    Some(word.to_str()?.strip_prefix(worker::ARGUMENT)?.to_owned())
+}
+
+fn print(text: &str) -> ExitStatus {
+    // keepalived prints these on standard error, and scripts that look for them look there.
+    eprint!("{text}");
+    ExitStatus::Ok
+}
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("configuration refused")]
+    Configuration(ExitStatus),
+    #[error("{} needed: run as root, or grant {} to the program", missing.join(" and "), if missing.len() == 1 { "it" } else { "them" })]
+    Capabilities { missing: Vec<&'static str> },
+    #[error("daemon is already running: {0}")]
+    AlreadyRunning(AlreadyRunning),
+    #[error("cannot have the pid file: {0}")]
+    PidFile(AlreadyRunning),
+    #[error("cannot enter network namespace {name}: {source}")]
+    Namespace { name: String, source: io::Error },
+    #[error("cannot hand over the configuration: {0}")]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    fn tell(self) -> ExitStatus {
+        error!("{self}");
+        // Diagnostics are on standard error already.
+        if !matches!(self, Self::Configuration(_)) {
+            eprintln!("standfastd: {self}");
+        }
+        match self {
+            Self::Configuration(status) => status,
+            Self::Capabilities { .. } => ExitStatus::Permission,
+            Self::AlreadyRunning(_) => ExitStatus::Ok,
+            Self::PidFile(_) | Self::Namespace { .. } | Self::Encode(_) | Self::Supervisor(_) | Self::Io(_) => {
+                ExitStatus::Fatal
+            }
+        }
+    }
+}
+
+impl From<AlreadyRunning> for Failure {
+    fn from(error: AlreadyRunning) -> Self {
+        if error.is_running() { Self::AlreadyRunning(error) } else { Self::PidFile(error) }
+    }
+}
+
+/// The supervisor, from the log to its end.
+fn run(options: &Options) -> Result<ExitStatus, Failure> {
+    let log = log::start(LOG_IDENTIFIER, options.log, !options.daemonize);
+    panics::log_them();
+    say_hello(options);
+    let binary = OwnBinary::open()?;
+    enter_namespace(options)?;
+    protect_memory(options)?;
+    let Loaded { config, status } = configuration::load(options);
+    let config = config.ok_or(Failure::Configuration(status))?;
+    let kinds = kinds_to_run(options, &config);
+    check_capabilities(&kinds)?;
+    let mut pid_file = pid_files::acquire(pid_files::main_path(&options.pid_files))?;
+    let plans = plans(options, log, &config, &kinds)?;
+    let launcher = if options.daemonize { Some(daemonize(options.log.console)?) } else { None };
+    pid_file.write(std::process::id())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let status = runtime.block_on(async {
+        let policy = Policy {
+            child_wait_time: config.global.child_wait_time,
+            respawn: options.respawn,
+            ignore_interrupt: options.ignore_interrupt,
+        };
+        let supervisor = Supervisor::start(binary, policy, plans, ServiceManager::from_environment())?;
+        if let Some(launcher) = launcher {
+            launcher.release(0)?;
+        }
+        Ok::<_, Failure>(supervisor.run().await)
+    });
+    remove(pid_file);
+    info!("Stopped standfastd v{}", env!("CARGO_PKG_VERSION"));
+    status
+}
+
+fn say_hello(options: &Options) {
+    let words: Vec<String> = std::env::args_os().map(|word| format!("{:?}", word.to_string_lossy())).collect();
+    info!("Starting standfastd v{}", env!("CARGO_PKG_VERSION"));
+    info!("Command line: {}", words.join(" "));
+    for remark in &options.remarks {
+        warn!("{remark}");
+        eprintln!("standfastd: {remark}");
+    }
+}
+
+fn enter_namespace(options: &Options) -> Result<(), Failure> {
+    let Some(name) = &options.namespace else { return Ok(()) };
+    identity::enter_network_namespace(name).map_err(|source| Failure::Namespace { name: name.clone(), source })
+}
+
+fn protect_memory(options: &Options) -> Result<(), Failure> {
+    if options.worker.core_file {
+        if let Err(error) = identity::allow_core_file() {
+            warn!("cannot lift the limit on core files: {error}");
+        }
+        return Ok(());
+    }
+    Ok(identity::forbid_dump()?)
+}
+
+fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
+    let mut kinds =
+        supervisor::needed(!config.vrrp.instances.is_empty(), !config.lvs.virtual_servers.is_empty(), options.all);
+    kinds.retain(|kind| match kind {
+        WorkerKind::Vrrp => options.vrrp,
+        WorkerKind::Check => options.checkers,
+    });
+    if kinds.is_empty() {
+        warn!("nothing to run: neither vrrp_instance nor virtual_server is configured for the workers chosen");
+    }
+    kinds
+}
+
+fn check_capabilities(kinds: &[WorkerKind]) -> Result<(), Failure> {
+    let needed: &[Capability] = if kinds.contains(&WorkerKind::Vrrp) {
+        &[Capability::NetAdmin, Capability::NetRaw]
+    } else if kinds.contains(&WorkerKind::Check) {
+        &[Capability::NetAdmin]
+    } else {
+        &[]
+    };
+    let missing: Vec<&str> = identity::missing_capabilities(needed)?.into_iter().map(Capability::name).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Capabilities { missing }) }
+}
+
+fn plans(options: &Options, log: LogSettings, config: &Config, kinds: &[WorkerKind]) -> Result<Vec<Plan>, Failure> {
+    kinds
+        .iter()
+        .map(|&kind| {
+            let setup = Setup { kind, log, options: options.worker };
+            let slice = match kind {
+                WorkerKind::Vrrp => encode(&VrrpSlice::of(config))?,
+                WorkerKind::Check => encode(&CheckSlice::of(config))?,
+            };
+            let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
+            Ok(Plan { setup, slice, pid_file })
+        })
+        .collect()
+}
+
+fn remove(pid_file: PidFile) {
+    let path = pid_file.path().to_owned();
+    if let Err(error) = pid_file.remove() {
+        warn!("cannot remove {}: {error}", path.display());
+    }
+}

@@ -1,0 +1,109 @@
+//! The configuration is read here, once, and its mistakes are told: to the person at the terminal with source lines,
+//! to the log in one line each. What they mean for the start is `conf`'s judgement.
+
+use crate::command_line::Options;
+use crate::exit_status::ExitStatus;
+use crate::host::System;
+use standfast_conf::{Checks, Class, Code, Diagnostic, exit_code_for_test, render, render_line};
+use standfast_model::Config;
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use tracing::{debug, error, warn};
+
+/// A configuration for a start.
+#[derive(Debug)]
+pub struct Loaded {
+    /// None if the start is refused.
+    pub config: Option<Config>,
+    /// What the daemon ends with if it is.
+    pub status: ExitStatus,
+}
+
+/// Reads the configuration for a start and tells its mistakes. A refusal is told on standard error as well.
+#[must_use]
+pub fn load(options: &Options) -> Loaded {
+    let loaded = read(options);
+    for diagnostic in &loaded.diagnostics {
+        tell(diagnostic.class, &render_line(diagnostic, &loaded.sources));
+    }
+    if loaded.config.is_none() {
+        let mut stderr = io::stderr();
+        let colour = stderr.is_terminal();
+        // Nobody may be there to read it; the log has it.
+        let _ = write_report(&mut stderr, &loaded, colour);
+    }
+    if let (Some(config), true) = (&loaded.config, options.dump_configuration) {
+        for line in format!("{config:#?}").lines() {
+            tracing::info!("{line}");
+        }
+    }
+    let no_file = loaded.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoMainFile);
+    let status = if no_file { ExitStatus::NoConfiguration } else { ExitStatus::Configuration };
+    Loaded { config: loaded.config, status }
+}
+
+/// Reads the configuration and reports on it (`-t`), on standard error or at the end of a file.
+#[must_use]
+pub fn test(options: &Options, report: Option<&Path>) -> ExitStatus {
+    let loaded = read(options);
+    let written = match report {
+        Some(path) => append(path).and_then(|mut file| write_report(&mut file, &loaded, false)),
+        None => {
+            let mut stderr = io::stderr();
+            let colour = stderr.is_terminal();
+            write_report(&mut stderr, &loaded, colour)
+        }
+    };
+    if let Err(error) = written {
+        let place = report.unwrap_or(Path::new("standard error"));
+        eprintln!("standfastd: cannot write the report to {}: {error}", place.display());
+        return ExitStatus::Fatal;
+    }
+    ExitStatus::of_code(exit_code_for_test(&loaded.diagnostics))
+}
+
+fn read(options: &Options) -> standfast_conf::Loaded {
+    let include_checks = if options.include_errors { Checks::ALL } else { Checks::default() };
+    let for_conf = standfast_conf::Options { config_id: options.configuration_id.clone(), include_checks };
+    standfast_conf::load(&System, &options.configuration, &for_conf)
+}
+
+/// A link in that place could make us write into a file of its maker's choice.
+fn append(path: &Path) -> io::Result<std::fs::File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
+fn write_report(to: &mut impl Write, loaded: &standfast_conf::Loaded, colour: bool) -> io::Result<()> {
+    for diagnostic in &loaded.diagnostics {
+        writeln!(to, "{}\n", render(diagnostic, &loaded.sources, colour))?;
+    }
+    let counted = counts(&loaded.diagnostics);
+    if counted.is_empty() { Ok(()) } else { writeln!(to, "{counted}") }
+}
+
+/// `2 errors, 1 hint`; nothing if there is nothing.
+fn counts(diagnostics: &[Diagnostic]) -> String {
+    let count = |classes: &[Class]| diagnostics.iter().filter(|d| classes.contains(&d.class)).count();
+    let groups = [
+        (count(&[Class::Fatal, Class::Dropped, Class::Security]), "error", "errors"),
+        (count(&[Class::Warning, Class::Deprecated]), "warning", "warnings"),
+        (count(&[Class::NotYet]), "statement not acted upon yet", "statements not acted upon yet"),
+        (count(&[Class::Hint]), "hint", "hints"),
+    ];
+    let parts: Vec<String> = groups
+        .into_iter()
+        .filter(|(number, _, _)| *number > 0)
+        .map(|(number, one, several)| format!("{number} {}", if number == 1 { one } else { several }))
+        .collect();
+    parts.join(", ")
+}
+
+fn tell(class: Class, line: &str) {
+    match class {
+        Class::Fatal | Class::Dropped | Class::Security => error!("{line}"),
+        Class::Warning | Class::Deprecated | Class::NotYet => warn!("{line}"),
+        Class::Hint => debug!("{line}"),
+    }
+}

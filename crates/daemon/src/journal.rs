@@ -1,0 +1,157 @@
+//! What the daemon says: typed entry points, so that the wording and the fields of a kind of line are in one place.
+//!
+//! The phrases are keepalived's, because people and programs search for them; the cause follows. Fields that journald
+//! keeps apart (`INSTANCE`, `INTERFACE`, `FROM`, `TO`, `CAUSE`, `SERVICE`, `SERVER`) are named here and nowhere else.
+//! It decides nothing but how often a line that the outside world can provoke is repeated.
+
+mod pool;
+mod rate;
+
+pub use pool::pool;
+pub use rate::RateLimit;
+
+use core::cell::RefCell;
+use core::time::Duration;
+use standfast_kernel::timer::boottime;
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::{InterfaceName, Refusal, State, Transition};
+use standfast_net::Operation;
+use standfast_node::Record;
+use standfast_vrrp::Notice;
+use std::net::IpAddr;
+use tracing::{info, warn};
+
+/// How long a kind of line stays quiet after it was said once.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many kinds of line are told apart: every kind for some 50 instances. More than that at once is an attack, of
+/// which the first thousand kinds say enough.
+const KINDS: usize = 1024;
+
+/// Which lines are one kind.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
+    /// Of an instance, or of none where the VRID is unknown.
+    Vrrp(Option<u32>, VrrpKind),
+    /// An address that came back, of this instance.
+    Restored(u32),
+    /// Something else that went wrong, by the caller's word for it.
+    Trouble(&'static str),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum VrrpKind {
+    Refused(Refusal),
+    LowerPriority,
+    AddressesDiffer,
+    IntervalDiffers,
+    OwnerClash,
+}
+
+thread_local! {
+    /// A worker is one thread, and what it may repeat is the same wherever in it the line is said.
+    static LIMIT: RefCell<RateLimit<Kind>> = const { RefCell::new(RateLimit::new(INTERVAL, KINDS)) };
+}
+
+/// How many of the kind were held back, and the words for it at the end of a line; none if this one is held back too.
+fn admit(kind: Kind) -> Option<(u64, String)> {
+    let held_back = LIMIT.with_borrow_mut(|limit| limit.admit(boottime(), kind))?;
+    let words = if held_back == 0 { String::new() } else { format!(" ({held_back} more like it since the last)") };
+    Some((held_back, words))
+}
+
+/// What a node records. `names` are the instances by [`InstanceId`], each with its interface.
+pub fn record(record: &Record, names: &[(String, InterfaceName)]) {
+    match record {
+        Record::Transition(change) => transition(change),
+        Record::Notice(what) => notice(what, names),
+        Record::Restored { instance, operation } => restored(*instance, operation, names),
+        Record::Refused { what } => trouble("refused", &format!("kernel refused: {what}")),
+    }
+}
+
+/// An instance changed its state: `(VI_1) Entering MASTER STATE: no advertisement for 3.414 s`.
+pub fn transition(transition: &Transition) {
+    let Transition { instance, interface, from, to, cause, at: _, priority } = transition;
+    // keepalived's words for the first state after start.
+    let init = if *from == State::Init { " (init)" } else { "" };
+    match to {
+        State::Fault => warn!(
+            instance, %interface, %from, %to, %cause, priority,
+            "({instance}) Entering {to} STATE{init}: {cause}"
+        ),
+        State::Init | State::Backup | State::Master | State::Stop => info!(
+            instance, %interface, %from, %to, %cause, priority,
+            "({instance}) Entering {to} STATE{init}: {cause}"
+        ),
+    }
+}
+
+/// What the election has to say. Others on the link can provoke it, so each kind of each instance is said once a
+/// minute, with the count of those in between; the core has already left out what repeats itself.
+pub fn notice(notice: &Notice, names: &[(String, InterfaceName)]) {
+    let (kind, instance, source, text) = words(notice);
+    let Some((held_back, more)) = admit(Kind::Vrrp(instance.map(|id| id.0), kind)) else { return };
+    match instance {
+        Some(id) => {
+            let (instance, interface) = name(id, names);
+            warn!(instance, interface, %source, cause = text, held_back, "({instance}) {text}{more}");
+        }
+        None => warn!(%source, cause = text, held_back, "{text}{more}"),
+    }
+}
+
+/// Something removed or added an address that is ours to hold, and it was set right.
+fn restored(id: InstanceId, operation: &Operation, names: &[(String, InterfaceName)]) {
+    let Some((held_back, more)) = admit(Kind::Restored(id.0)) else { return };
+    let (instance, interface) = name(id, names);
+    let text = match operation {
+        Operation::Add { address, .. } => {
+            format!("address {} was removed by something else; it is back", address.address)
+        }
+        Operation::Remove { address, .. } => {
+            format!("address {address} was added by something else; it is gone again")
+        }
+    };
+    warn!(instance, interface, cause = text, held_back, "({instance}) {text}{more}");
+}
+
+/// Something did not work and will be tried again or is done without. `kind` is what shares one line a minute.
+pub fn trouble(kind: &'static str, text: &str) {
+    let Some((held_back, more)) = admit(Kind::Trouble(kind)) else { return };
+    warn!(kind, held_back, "{text}{more}");
+}
+
+fn name(id: InstanceId, names: &[(String, InterfaceName)]) -> (&str, &str) {
+    let found = usize::try_from(id.0).ok().and_then(|index| names.get(index));
+    found.map_or(("unknown instance", ""), |(instance, interface)| (instance.as_str(), interface.as_str()))
+}
+
+fn words(notice: &Notice) -> (VrrpKind, Option<InstanceId>, IpAddr, String) {
+    match notice {
+        Notice::Refused { instance, source, reason, detail } => {
+            let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
+            let text = format!("refused advertisement from {source}: {reason}{detail}");
+            (VrrpKind::Refused(*reason), *instance, *source, text)
+        }
+        Notice::LowerPriority { instance, source, theirs, ours } => {
+            let text = format!("Received advert from {source} with lower priority {theirs}, ours {ours}");
+            (VrrpKind::LowerPriority, Some(*instance), *source, text)
+        }
+        Notice::AddressesDiffer { instance, source, detail } => {
+            let text = format!("advertisement from {source} has other addresses than ours: {detail}");
+            (VrrpKind::AddressesDiffer, Some(*instance), *source, text)
+        }
+        Notice::IntervalDiffers { instance, source, theirs, ours } => {
+            let text = format!("master {source} advertises every {theirs}, we would every {ours}; followed");
+            (VrrpKind::IntervalDiffers, Some(*instance), *source, text)
+        }
+        Notice::OwnerClash { instance, source } => {
+            let text = format!("{source} has priority 255 too: only one router can own the addresses");
+            (VrrpKind::OwnerClash, Some(*instance), *source, text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

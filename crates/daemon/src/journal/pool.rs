@@ -1,0 +1,56 @@
+//! Lines about pools of real servers. Their words are the core's own; the fields and the severity are given here.
+
+use standfast_lvs::notice::{Notice, ServerName};
+use standfast_model::ipvs::ServiceKey;
+use tracing::{Level, debug, info, warn};
+
+/// Says what the pool policy has to say.
+pub fn pool(notice: &Notice) {
+    let Fields { level, service, server, cause } = fields(notice);
+    let service = service.map(|key| key.to_string());
+    let (service, server) = (service.as_deref(), server.as_deref());
+    let cause = cause.as_deref();
+    if level == Level::WARN {
+        warn!(service, server, cause, "{notice}");
+    } else if level == Level::INFO {
+        info!(service, server, cause, "{notice}");
+    } else {
+        debug!(service, server, cause, "{notice}");
+    }
+}
+
+struct Fields {
+    level: Level,
+    service: Option<ServiceKey>,
+    server: Option<String>,
+    cause: Option<String>,
+}
+
+fn fields(notice: &Notice) -> Fields {
+    let of_server = |level, name: &ServerName, cause: Option<String>| Fields {
+        level,
+        service: Some(name.service),
+        server: Some(name.server.to_string()),
+        cause,
+    };
+    let of_service = |level, key: &ServiceKey| Fields { level, service: Some(*key), server: None, cause: None };
+    let of_table = |level, cause: Option<String>| Fields { level, service: None, server: None, cause };
+    match notice {
+        Notice::CheckFailed { server, reason, .. } => of_server(Level::INFO, server, Some(reason.to_string())),
+        Notice::CheckerDown { server, reason, .. } | Notice::ServerDown { server, reason, .. } => {
+            of_server(Level::WARN, server, Some(reason.to_string()))
+        }
+        Notice::CheckerUp { server, .. } | Notice::ServerUp { server, .. } | Notice::SorryServerOut { server, .. } => {
+            of_server(Level::INFO, server, None)
+        }
+        Notice::CheckUnable { server, inability, .. } => of_server(Level::WARN, server, Some(inability.to_string())),
+        Notice::CheckAble { inability } => of_table(Level::INFO, Some(inability.to_string())),
+        Notice::SorryServerIn { server, .. } => of_server(Level::WARN, server, None),
+        Notice::Adopted { service, .. } | Notice::QuorumGained { service, .. } => of_service(Level::INFO, service),
+        Notice::StartedWithoutQuorum { service, .. } | Notice::QuorumLost { service, .. } => {
+            of_service(Level::WARN, service)
+        }
+        Notice::DumpFailed { error } | Notice::Refused { error, .. } => of_table(Level::WARN, Some(error.clone())),
+        Notice::TableMended { .. } => of_table(Level::WARN, None),
+    }
+}

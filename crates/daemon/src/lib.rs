@@ -1,0 +1,22 @@
+//! The shell of standfast: processes, channels, loops, signals, journal. Everything that decides anything is in the
+//! crates below; here it meets the machine.
+//!
+//! - [`command_line`], [`configuration`], [`pid_files`], [`supervisor`], [`service_manager`]: the supervisor
+//! - [`worker`], [`link`]: the frame into which a worker's loop is put
+//! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
+
+pub mod check_worker;
+pub mod command_line;
+pub mod configuration;
+pub mod exit_status;
+pub mod host;
+pub mod journal;
+pub mod link;
+pub mod log;
+pub mod panics;
+pub mod pid_files;
+pub mod service_manager;
+pub mod signals;
+pub mod supervisor;
+pub mod vrrp_worker;
+pub mod worker;

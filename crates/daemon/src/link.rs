@@ -1,0 +1,179 @@
+//! A worker's end of the channel to its supervisor.
+//!
+//! Everything a worker is told to do comes out of [`SupervisorLink::command`], whichever way it came: a message, a
+//! signal, or the end of the channel when the supervisor has died. What the worker tells goes out when there is
+//! room: nothing here ever makes the worker wait.
+
+use crate::signals::{Received, Request, Signals};
+use core::fmt;
+use standfast_api::{EncodeError, Event, EventKind, FromWorker, Status, ToWorker, decode, encode};
+use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing};
+use standfast_kernel::memfd::{self, Label};
+use standfast_kernel::timer::boottime;
+use tracing::{debug, warn};
+
+/// Events that wait for room: a change of every instance and every server of a large site.
+const WAITING_EVENTS: usize = 4096;
+
+/// What a long status is labelled with.
+pub const LONG_STATUS: Label = Label { kind: 1, version: standfast_api::PROTOCOL_VERSION as u32 };
+
+/// What a worker is to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Stop in order, then return.
+    Stop(StopReason),
+}
+
+/// Why a worker is to stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StopReason {
+    /// The supervisor says so.
+    Asked,
+    /// A signal sent to the worker itself.
+    Signal(Received),
+    /// The supervisor has died.
+    SupervisorGone,
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("told to stop"),
+            Self::Signal(received) => write!(f, "{received}"),
+            Self::SupervisorGone => f.write_str("supervisor has gone"),
+        }
+    }
+}
+
+/// The channel to the supervisor, with what waits to be said.
+#[derive(Debug)]
+pub struct SupervisorLink {
+    channel: Channel,
+    signals: Signals,
+    outbox: Outbox,
+    told_lost: u64,
+    stop: Option<StopReason>,
+}
+
+impl SupervisorLink {
+    pub(crate) const fn new(channel: Channel, signals: Signals) -> Self {
+        Self { channel, signals, outbox: Outbox::new(WAITING_EVENTS), told_lost: 0, stop: None }
+    }
+
+    /// Waits for what to do next. Cancel-safe, so it can stand in a `select!`; it also sends what waits.
+    ///
+    /// A stop that was said once is said again at every call.
+    pub async fn command(&mut self) -> Command {
+        loop {
+            self.flush();
+            if let Some(reason) = self.stop {
+                return Command::Stop(reason);
+            }
+            let waiting = !self.outbox.is_empty();
+            tokio::select! {
+                incoming = self.channel.receive() => match incoming {
+                    Ok(Incoming::Closed) => self.stop = Some(StopReason::SupervisorGone),
+                    Ok(Incoming::Message(message)) => match decode(&message.bytes) {
+                        Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
+                        Ok(ToWorker::Setup(_)) => warn!("supervisor sent a second setup, ignored"),
+                        Err(error) => warn!("supervisor sent what is no message: {error}"),
+                    },
+                    // The channel is of no use any more, and without it the end of the supervisor would go unseen.
+                    Err(error) => {
+                        warn!("channel to the supervisor broke: {error}");
+                        self.stop = Some(StopReason::SupervisorGone);
+                    }
+                },
+                received = self.signals.next() => self.signalled(received),
+                // An error means that the runtime ends, which ends this loop as well.
+                _ = pending_room(&self.channel, waiting) => {}
+            }
+        }
+    }
+
+    fn signalled(&mut self, received: Received) {
+        match received.request {
+            Request::Stop => self.stop = Some(StopReason::Signal(received)),
+            // A terminal's ^C goes to the supervisor, which stops its workers in order.
+            Request::Interrupt | Request::Child => {}
+            Request::Reload
+            | Request::Data
+            | Request::Stats
+            | Request::StatsClear
+            | Request::Json
+            | Request::ThreadDump => {
+                warn!("{received}: {} is not built yet, ignored", received.request.words());
+            }
+        }
+    }
+
+    /// The worker has its sockets and does its work.
+    pub fn ready(&mut self) {
+        self.event_or_ready(&FromWorker::Ready);
+    }
+
+    /// What is so now; a status that still waits is replaced.
+    pub fn status(&mut self, status: Status) {
+        match outgoing(&FromWorker::Status(status)) {
+            Ok(message) => self.outbox.state(message),
+            Err(error) => warn!("status cannot be told: {error}"),
+        }
+        self.flush();
+    }
+
+    /// Something happened. When too much waits already it is dropped and counted; the count is told.
+    pub fn event(&mut self, event: Event) {
+        self.event_or_ready(&FromWorker::Event(event));
+    }
+
+    fn event_or_ready(&mut self, message: &FromWorker) {
+        match encode(message) {
+            Ok(bytes) => self.outbox.record(bytes.into()),
+            Err(error) => warn!("event cannot be told: {error}"),
+        }
+        self.flush();
+    }
+
+    /// Sends what there is room for. The end of the channel shows when it is next read.
+    fn flush(&mut self) {
+        let lost = self.outbox.dropped();
+        match self.outbox.flush(&self.channel) {
+            Ok(true) if lost > self.told_lost => {
+                let events = lost - self.told_lost;
+                self.told_lost = lost;
+                self.event_or_ready(&FromWorker::Event(Event { at: boottime(), kind: EventKind::Lost { events } }));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                debug!("supervisor not told: {error}");
+                // What cannot be sent now never can: kept, it would keep the worker awake.
+                self.outbox = Outbox::new(WAITING_EVENTS);
+                self.told_lost = 0;
+            }
+        }
+    }
+}
+
+/// Waits for room if something waits for it, else for ever.
+async fn pending_room(channel: &Channel, waiting: bool) -> std::io::Result<()> {
+    if waiting { channel.writable().await } else { core::future::pending().await }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StatusError {
+    #[error(transparent)]
+    Code(#[from] EncodeError),
+    #[error(transparent)]
+    Memory(#[from] memfd::MemfdError),
+}
+
+/// A message, or a memory file and the word that it comes along.
+fn outgoing(message: &FromWorker) -> Result<Outgoing, StatusError> {
+    let bytes = encode(message)?;
+    if bytes.len() <= MAX_MESSAGE_BYTES {
+        return Ok(bytes.into());
+    }
+    let descriptor = Some(memfd::write("standfast-status", LONG_STATUS, &bytes)?);
+    Ok(Outgoing { bytes: encode(&FromWorker::LongStatus)?, descriptor })
+}

@@ -1,0 +1,87 @@
+//! journald's native protocol: one datagram of fields per line.
+//!
+//! A field is `NAME=value` and a newline; a value with a newline in it is `NAME`, a newline, its length as a
+//! little-endian 64 bit number, the value, a newline (systemd, `JOURNAL_NATIVE_PROTOCOL`).
+
+use super::{Line, Sink, Written};
+use std::os::unix::net::UnixDatagram;
+
+const SOCKET: &str = "/run/systemd/journal/socket";
+
+/// A socket of our own; the one of journald is named with each line, so a journald that was replaced is found.
+pub(super) struct Journald {
+    socket: UnixDatagram,
+}
+
+impl Journald {
+    /// None if nobody listens there.
+    pub(super) fn open() -> Option<Self> {
+        let socket = UnixDatagram::unbound().ok()?;
+        socket.set_nonblocking(true).ok()?;
+        // journald ignores an empty datagram; a full queue also means that somebody is there.
+        match socket.send_to(&[], SOCKET) {
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => None,
+            Ok(_) | Err(_) => Some(Self { socket }),
+        }
+    }
+}
+
+impl Sink for Journald {
+    fn write(&mut self, line: &Line<'_>) -> Written {
+        match self.socket.send_to(&datagram(line), SOCKET) {
+            Ok(_) => Written::Yes,
+            Err(_) => Written::No,
+        }
+    }
+}
+
+fn datagram(line: &Line<'_>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    field(&mut bytes, "PRIORITY", &line.severity.number().to_string());
+    field(&mut bytes, "SYSLOG_FACILITY", &line.facility.to_string());
+    field(&mut bytes, "SYSLOG_IDENTIFIER", line.identifier);
+    field(&mut bytes, "SYSLOG_PID", &line.pid.to_string());
+    field(&mut bytes, "MESSAGE", &line.message);
+    for (name, value) in &line.fields {
+        field(&mut bytes, &journal_name(name), value);
+    }
+    bytes
+}
+
+fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
+    bytes.extend_from_slice(name.as_bytes());
+    if value.contains('\n') {
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    } else {
+        bytes.push(b'=');
+    }
+    bytes.extend_from_slice(value.as_bytes());
+    bytes.push(b'\n');
+}
+
+/// journald takes names of capital letters, digits and underscores that begin with a letter, and drops the others.
+fn journal_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Severity;
+    use super::*;
+
+    #[test]
+    fn a_line_becomes_the_fields_that_journald_reads() {
+        let line = Line {
+            identifier: "Keepalived_vrrp",
+            pid: 4711,
+            facility: 3,
+            severity: Severity::Informational,
+            message: "(VI_E) Entering MASTER STATE".to_owned(),
+            fields: vec![("instance", "VI_E".to_owned()), ("multi.line", "a\nb".to_owned())],
+        };
+        let expected = b"PRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=Keepalived_vrrp\nSYSLOG_PID=4711\n\
+            MESSAGE=(VI_E) Entering MASTER STATE\nINSTANCE=VI_E\nMULTI_LINE\n\x03\0\0\0\0\0\0\0a\nb\n";
+        assert_eq!(datagram(&line), expected, "{}", String::from_utf8_lossy(&datagram(&line)));
+    }
+}

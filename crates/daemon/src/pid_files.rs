@@ -1,0 +1,73 @@
+//! Which pid files there are, and whether another daemon runs.
+
+use crate::command_line::PidFiles;
+use standfast_api::WorkerKind;
+use standfast_kernel::process::{PidFile, PidFileError};
+use std::path::{Path, PathBuf};
+
+/// The process name of keepalived. Before 2.2.8 it did not lock its pid files.
+const KEEPALIVED: &str = "keepalived";
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AlreadyRunning {
+    /// Somebody holds the lock, or the file cannot be had.
+    #[error(transparent)]
+    Locked(#[from] PidFileError),
+    /// keepalived runs without having locked its file. Two masters of the same addresses would follow.
+    #[error("{}: keepalived is running as process {pid}", path.display())]
+    Keepalived {
+        /// The file.
+        path: PathBuf,
+        /// The number in it.
+        pid: u32,
+    },
+}
+
+impl AlreadyRunning {
+    /// Whether a daemon runs, rather than the file being out of order.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        match self {
+            Self::Keepalived { .. } | Self::Locked(PidFileError::AlreadyRunning { .. }) => true,
+            Self::Locked(PidFileError::NotRegular { .. } | PidFileError::Io { .. }) => false,
+        }
+    }
+}
+
+/// Where the daemon's own pid file is.
+#[must_use]
+pub fn main_path(given: &PidFiles) -> &Path {
+    given.main.as_deref().unwrap_or(Path::new("/run/keepalived.pid"))
+}
+
+/// Where a worker's pid file is.
+#[must_use]
+pub fn worker_path(given: &PidFiles, kind: WorkerKind) -> &Path {
+    match kind {
+        WorkerKind::Vrrp => given.vrrp.as_deref().unwrap_or(Path::new("/run/vrrp.pid")),
+        WorkerKind::Check => given.checkers.as_deref().unwrap_or(Path::new("/run/checkers.pid")),
+    }
+}
+
+/// Locks a pid file for this daemon.
+///
+/// # Errors
+///
+/// See [`AlreadyRunning`].
+pub fn acquire(path: &Path) -> Result<PidFile, AlreadyRunning> {
+    // The daemon will have left this directory by the time it removes the file.
+    let absolute = std::path::absolute(path).map_err(|source| PidFileError::Io { path: path.to_owned(), source })?;
+    let file = PidFile::acquire(&absolute)?;
+    match file.previous() {
+        Some(pid) if name_of(pid).is_some_and(|name| name == KEEPALIVED) => {
+            Err(AlreadyRunning::Keepalived { path: absolute, pid })
+        }
+        Some(_) | None => Ok(file),
+    }
+}
+
+fn name_of(pid: u32) -> Option<String> {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}

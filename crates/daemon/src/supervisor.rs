@@ -1,0 +1,253 @@
+//! The supervisor: starts the workers, restarts what dies, stops them in order, and does nothing else.
+//!
+//! It opens no protocol socket and reads no byte from the network. It waits for signals, for messages of its workers
+//! and for their restart and stop times, all in one loop and one task.
+
+mod backoff;
+mod worker;
+
+use crate::exit_status::ExitStatus;
+use crate::service_manager::ServiceManager;
+use crate::signals::{Received, Request, Signals};
+use core::future::poll_fn;
+use core::task::Poll;
+use core::time::Duration;
+use standfast_api::{Setup, Status, WorkerKind};
+use standfast_kernel::memfd::MemfdError;
+use standfast_kernel::process::{OwnBinary, PidFile};
+use standfast_kernel::timer::boottime;
+use standfast_model::{Instant, State};
+use std::io;
+use tracing::{info, warn};
+use worker::{End, Worker};
+
+/// A worker that is to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// What it is told first.
+    pub setup: Setup,
+    /// Its slice of the configuration, encoded.
+    pub slice: Vec<u8>,
+    /// Locked already.
+    pub pid_file: PidFile,
+}
+
+/// How the supervisor treats its workers.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// `child_wait_time`: how long they get to stop.
+    pub child_wait_time: Duration,
+    /// Not `-R`.
+    pub respawn: bool,
+    /// `--ignore-sigint`.
+    pub ignore_interrupt: bool,
+}
+
+/// What the supervisor is made of.
+#[derive(Debug)]
+pub struct Supervisor {
+    binary: OwnBinary,
+    policy: Policy,
+    workers: Vec<Worker>,
+    signals: Signals,
+    service_manager: ServiceManager,
+    told_ready: bool,
+    /// Set when the stop has begun: what the daemon will end with.
+    stopping: Option<ExitStatus>,
+}
+
+impl Supervisor {
+    /// Catches signals and starts the workers. Needs a runtime.
+    ///
+    /// # Errors
+    ///
+    /// If the signals cannot be caught or a slice cannot be put into memory.
+    pub fn start(
+        binary: OwnBinary,
+        policy: Policy,
+        plans: Vec<Plan>,
+        service_manager: ServiceManager,
+    ) -> Result<Self, SupervisorError> {
+        let signals = Signals::catch()?;
+        let mut workers = Vec::new();
+        for Plan { setup, slice, pid_file } in plans {
+            let slice = Worker::write_slice(setup.kind, &slice)?;
+            workers.push(Worker::new(setup, slice, pid_file));
+        }
+        for worker in &mut workers {
+            worker.start(&binary);
+        }
+        Ok(Self { binary, policy, workers, signals, service_manager, told_ready: false, stopping: None })
+    }
+
+    /// Runs until everything has stopped.
+    pub async fn run(mut self) -> ExitStatus {
+        loop {
+            if let Some(status) = self.stopping
+                && !self.workers.iter().any(Worker::is_running)
+            {
+                for worker in self.workers {
+                    worker.remove_pid_file();
+                }
+                return status;
+            }
+            self.tell_service_manager();
+            let deadline = self.workers.iter().filter_map(Worker::next_deadline).min();
+            tokio::select! {
+                received = self.signals.next() => self.signalled(received),
+                () = listen(&mut self.workers) => {}
+                () = sleep_until(deadline) => self.wake(),
+            }
+            // A child's end is also looked for without its signal: that may have been merged with another.
+            self.reap();
+        }
+    }
+
+    fn signalled(&mut self, received: Received) {
+        match received.request {
+            Request::Interrupt if self.policy.ignore_interrupt => info!("{received} ignored"),
+            Request::Stop | Request::Interrupt => self.stop(ExitStatus::Ok, &received.to_string()),
+            Request::Reload
+            | Request::Data
+            | Request::Stats
+            | Request::StatsClear
+            | Request::Json
+            | Request::ThreadDump => {
+                warn!("{received}: {} is not built yet, ignored", received.request.words());
+            }
+            Request::Child => {}
+        }
+    }
+
+    fn stop(&mut self, status: ExitStatus, why: &str) {
+        if self.stopping.is_some() {
+            info!("already stopping: {why}");
+            return;
+        }
+        info!("Stopping: {why}");
+        self.service_manager.stopping();
+        self.stopping = Some(status);
+        for worker in &mut self.workers {
+            worker.stop(self.policy.child_wait_time);
+        }
+    }
+
+    fn wake(&mut self) {
+        let now = boottime();
+        for worker in &mut self.workers {
+            worker.wake(now, &self.binary);
+        }
+    }
+
+    fn reap(&mut self) {
+        let ended: Vec<(usize, End, Duration)> = self
+            .workers
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, worker)| worker.reap().map(|(end, ran)| (index, end, ran)))
+            .collect();
+        for (index, end, ran) in ended {
+            if self.stopping.is_some() {
+                continue;
+            }
+            match end {
+                End::Permanent(status) => {
+                    let why = format!("a worker ended with status {status}, which a restart does not mend");
+                    self.stop(status, &why);
+                }
+                End::Died if self.policy.respawn => {
+                    if let Some(worker) = self.workers.get_mut(index) {
+                        worker.respawn(ran);
+                    }
+                    // The first restart is due at once.
+                    self.wake();
+                }
+                End::Died => self.stop(ExitStatus::Ok, "a worker died and is not to be restarted"),
+            }
+        }
+    }
+
+    fn tell_service_manager(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        if !self.told_ready && self.workers.iter().all(Worker::is_ready) {
+            self.told_ready = true;
+            self.service_manager.ready();
+            info!("Startup complete");
+        }
+        self.service_manager.status(&summary(&self.workers));
+    }
+}
+
+/// Why a supervisor did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// Of the kernel.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A slice does not go into memory.
+    #[error("cannot hand over the configuration: {0}")]
+    Memfd(#[from] MemfdError),
+}
+
+/// Waits until one of the workers has said something, and takes it in.
+async fn listen(workers: &mut [Worker]) {
+    let mut listening: Vec<_> = workers.iter_mut().map(|worker| Box::pin(worker.listen())).collect();
+    poll_fn(|context| {
+        // Everyone is polled, so that a talkative worker does not silence the others.
+        let heard = listening.iter_mut().filter_map(|one| one.as_mut().poll(context).is_ready().then_some(())).count();
+        if heard > 0 { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep(at.since(boottime())).await,
+        None => core::future::pending().await,
+    }
+}
+
+/// One line on how things are, for `systemctl status`.
+fn summary(workers: &[Worker]) -> String {
+    let parts: Vec<String> = workers
+        .iter()
+        .map(|worker| match (worker.is_running(), worker.is_ready(), worker.status()) {
+            (false, _, _) => format!("{} worker not running", worker.kind()),
+            (true, false, _) => format!("{} worker starting", worker.kind()),
+            (true, true, None) => format!("{} worker running", worker.kind()),
+            (true, true, Some(status)) => status_words(status),
+        })
+        .collect();
+    if parts.is_empty() { "nothing configured".to_owned() } else { parts.join("; ") }
+}
+
+fn status_words(status: &Status) -> String {
+    match status {
+        Status::Vrrp(vrrp) => {
+            let count = |state| vrrp.instances.iter().filter(|instance| instance.state == state).count();
+            let (master, backup, fault) = (count(State::Master), count(State::Backup), count(State::Fault));
+            format!("{} instances: {master} MASTER, {backup} BACKUP, {fault} FAULT", vrrp.instances.len())
+        }
+        Status::Check(check) => {
+            let live: u64 = check.services.iter().map(|service| u64::from(service.live)).sum();
+            let total: u64 = check.services.iter().map(|service| u64::from(service.total)).sum();
+            format!("{} virtual servers: {live} of {total} real servers up", check.services.len())
+        }
+    }
+}
+
+/// Which workers a configuration needs, in the order in which they start.
+#[must_use]
+pub fn needed(vrrp_configured: bool, lvs_configured: bool, all: bool) -> Vec<WorkerKind> {
+    WorkerKind::ALL
+        .into_iter()
+        .filter(|kind| {
+            all || match kind {
+                WorkerKind::Check => lvs_configured,
+                WorkerKind::Vrrp => vrrp_configured,
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,276 @@
+//! One worker as its supervisor sees it: started, listened to, stopped, started again.
+
+use super::backoff::Backoff;
+use crate::exit_status::ExitStatus;
+use crate::link::LONG_STATUS;
+use crate::worker::{ARGUMENT, slice_label};
+use core::time::Duration;
+use rustix::process::{Pid, Signal, kill_process};
+use standfast_api::{FromWorker, Hello, Setup, Status, ToWorker, WorkerKind, decode, encode};
+use standfast_kernel::channel::{self, Channel, Incoming, Received};
+use standfast_kernel::memfd;
+use standfast_kernel::process::{OwnBinary, PidFile};
+use standfast_kernel::timer::boottime;
+use standfast_model::Instant;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use tracing::{error, info, warn};
+
+/// A worker that is configured, running or not.
+#[derive(Debug)]
+pub(super) struct Worker {
+    setup: Setup,
+    slice: OwnedFd,
+    pid_file: PidFile,
+    running: Option<Running>,
+    backoff: Backoff,
+    restart_at: Option<Instant>,
+    ready: bool,
+    status: Option<Status>,
+}
+
+/// A worker's process.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    started: Instant,
+    /// None when the worker has closed its end, which it only does by dying.
+    channel: Option<Channel>,
+    /// When a process that does not end is told by signal, and when it is killed.
+    terminate_at: Option<Instant>,
+    kill_at: Option<Instant>,
+}
+
+/// How a worker's process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// With a status that would come again.
+    Permanent(ExitStatus),
+    /// In any other way.
+    Died,
+}
+
+impl Worker {
+    pub(super) const fn new(setup: Setup, slice: OwnedFd, pid_file: PidFile) -> Self {
+        let backoff = Backoff::new();
+        Self { setup, slice, pid_file, running: None, backoff, restart_at: None, ready: false, status: None }
+    }
+
+    pub(super) const fn kind(&self) -> WorkerKind {
+        self.setup.kind
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Whether it has said that it does its work, since its last start.
+    pub(super) const fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    pub(super) const fn status(&self) -> Option<&Status> {
+        self.status.as_ref()
+    }
+
+    pub(super) fn remove_pid_file(self) {
+        let path = self.pid_file.path().to_owned();
+        if let Err(error) = self.pid_file.remove() {
+            warn!("cannot remove {}: {error}", path.display());
+        }
+    }
+
+    /// Starts its process; a failure counts as a death.
+    pub(super) fn start(&mut self, binary: &OwnBinary) {
+        self.restart_at = None;
+        self.ready = false;
+        let kind = self.kind();
+        match self.spawn(binary) {
+            Ok(running) => {
+                let pid = running.child.id();
+                info!("{kind} worker started, pid {pid}");
+                if let Err(error) = self.pid_file.write(pid) {
+                    warn!("cannot write {}: {error}", self.pid_file.path().display());
+                }
+                self.running = Some(running);
+            }
+            Err(error) => {
+                error!("cannot start {kind} worker: {error}");
+                self.restart_after(Duration::ZERO);
+            }
+        }
+    }
+
+    fn spawn(&self, binary: &OwnBinary) -> io::Result<Running> {
+        let (ours, theirs) = channel::pair()?;
+        let setup = encode(&ToWorker::Setup(self.setup)).map_err(io::Error::other)?;
+        channel::send(&ours, &setup, &[self.slice.as_fd()]).map_err(io::Error::other)?;
+        let channel = Some(Channel::new(ours)?);
+        let kind = self.kind().name();
+        let child = binary.spawn(&format!("standfastd: {kind}"), &[&format!("{ARGUMENT}{kind}")], theirs)?;
+        Ok(Running { child, started: boottime(), channel, terminate_at: None, kill_at: None })
+    }
+
+    fn restart_after(&mut self, ran: Duration) -> Duration {
+        let delay = self.backoff.delay(ran);
+        self.restart_at = Some(boottime() + delay);
+        delay
+    }
+
+    /// Never mind starting it again.
+    pub(super) fn give_up(&mut self) {
+        self.restart_at = None;
+    }
+
+    /// Waits for its next message and takes it in. Cancel-safe. Never ends for a worker without a channel.
+    pub(super) async fn listen(&mut self) {
+        let received = match self.running.as_ref().and_then(|running| running.channel.as_ref()) {
+            Some(channel) => channel.receive().await,
+            None => core::future::pending().await,
+        };
+        match received {
+            Ok(Incoming::Message(message)) => match read(&message) {
+                Ok(message) => self.take(message),
+                Err(error) => self.distrust(&error),
+            },
+            Ok(Incoming::Closed) => self.closed(),
+            Err(error) => self.distrust(&error.to_string()),
+        }
+    }
+
+    fn take(&mut self, message: FromWorker) {
+        match message {
+            FromWorker::Hello(Hello { kind, .. }) if kind == self.kind() => {}
+            FromWorker::Hello(Hello { kind, .. }) => self.distrust(&format!("it says that it is the {kind} worker")),
+            FromWorker::Ready => self.ready = true,
+            FromWorker::Status(status) => self.status = Some(status),
+            // `read` has put the status itself in its place.
+            FromWorker::LongStatus => self.distrust("it sent a long status inside a long status"),
+            // The worker has logged it; nobody else is there to be told yet.
+            FromWorker::Event(_) => {}
+        }
+    }
+
+    /// What it sends makes no sense: it is out of order, and what it does with sockets may be, too.
+    fn distrust(&mut self, why: &str) {
+        let kind = self.kind();
+        error!("{kind} worker is killed: {why}");
+        self.signal(Signal::KILL);
+        if let Some(running) = &mut self.running {
+            running.channel = None;
+        }
+    }
+
+    /// Its end is closed, so it has died or is about to. One that does neither is helped along.
+    fn closed(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.channel = None;
+            running.kill_at.get_or_insert(boottime() + Duration::from_secs(1));
+        }
+    }
+
+    /// Tells it to stop: through the channel, by signal if that finds no way or brings no end, and by force at last.
+    pub(super) fn stop(&mut self, patience: Duration) {
+        self.give_up();
+        let Some(running) = &mut self.running else { return };
+        let now = boottime();
+        running.kill_at = Some(now + patience);
+        let told = running.channel.as_ref().is_some_and(|channel| {
+            encode(&ToWorker::Shutdown).is_ok_and(|message| channel.send(&message, &[]).is_ok())
+        });
+        // A worker that reads its channel is done long before half of the time is over.
+        running.terminate_at = Some(if told { now + patience / 2 } else { now });
+    }
+
+    /// When it next needs [`Self::wake`].
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let running = self.running.as_ref();
+        let times = [self.restart_at, running.and_then(|r| r.terminate_at), running.and_then(|r| r.kill_at)];
+        times.into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(super) fn wake(&mut self, now: Instant, binary: &OwnBinary) {
+        if self.restart_at.is_some_and(|at| at <= now) {
+            self.start(binary);
+        }
+        let kind = self.kind();
+        let Some(running) = &mut self.running else { return };
+        if running.terminate_at.take_if(|at| *at <= now).is_some() {
+            self.signal(Signal::TERM);
+        } else if running.kill_at.take_if(|at| *at <= now).is_some() {
+            warn!("{kind} worker does not stop, killed");
+            self.signal(Signal::KILL);
+        }
+    }
+
+    /// The process is our child and not reaped, so its number is its own.
+    fn signal(&self, signal: Signal) {
+        let Some(running) = &self.running else { return };
+        let pid = i32::try_from(running.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && let Err(error) = kill_process(pid, signal)
+        {
+            warn!("cannot send signal {} to {} worker: {error}", signal.as_raw(), self.kind());
+        }
+    }
+
+    /// Whether its process has ended, and how.
+    pub(super) fn reap(&mut self) -> Option<(End, Duration)> {
+        let running = self.running.as_mut()?;
+        let status = match running.child.try_wait() {
+            Ok(None) => return None,
+            Ok(Some(status)) => status,
+            Err(error) => {
+                // Only somebody else's wait for our child could cause this; then it is gone all the same.
+                warn!("lost sight of {} worker: {error}", self.setup.kind);
+                std::process::ExitStatus::from_raw(0)
+            }
+        };
+        let (pid, ran) = (running.child.id(), boottime().since(running.started));
+        let dumped = if status.core_dumped() { " (core dumped)" } else { "" };
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exited with status {code}"),
+            (None, Some(signal)) => format!("was killed by signal {signal}{dumped}"),
+            (None, None) => "ended".to_owned(),
+        };
+        info!("{} worker, pid {pid}, {how}", self.setup.kind);
+        self.running = None;
+        self.ready = false;
+        self.status = None;
+        let status = status.code().and_then(|code| u8::try_from(code).ok()).map(ExitStatus::of_code);
+        let end = match status {
+            Some(status) if status.is_permanent() => End::Permanent(status),
+            Some(_) | None => End::Died,
+        };
+        Some((end, ran))
+    }
+
+    /// Plans the next start after a death.
+    pub(super) fn respawn(&mut self, ran: Duration) {
+        let delay = self.restart_after(ran);
+        if delay.is_zero() {
+            warn!("Respawning {} worker", self.kind());
+        } else {
+            warn!("Respawning {} worker in {} s", self.kind(), delay.as_secs());
+        }
+    }
+
+    /// The memory file that its slice is in, for the test that a respawn uses the same.
+    pub(super) fn write_slice(kind: WorkerKind, bytes: &[u8]) -> Result<OwnedFd, memfd::MemfdError> {
+        memfd::write(&format!("standfast-{kind}"), slice_label(kind), bytes)
+    }
+}
+
+/// A message, with a long status put in the place of the word for it.
+fn read(message: &Received) -> Result<FromWorker, String> {
+    let decoded = decode(&message.bytes).map_err(|error| error.to_string())?;
+    if decoded != FromWorker::LongStatus {
+        return Ok(decoded);
+    }
+    let descriptor = message.descriptors.first().ok_or("it sent a long status without descriptor")?;
+    let bytes = memfd::read(descriptor, LONG_STATUS).map_err(|error| error.to_string())?;
+    decode(&bytes).map_err(|error| error.to_string())
+}
