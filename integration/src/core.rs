@@ -6,11 +6,11 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::agent::guest::{GuestCard, GuestSetup, PORT, SETUP_VARIABLE, socket_end};
+use crate::agent::guest::{GuestCard, GuestSetup, PORT, SETUP_VARIABLE, SYSTEMD, SYSTEMD_PARAMETERS, socket_end};
 use crate::agent::inits::{READY, STATE, Setup, WIRES, socket_name};
 use crate::agent::protocol::Place;
 use crate::agent::shell::lab_directory;
@@ -20,6 +20,7 @@ use crate::plan::{LanId, MachinePlan, Plan, Role};
 use crate::process::{Command, Exit, Finished, Process};
 use crate::remote::Route;
 use crate::switch::Switch;
+use crate::wait::eventually;
 
 /// How long a machine may take to come up: a director's kernel boots in two or three seconds on a machine that has
 /// nothing else to do, and this much on one that builds the project at the same time.
@@ -172,7 +173,29 @@ impl Core {
         let init =
             if self.has_kernel(index) { self.boot_kernel(index, &life)? } else { self.boot_namespaces(index, &life)? };
         life.power = Power::On(init);
-        Ok(())
+        self.await_ports(node, &life)
+    }
+
+    /// Waits until the switch forwards for the cards of a machine that has come up. The kernel looks at carriers once a
+    /// second when it is in no hurry.
+    fn await_ports(&self, node: &Node, life: &Life) -> Result<()> {
+        let ports = (life.plugged.iter().enumerate()).filter(|(_, plugged)| **plugged);
+        let ports: Vec<String> = ports.map(|(card, _)| port(&node.plan.name, card)).collect();
+        eventually(&format!("the switch forwarded for {}", node.plan.name), BOOT, || {
+            let links = self.run_at_wires(["ip", "-brief", "link", "show"])?;
+            let state = |port: &str| {
+                let words = links.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+                // A port is named with its other end: "web1.eth0@if2".
+                words.into_iter().find_map(|words| match words.as_slice() {
+                    [name, state, ..] if name.split('@').next() == Some(port) => Some((*state).to_owned()),
+                    _ => None,
+                })
+            };
+            match ports.iter().find(|port| state(port).as_deref() != Some("UP")) {
+                None => Ok(()),
+                Some(port) => Err(Error::agent(WIRES, format!("{port} is {:?}", state(port)))),
+            }
+        })
     }
 
     /// Cuts the power: no process of the machine does anything any more when this returns.
@@ -314,6 +337,9 @@ impl Core {
     fn boot_namespaces(&self, index: usize, life: &Life) -> Result<Process> {
         let node = self.node(index)?;
         let name = &node.plan.name;
+        if node.plan.systemd {
+            return Err(Error::Plan(format!("{name} has no kernel of its own, and so no systemd")));
+        }
         let setup = self.write_setup(name, &self.setup(node))?;
         let nice = if node.plan.role == Role::Director { DIRECTOR_NICE } else { HOST_NICE };
         let command = Command::from(vec![self.agent_path(), "machine".to_owned(), setup]);
@@ -338,6 +364,9 @@ impl Core {
     fn boot_kernel(&self, index: usize, life: &Life) -> Result<Process> {
         let node = self.node(index)?;
         let name = &node.plan.name;
+        if node.plan.systemd && !Path::new(SYSTEMD).exists() {
+            return Err(Error::Missing(format!("no {SYSTEMD} (Debian's package systemd)")));
+        }
         let cards = (node.plan.cards.iter().zip(&life.plugged).enumerate())
             .map(|(card, (plan, plugged))| GuestCard {
                 name: format!("eth{card}"),
@@ -354,6 +383,7 @@ impl Core {
             lab_address,
             lab_mac,
             addressing: node.plan.addressing(),
+            systemd: node.plan.systemd,
         };
         let setup = self.write_setup(name, &setup)?;
         let agent = self.agent_path();
@@ -368,6 +398,9 @@ impl Core {
         argv.extend(["rootfstype=hostfs", "rootflags=/", "ro", "quiet", "panic=-1"].map(str::to_owned));
         argv.extend(["con=null", "con0=null,fd:1", "ssl=null"].map(str::to_owned));
         argv.push(format!("uml_dir={STATE}/"));
+        if node.plan.systemd {
+            argv.extend(SYSTEMD_PARAMETERS.map(str::to_owned));
+        }
         argv.push(format!("{SETUP_VARIABLE}={setup}"));
         argv.push(format!("init={agent}"));
         let command = Command::from(argv).env("HOME", STATE).env("TMPDIR", STATE).called("the kernel's console");

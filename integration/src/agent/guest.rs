@@ -11,10 +11,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
@@ -23,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::inits::{Setup, say_ready};
 use super::root;
 use super::serve::Agent;
+use crate::clock::pause;
 
 /// Where the agent of every director listens.
 pub(crate) const PORT: u16 = 7;
@@ -47,7 +50,20 @@ pub(crate) struct GuestSetup {
     pub(crate) lab_mac: String,
     /// Lines for `ip -batch` that give the cards their addresses.
     pub(crate) addressing: String,
+    /// Whether systemd becomes the first process.
+    pub(crate) systemd: bool,
 }
+
+/// The service manager, as Debian installs it.
+pub(crate) const SYSTEMD: &str = "/lib/systemd/systemd";
+
+/// Where systemd listens for `systemctl` once it has begun.
+const SYSTEMD_SOCKET: &str = "/run/systemd/private";
+
+/// What the kernel's command line tells systemd: start nothing of what this machine has enabled, mount nothing of what
+/// it mounts, and leave the cards their names.
+pub(crate) const SYSTEMD_PARAMETERS: [&str; 5] =
+    ["systemd.unit=basic.target", "systemd.show_status=no", "systemd.gpt_auto=no", "fstab=no", "net.ifnames=0"];
 
 /// A card of a director.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,29 +83,59 @@ pub(crate) fn socket_end(index: usize) -> String {
 
 /// The life of a director's kernel. Returns only when it could not begin.
 pub(crate) fn guest() -> ExitCode {
-    let Err(error) = live();
+    give_up(live())
+}
+
+/// The part of a director's life that is a program among others when systemd is the first process.
+pub(crate) fn guest_service() -> ExitCode {
+    give_up(setup().and_then(|setup| serve(&setup)))
+}
+
+fn give_up(ended: io::Result<std::convert::Infallible>) -> ExitCode {
+    let Err(error) = ended;
     // The console is all there is to tell it to.
     let _ = writeln!(io::stderr(), "lab-agent guest: {error}");
     let _ = rustix::system::reboot(rustix::system::RebootCommand::PowerOff);
     ExitCode::FAILURE
 }
 
-fn live() -> io::Result<std::convert::Infallible> {
+fn setup() -> io::Result<GuestSetup> {
     let path = std::env::var_os(SETUP_VARIABLE).ok_or_else(|| io::Error::other("no setup"))?;
+    Setup::read(Path::new(&path))
+}
+
+fn live() -> io::Result<std::convert::Infallible> {
     root::mount_new("proc", Path::new("/proc"), None)?;
-    let setup: GuestSetup = Setup::read(Path::new(&path))?;
+    let setup = setup()?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let modules = Path::new("/usr/lib/uml/modules").join(release.trim());
     load(&modules.join("kernel/fs/overlayfs/overlay.ko"))?;
     let layered = layered_root(&setup.machine, &modules)?;
+    let own = std::env::current_exe()?;
     // Not chroot: the kernel's own modprobe must find its modules too.
     root::enter(&layered)?;
     nix::unistd::sethostname(&setup.machine.name)?;
+    if !setup.systemd {
+        return serve(&setup);
+    }
+    // The setup lies where the new root does not show it.
+    let copy = Path::new("/run/lab-guest.json");
+    fs::write(copy, serde_json::to_vec(&setup)?)?;
+    Command::new(own).arg("guest-service").env(SETUP_VARIABLE, copy).spawn()?;
+    Err(Command::new(SYSTEMD).env_clear().exec())
+}
+
+/// Everything that can wait for the root file system.
+fn serve(setup: &GuestSetup) -> io::Result<std::convert::Infallible> {
     run("modprobe", &[&["-a"], setup.modules.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat(), "")?;
-    let (wall, listener) = build_wall(&setup)?;
+    let (wall, listener) = build_wall(setup)?;
     root::set_sysctls(&setup.machine.sysctls)?;
     run("ip", &["-batch", "-"], &setup.addressing)?;
     let agent = Agent::new(Some(wall))?;
+    while setup.systemd && !Path::new(SYSTEMD_SOCKET).exists() {
+        // Whoever waits for the machine has a limit.
+        pause(Duration::from_millis(20));
+    }
     say_ready();
     Err(agent.serve_tcp(&listener))
 }
@@ -102,6 +148,12 @@ fn layered_root(setup: &Setup, modules: &Path) -> io::Result<PathBuf> {
     let layered = root::overlay(disk)?;
     root::mount_new("devtmpfs", &layered.join("dev"), None)?;
     root::furnish(&layered)?;
+    fs::write(layered.join("etc/hostname"), &setup.name)?;
+    // Where this machine is a container, its director is none.
+    match fs::remove_file(layered.join(".dockerenv")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     if let Some(name) = modules.file_name() {
         // Debian keeps them where modprobe does not look.
         root::link(modules, &layered.join("usr/lib/modules").join(name))?;

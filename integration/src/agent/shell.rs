@@ -62,7 +62,8 @@ pub(crate) fn shell(wires: u32, machine: &str, command: &[String]) -> io::Result
     let terminal = io::stdin().is_terminal().then(size).transpose()?;
     let mut argv = command.to_vec();
     if argv.is_empty() {
-        argv = vec!["/bin/bash".to_owned(), "-i".to_owned()];
+        // Without the settings of this machine's user, which were not made for a kernel where every fork is dear.
+        argv = ["/bin/bash", "--norc", "-i"].map(str::to_owned).to_vec();
     }
     let mut env = vec![("PATH".to_owned(), super::PATH.to_owned()), ("HOME".to_owned(), "/root".to_owned())];
     env.push(("TERM".to_owned(), std::env::var("TERM").unwrap_or_else(|_| "dumb".to_owned())));
