@@ -11,7 +11,7 @@ use lab::{Moment, Process, pause};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Lines of a director's log that tell the story. The rest is in its log.
-const TELLING: [&str; 4] = ["Entering ", "Removing service", "Adding service", "refused"];
+const TELLING: [&str; 4] = ["Entering ", "Removing service", "Adding service", "refused advertisement"];
 
 /// The printed story.
 pub(crate) struct Timeline {
