@@ -60,21 +60,43 @@ pub enum Change {
 }
 
 /// Everything last heard.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+///
+/// Every question and every change costs the logarithm of what there is: a node may hold thousands of addresses, and
+/// hears of each one when it adds it.
+#[derive(Clone, Debug, Default)]
 pub struct Observed {
     links: BTreeMap<InterfaceIndex, Link>,
-    /// In the order in which the kernel lists them, which is the order in which it chooses a source.
-    addresses: Vec<ObservedAddress>,
+    /// The addresses of each link under a rising number, so that they stay in the order in which they were listed.
+    addresses: BTreeMap<(InterfaceIndex, u64), ObservedAddress>,
+    /// The number of each address.
+    numbers: BTreeMap<(InterfaceIndex, IpNet), u64>,
+    next_number: u64,
 }
+
+impl PartialEq for Observed {
+    /// The same links with the same addresses in the same order, however that came about.
+    fn eq(&self, other: &Self) -> bool {
+        self.links == other.links && self.addresses.values().eq(other.addresses.values())
+    }
+}
+
+impl Eq for Observed {}
 
 impl Observed {
     /// From a dump.
     #[must_use]
     pub fn new(links: Vec<Link>, addresses: Vec<ObservedAddress>) -> Self {
-        Self { links: links.into_iter().map(|link| (link.index, link)).collect(), addresses }
+        let mut observed = Self::default();
+        for link in links {
+            observed.apply(Change::Link(link));
+        }
+        for address in addresses {
+            observed.apply(Change::Address(address));
+        }
+        observed
     }
 
-    /// Takes one change in.
+    /// Takes one change in. A new address comes last on its link; one that is known keeps its place.
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Link(link) => {
@@ -82,17 +104,25 @@ impl Observed {
             }
             Change::LinkGone(index) => {
                 self.links.remove(&index);
-                self.addresses.retain(|a| a.interface != index);
-            }
-            Change::Address(new) => {
-                match self.addresses.iter_mut().find(|a| a.interface == new.interface && a.address == new.address) {
-                    Some(known) => *known = new,
-                    None => self.addresses.push(new),
+                let gone: Vec<_> = self.addresses(index).map(|a| a.address).collect();
+                for address in gone {
+                    self.forget(index, address);
                 }
             }
-            Change::AddressGone { interface, address } => {
-                self.addresses.retain(|a| a.interface != interface || a.address != address);
+            Change::Address(new) => {
+                let number = *self.numbers.entry((new.interface, new.address)).or_insert_with(|| {
+                    self.next_number += 1;
+                    self.next_number
+                });
+                self.addresses.insert((new.interface, number), new);
             }
+            Change::AddressGone { interface, address } => self.forget(interface, address),
+        }
+    }
+
+    fn forget(&mut self, interface: InterfaceIndex, address: IpNet) {
+        if let Some(number) = self.numbers.remove(&(interface, address)) {
+            self.addresses.remove(&(interface, number));
         }
     }
 
@@ -108,14 +138,20 @@ impl Observed {
         self.links.get(&index)
     }
 
-    /// The addresses of one link, in the kernel's order.
+    /// The addresses of one link, in the kernel's order: the order in which it chooses a source.
     pub fn addresses(&self, interface: InterfaceIndex) -> impl Iterator<Item = &ObservedAddress> {
-        self.addresses.iter().filter(move |a| a.interface == interface)
+        self.addresses.range((interface, 0)..=(interface, u64::MAX)).map(|(_, address)| address)
     }
 
-    /// Whether the link has the address, whatever the prefix length.
+    /// Whether the link has exactly that address and prefix length.
     #[must_use]
-    pub fn has(&self, interface: InterfaceIndex, address: IpAddr) -> bool {
-        self.addresses(interface).any(|a| a.address.addr() == address)
+    pub fn has(&self, interface: InterfaceIndex, address: IpNet) -> bool {
+        self.numbers.contains_key(&(interface, address))
+    }
+
+    /// The entries of one link with that address, whatever their prefix lengths. IPv4 can have several, IPv6 one.
+    pub fn entries(&self, interface: InterfaceIndex, address: IpAddr) -> impl Iterator<Item = IpNet> {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        (0..=most).filter_map(move |length| IpNet::new(address, length).ok()).filter(move |a| self.has(interface, *a))
     }
 }
