@@ -95,7 +95,12 @@ impl Scenario {
         if grouped && routers.len() > 1 {
             routers.iter_mut().for_each(|router| router.grouped = true);
             let members: Vec<_> = (0..).map(InstanceId).take(routers.len()).collect();
-            let group = SyncGroup { name: "G".to_owned(), members, track_interfaces: Vec::new() };
+            let group = SyncGroup {
+                name: "G".to_owned(),
+                members,
+                track_interfaces: Vec::new(),
+                options: Default::default(),
+            };
             configs.iter_mut().for_each(|config| config.groups.push(group.clone()));
         }
         let delay_of = |instance: &Instance| match instance.preempt {
@@ -194,7 +199,9 @@ struct Plan {
     family: Family,
     authentication: Authentication,
     interval: AdvertInterval,
-    /// Version 3 machines may advertise at rates of their own.
+    /// Version 3 machines may advertise at rates of their own. Not together with the two options that change who answers
+    /// whom: a loser's last advert would teach the others its short interval right after the master's long one, so that
+    /// they take over before the master speaks again, in turns and for ever.
     mixed_rates: bool,
     preempt: Preempt,
     addresses: Vec<IpNet>,
@@ -255,10 +262,11 @@ impl Plan {
             garp: Garp::default(),
             source: None,
             down_timer_adverts: self.down_timer_adverts,
-            lower_prio_no_advert: rng.once_in(8),
-            higher_prio_send_advert: rng.once_in(8),
+            lower_prio_no_advert: rng.once_in(8) && !self.mixed_rates,
+            higher_prio_send_advert: rng.once_in(8) && !self.mixed_rates,
             dont_track_primary: false,
             track_interfaces: track.unwrap_or_default(),
+            options: Default::default(),
         }
     }
 
