@@ -365,5 +365,19 @@ fn weights(pool: &Pool) -> Weights {
 fn keyword(probe: &Probe) -> &'static str {
     match probe {
         Probe::Tcp(_) => "TCP_CHECK",
+        Probe::Http(http) => {
+            if http.tls.is_some() {
+                "SSL_GET"
+            } else {
+                "HTTP_GET"
+            }
+        }
+        Probe::Smtp(_) => "SMTP_CHECK",
+        Probe::Dns(_) => "DNS_CHECK",
+        Probe::Misc(_) => "MISC_CHECK",
+        Probe::Ping(_) => "PING_CHECK",
+        Probe::Udp(_) => "UDP_CHECK",
+        Probe::File(_) => "FILE_CHECK",
+        Probe::Bfd(_) => "BFD_CHECK",
     }
 }

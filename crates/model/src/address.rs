@@ -51,12 +51,46 @@ pub struct VirtualAddress {
     pub scope: Scope,
     /// `brd`: none sets no broadcast address, as in keepalived.
     pub broadcast: Option<Ipv4Addr>,
+    /// The rarer words.
+    pub options: AddressOptions,
+}
+
+/// The rarer words of an address entry.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct AddressOptions {
+    /// `peer`: the other end of a point-to-point link.
+    pub peer: Option<IpNet>,
+    /// `home` (IFA_F_HOMEADDRESS), IPv6.
+    pub home: bool,
+    /// `-nodad` (IFA_F_NODAD), IPv6.
+    pub no_dad: bool,
+    /// `mngtmpaddr` (IFA_F_MANAGETEMPADDR), IPv6.
+    pub manage_temporary: bool,
+    /// `noprefixroute` (IFA_F_NOPREFIXROUTE).
+    pub no_prefix_route: bool,
+    /// `autojoin` (IFA_F_MCAUTOJOIN).
+    pub auto_join: bool,
+    /// `no_track`: its removal is nobody's fault.
+    pub no_track: bool,
+    /// `preferred_lft` in seconds, `u32::MAX` is for ever; none is 0 for an IPv6 host address and for ever else.
+    pub preferred_lifetime: Option<u32>,
+    /// `track_group`, of static addresses.
+    pub track_group: Option<String>,
+    /// `use_vmac`: on a VMAC of its interface.
+    pub use_vmac: bool,
 }
 
 impl VirtualAddress {
     /// The plain entry `ADDRESS[/LEN]`.
     #[must_use]
     pub fn plain(address: IpNet) -> Self {
-        Self { address, interface: None, label: None, scope: Scope::Global, broadcast: None }
+        Self {
+            address,
+            interface: None,
+            label: None,
+            scope: Scope::Global,
+            broadcast: None,
+            options: AddressOptions::default(),
+        }
     }
 }

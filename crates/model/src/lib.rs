@@ -12,7 +12,7 @@ pub mod time;
 pub mod transition;
 pub mod vrrp;
 
-pub use address::{Scope, VirtualAddress};
+pub use address::{AddressOptions, Scope, VirtualAddress};
 pub use config::Config;
 pub use counters::{Refusal, VrrpCounters};
 pub use interface::{InterfaceIndex, InterfaceName, MacAddress};

@@ -108,8 +108,9 @@ fn config() -> VrrpConfig {
             higher_prio_send_advert: false,
             dont_track_primary: false,
             track_interfaces: vec![],
+            options: Default::default(),
         }],
-        groups: vec![],
+        ..VrrpConfig::default()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn link(drafts: Vec<ServerDraft>, log_all_failures: bool, diagnostics
         seen.insert(server.key, draft.head);
         virtual_servers.push(server);
     }
-    LvsConfig { virtual_servers }
+    LvsConfig { virtual_servers, ..LvsConfig::default() }
 }
 
 /// What a virtual server is called in a message.
@@ -63,6 +63,7 @@ fn server(draft: &ServerDraft, log_all_failures: bool, diagnostics: &mut Diagnos
         hysteresis,
         sorry_server: draft.sorry.as_ref().map(|sorry| pool::sorry_server(sorry, key, forwarding)),
         real_servers,
+        options: Default::default(),
     })
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn link(draft: Draft, host: &dyn Host, diagnostics: &mut Diagnostics)
     let global = global(&draft.global);
     let vrrp = vrrp::link(&draft, diagnostics);
     let lvs = lvs::link(draft.servers, global.checker_log_all_failures, diagnostics);
-    Config { global, vrrp, lvs }
+    Config { global, vrrp, lvs, ..Config::default() }
 }
 
 fn global(draft: &GlobalDraft) -> Global {
@@ -29,6 +29,7 @@ fn global(draft: &GlobalDraft) -> Global {
         vrrp_startup_delay: draft.vrrp_startup_delay.unwrap_or(default.vrrp_startup_delay),
         checker_log_all_failures: draft.checker_log_all_failures.unwrap_or(default.checker_log_all_failures),
         child_wait_time: draft.child_wait_time.unwrap_or(default.child_wait_time),
+        ..default
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn link(draft: &Draft, diagnostics: &mut Diagnostics) -> VrrpConfig {
     duplicate_vrids(&draft.instances, &instances, &places, diagnostics);
     shared_addresses(&draft.instances, diagnostics);
     let groups = groups(draft, &places, diagnostics);
-    VrrpConfig { instances, groups }
+    VrrpConfig { instances, groups, ..VrrpConfig::default() }
 }
 
 fn family_of(draft: &InstanceDraft) -> Family {
@@ -77,6 +77,7 @@ fn instance(draft: &InstanceDraft, global: &GlobalDraft, diagnostics: &mut Diagn
         dont_track_primary: draft.dont_track_primary,
         track_interfaces: tracked(&draft.track_interfaces, Some(&interface), diagnostics),
         interface,
+        options: Default::default(),
     })
 }
 
@@ -380,7 +381,7 @@ fn groups(draft: &Draft, places: &BTreeMap<usize, InstanceId>, diagnostics: &mut
             continue;
         }
         let track_interfaces = tracked(&group.track_interfaces, None, diagnostics);
-        groups.push(SyncGroup { name: group.name.clone(), members, track_interfaces });
+        groups.push(SyncGroup { name: group.name.clone(), members, track_interfaces, options: Default::default() });
     }
     groups
 }

@@ -92,6 +92,7 @@ pub(crate) fn real_server(number: u16, timing: Timing) -> RealServer {
         lower_threshold: 0,
         inhibit_on_failure: false,
         checkers: vec![checker(number, timing)],
+        options: Default::default(),
     }
 }
 
@@ -110,11 +111,12 @@ pub(crate) fn virtual_server(number: u16, real_servers: Vec<RealServer>) -> Virt
         hysteresis: 0,
         sorry_server: None,
         real_servers,
+        options: Default::default(),
     }
 }
 
 pub(crate) fn config(virtual_servers: Vec<VirtualServer>) -> LvsConfig {
-    LvsConfig { virtual_servers }
+    LvsConfig { virtual_servers, ..LvsConfig::default() }
 }
 
 /// IPVS as far as these tests go.

@@ -1,5 +1,9 @@
 //! `virtual_server`, `real_server` and the checkers.
 
+pub use super::probe::Connect;
+use super::probe::{Dns, Http, Misc, Smtp, TrackedFile, TrackedSession, Udp};
+use super::script::{Fifo, Script};
+use super::track::TrackFile;
 use crate::InterfaceName;
 use crate::ipvs::{Forwarding, Persistence, Scheduler, SchedulerFlags, ServiceKey};
 use core::time::Duration;
@@ -11,6 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct LvsConfig {
     /// In the order of the file; keys are unique.
     pub virtual_servers: Vec<VirtualServer>,
+    /// What virtual servers share.
+    pub common: LvsCommon,
 }
 
 /// One IPVS service with its pool.
@@ -34,6 +40,57 @@ pub struct VirtualServer {
     pub sorry_server: Option<SorryServer>,
     /// In the order of the file; keys are unique.
     pub real_servers: Vec<RealServer>,
+    /// What a virtual server may say beyond its service and pool.
+    pub options: VirtualServerOptions,
+}
+
+impl VirtualServer {
+    /// A service with all defaults and no server.
+    #[must_use]
+    pub fn plain(key: ServiceKey) -> Self {
+        Self {
+            key,
+            scheduler: Scheduler::default(),
+            flags: SchedulerFlags::default(),
+            persistence: None,
+            one_packet: false,
+            quorum: 1,
+            hysteresis: 0,
+            sorry_server: None,
+            real_servers: Vec::new(),
+            options: VirtualServerOptions::default(),
+        }
+    }
+}
+
+/// What a virtual server may say beyond its service and pool.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct VirtualServerOptions {
+    /// `virtual_server group`: the group's name, and the services besides the first that the same pool serves.
+    pub group: Option<ServiceGroup>,
+    /// `persistence_engine`, at most 15 bytes.
+    pub persistence_engine: Option<String>,
+    /// `ha_suspend`: no checks while the address is not on this host.
+    pub ha_suspend: bool,
+    /// `smtp_alert`, by default that of `global_defs`.
+    pub smtp_alert: bool,
+    /// `snmp_name`
+    pub snmp_name: Option<String>,
+    /// `omega`: down scripts run at stop too.
+    pub omega: bool,
+    /// `quorum_up`
+    pub quorum_up: Option<Script>,
+    /// `quorum_down`
+    pub quorum_down: Option<Script>,
+}
+
+/// The services of a `virtual_server_group`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServiceGroup {
+    /// The name in the file.
+    pub name: String,
+    /// All services but the one that is the virtual server's key, ranges written out.
+    pub others: Vec<ServiceKey>,
 }
 
 /// The server of last resort (`sorry_server`).
@@ -64,6 +121,139 @@ pub struct RealServer {
     pub inhibit_on_failure: bool,
     /// Every one must be good for the server to be up; none at all means always up.
     pub checkers: Vec<Checker>,
+    /// What a real server may say beyond that.
+    pub options: RealServerOptions,
+}
+
+impl RealServer {
+    /// A server with all defaults and no checker.
+    #[must_use]
+    pub fn plain(address: SocketAddr, forwarding: Forwarding) -> Self {
+        Self {
+            address,
+            weight: 1,
+            forwarding,
+            upper_threshold: 0,
+            lower_threshold: 0,
+            inhibit_on_failure: false,
+            checkers: Vec::new(),
+            options: RealServerOptions::default(),
+        }
+    }
+}
+
+/// What a real server may say beyond destination and checkers.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RealServerOptions {
+    /// `notify_up`
+    pub notify_up: Option<Script>,
+    /// `notify_down`
+    pub notify_down: Option<Script>,
+    /// `smtp_alert`: unlike elsewhere on, when nobody says anything.
+    pub smtp_alert: bool,
+    /// `snmp_name`
+    pub snmp_name: Option<String>,
+}
+
+/// What virtual servers share.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct LvsCommon {
+    /// `lvs_timeouts`, seconds; 0 leaves the kernel's.
+    pub timeouts: Timeouts,
+    /// `lvs_flush`: the table is emptied at start.
+    pub flush: bool,
+    /// `lvs_flush_on_stop`
+    pub flush_on_stop: FlushOnStop,
+    /// `lvs_sync_daemon`
+    pub sync_daemon: Option<SyncDaemon>,
+    /// `SSL`
+    pub tls: Option<TlsMaterial>,
+    /// `notify_fifo`
+    pub fifo: Option<Fifo>,
+    /// `lvs_notify_fifo`
+    pub lvs_fifo: Option<Fifo>,
+    /// `rs_init_notifies`: `notify_up` at start too.
+    pub initial_notifies: bool,
+    /// `no_checker_emails`
+    pub no_checker_emails: bool,
+    /// `nftables_ipvs`: marks instead of addresses for groups.
+    pub nftables: Option<NftablesIpvs>,
+    /// Files that `FILE_CHECK` watches.
+    pub track_files: Vec<TrackFile>,
+}
+
+/// `lvs_timeouts`: seconds, 0..=2678400, 0 leaves the kernel's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// `tcp`
+    pub tcp: u32,
+    /// `tcpfin`
+    pub tcp_fin: u32,
+    /// `udp`
+    pub udp: u32,
+}
+
+/// What happens to the table at exit (`lvs_flush_on_stop`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum FlushOnStop {
+    /// Services are removed one by one.
+    #[default]
+    No,
+    /// The whole table is emptied.
+    All,
+    /// `VS`: our services, without removing destinations one by one.
+    OurServices,
+}
+
+/// `lvs_sync_daemon`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SyncDaemon {
+    /// Where connections are sent and received.
+    pub interface: InterfaceName,
+    /// `inst`: the instance whose state decides who sends; none only receives.
+    pub instance: Option<String>,
+    /// `id`, by default the VRID of the instance.
+    pub id: u8,
+    /// `maxlen`, 1..=65507.
+    pub max_length: Option<u16>,
+    /// `port`
+    pub port: Option<u16>,
+    /// `ttl`
+    pub ttl: Option<u8>,
+    /// `group`
+    pub group: Option<IpAddr>,
+}
+
+/// `SSL`
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TlsMaterial {
+    /// `password` of the key file.
+    pub password: Option<String>,
+    /// `ca`
+    pub ca: Option<String>,
+    /// `certificate`
+    pub certificate: Option<String>,
+    /// `key`
+    pub key: Option<String>,
+}
+
+impl core::fmt::Debug for TlsMaterial {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let password = self.password.as_ref().map(|_| "********");
+        let shown = (&self.ca, &self.certificate, &self.key, password);
+        f.debug_tuple("TlsMaterial").field(&shown).finish()
+    }
+}
+
+/// `nftables_ipvs` and its words.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NftablesIpvs {
+    /// The table, 1 to 254 bytes.
+    pub table: String,
+    /// `nftables_ipvs_priority`
+    pub priority: i32,
+    /// `nftables_ipvs_start_fwmark`
+    pub first_mark: u32,
 }
 
 /// One health check of one real server.
@@ -97,21 +287,20 @@ pub struct Timing {
 pub enum Probe {
     /// `TCP_CHECK`: a connection can be made.
     Tcp(Connect),
-}
-
-/// The common words of every check that connects (`connect_ip`, `connect_port`, `bindto`, ...).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Connect {
-    /// Where to: the real server unless `connect_ip` or `connect_port` say otherwise.
-    pub target: SocketAddr,
-    /// `bindto`: local address.
-    pub bind_address: Option<IpAddr>,
-    /// `bind_port`: local port, none is any.
-    pub bind_port: Option<u16>,
-    /// `bind_if`: local interface.
-    pub bind_interface: Option<InterfaceName>,
-    /// `connect_timeout`, 1 us ..= 4294.967295 s.
-    pub timeout: Duration,
-    /// `fwmark` put on the probe's packets, 0 is none.
-    pub mark: u32,
+    /// `HTTP_GET` and `SSL_GET`: pages have the expected status and contents.
+    Http(Http),
+    /// `SMTP_CHECK`: a mail server greets and lets itself be greeted.
+    Smtp(Smtp),
+    /// `DNS_CHECK`: a query is answered without error.
+    Dns(Dns),
+    /// `MISC_CHECK`: a command succeeds.
+    Misc(Misc),
+    /// `PING_CHECK`: an echo comes back.
+    Ping(Connect),
+    /// `UDP_CHECK`: a datagram is not refused, or is answered.
+    Udp(Udp),
+    /// `FILE_CHECK`: a file says so.
+    File(TrackedFile),
+    /// `BFD_CHECK`: a BFD session is up.
+    Bfd(TrackedSession),
 }

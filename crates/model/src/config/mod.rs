@@ -3,10 +3,17 @@
 //!
 //! Each worker gets its slice and nothing else: the check worker never sees a password.
 
+pub mod bfd;
 pub mod global;
+pub mod instance;
 pub mod lvs;
+pub mod probe;
+pub mod route;
+pub mod script;
+pub mod track;
 pub mod vrrp;
 
+pub use bfd::BfdConfig;
 pub use global::Global;
 pub use lvs::LvsConfig;
 pub use vrrp::VrrpConfig;
@@ -22,4 +29,6 @@ pub struct Config {
     pub vrrp: VrrpConfig,
     /// Virtual servers.
     pub lvs: LvsConfig,
+    /// BFD sessions.
+    pub bfd: BfdConfig,
 }

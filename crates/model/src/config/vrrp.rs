@@ -1,5 +1,6 @@
 //! `vrrp_instance` and `vrrp_sync_group`.
 
+use super::instance::{GroupOptions, InstanceOptions, VrrpCommon};
 use crate::ipvs::Family;
 use crate::{AdvertInterval, InterfaceName, Password, Priority, Version, VirtualAddress, Vrid};
 use core::time::Duration;
@@ -13,6 +14,8 @@ pub struct VrrpConfig {
     pub instances: Vec<Instance>,
     /// In the order of the file; each instance is in one group at most.
     pub groups: Vec<SyncGroup>,
+    /// What instances share: trackers, static entries, announcement pacing.
+    pub common: VrrpCommon,
 }
 
 /// Which instance: its place in [`VrrpConfig::instances`].
@@ -130,6 +133,37 @@ pub struct Instance {
     pub dont_track_primary: bool,
     /// `track_interface`.
     pub track_interfaces: Vec<TrackedInterface>,
+    /// What an instance may say beyond election and addresses.
+    pub options: InstanceOptions,
+}
+
+impl Instance {
+    /// A version 2 IPv4 instance with all defaults and no address.
+    #[must_use]
+    pub fn plain(name: &str, interface: InterfaceName, vrid: Vrid) -> Self {
+        Self {
+            name: name.to_owned(),
+            interface,
+            vrid,
+            version: Version::V2,
+            family: Family::Inet,
+            initial_state: InitialState::Backup,
+            priority: Priority::DEFAULT,
+            advert_interval: AdvertInterval::DEFAULT,
+            authentication: Authentication::None,
+            addresses: Vec::new(),
+            excluded: Vec::new(),
+            preempt: Preempt::After(Duration::ZERO),
+            garp: Garp::default(),
+            source: None,
+            down_timer_adverts: 3,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            dont_track_primary: false,
+            track_interfaces: Vec::new(),
+            options: InstanceOptions::default(),
+        }
+    }
 }
 
 /// Instances that move together.
@@ -141,4 +175,6 @@ pub struct SyncGroup {
     pub members: Vec<InstanceId>,
     /// `track_interface` of the group, applied to every member.
     pub track_interfaces: Vec<TrackedInterface>,
+    /// What a group may say beyond its members.
+    pub options: GroupOptions,
 }

@@ -279,7 +279,7 @@ fn one_vrid_on_ipv4_and_ipv6_is_two_virtual_routers() {
             Instance { name: "VI_4".to_owned(), ..with_priority(v3(), priority) },
             Instance { name: "VI_6".to_owned(), ..with_priority(v6(), priority) },
         ],
-        groups: vec![],
+        ..VrrpConfig::default()
     };
     let mut world = World::of([config(150), config(100)]);
     world.run(Duration::from_secs(10));

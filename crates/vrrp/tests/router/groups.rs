@@ -49,6 +49,7 @@ fn a_member_that_hears_its_master_again_no_longer_wants_to_take_over() {
     assert_eq!(states(&world, 1), [State::Backup; 2]);
 }
 
+// REQ: VRRP2-6.4.2-04 VRRP3-6.4.2-04 VRRP2-8.2-03 VRRP3-8.1.2-02 VRRP3-8.2.2-02
 #[test]
 fn all_advertisements_leave_before_the_addresses_move_once() {
     let mut world = World::of([seed(150)]);
@@ -183,6 +184,7 @@ fn instances_outside_the_group_do_not_move_with_it() {
     let config = VrrpConfig {
         instances: vec![base.instances[0].clone(), alone, base.instances[1].clone()],
         groups: vec![group(&[0, 2])],
+        ..VrrpConfig::default()
     };
     let mut world = World::of([config]);
     world.run(Duration::from_secs(5));

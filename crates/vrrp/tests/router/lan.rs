@@ -77,6 +77,7 @@ pub(crate) fn v2() -> Instance {
         higher_prio_send_advert: false,
         dont_track_primary: false,
         track_interfaces: vec![],
+        options: Default::default(),
     }
 }
 
@@ -102,7 +103,7 @@ pub(crate) fn with_password(instance: Instance, password: &str) -> Instance {
 
 /// A configuration of one instance.
 pub(crate) fn alone(instance: Instance) -> VrrpConfig {
-    VrrpConfig { instances: vec![instance], groups: vec![] }
+    VrrpConfig { instances: vec![instance], ..VrrpConfig::default() }
 }
 
 /// A tracked interface.
@@ -116,6 +117,7 @@ pub(crate) fn group(members: &[u32]) -> SyncGroup {
         name: "VG1".to_owned(),
         members: members.iter().copied().map(InstanceId).collect(),
         track_interfaces: vec![],
+        options: Default::default(),
     }
 }
 
@@ -133,7 +135,7 @@ pub(crate) fn seed(priority: u8) -> VrrpConfig {
         addresses: vec![vip("10.0.100.200/32")],
         ..external.clone()
     };
-    VrrpConfig { instances: vec![external, internal], groups: vec![group(&[0, 1])] }
+    VrrpConfig { instances: vec![external, internal], groups: vec![group(&[0, 1])], ..VrrpConfig::default() }
 }
 
 /// The first instance of a configuration.

@@ -132,7 +132,7 @@ fn config() -> impl Strategy<Value = VrrpConfig> {
         Just(vec![group(&[2, 0, 7]), group(&[0, 9])]),
     ];
     ((instance(0), instance(1), instance(2)), groups)
-        .prop_map(|((a, b, c), groups)| VrrpConfig { instances: vec![a, b, c], groups })
+        .prop_map(|((a, b, c), groups)| VrrpConfig { instances: vec![a, b, c], groups, ..VrrpConfig::default() })
 }
 
 /// The router, the time, and what it was told of its interfaces.
@@ -457,7 +457,7 @@ fn ten_thousand_instances_are_no_more_than_ten_thousand_times_one() {
             ..with_priority(v3(), 255)
         })
         .collect();
-    let mut router = Router::new(VrrpConfig { instances: instances.clone(), groups: vec![] });
+    let mut router = Router::new(VrrpConfig { instances: instances.clone(), ..VrrpConfig::default() });
     let mut out = Output::default();
     for lan in 0..40 {
         let facts = facts(10 + lan, true, true);

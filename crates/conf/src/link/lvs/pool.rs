@@ -65,6 +65,7 @@ pub(super) fn real_servers(
             lower_threshold: real.lower_threshold,
             inhibit_on_failure: real.inhibit_on_failure.unwrap_or(draft.inhibit_on_failure),
             checkers,
+            options: Default::default(),
         });
     }
     kept
