@@ -47,6 +47,9 @@ pub(crate) struct Reconciler {
     retry: Duration,
     reading_failed: bool,
     refused: BTreeSet<Row>,
+    /// What was set right at the last reading. Found wrong again at the next, it is not told again: someone else keeps
+    /// changing it, or the kernel keeps it in another form than it was given.
+    mended: BTreeSet<Row>,
 }
 
 impl Reconciler {
@@ -61,6 +64,7 @@ impl Reconciler {
             retry: SHORTEST_RETRY,
             reading_failed: false,
             refused: BTreeSet::new(),
+            mended: BTreeSet::new(),
         }
     }
 
@@ -134,11 +138,7 @@ impl Reconciler {
         self.reading_failed = false;
         let operations = diff(&self.desired, &table, &self.ours);
         if self.known.is_some() {
-            let ours = |o: &&Operation| self.changed.contains(&o.row().0) || is_refused(&self.refused, o.row());
-            let mut mended = operations.iter().filter(|o| !ours(o));
-            if let Some(first) = mended.next().cloned() {
-                out.notice(Notice::TableMended { operations: 1 + mended.count(), first });
-            }
+            self.tell_mended(&operations, out);
         }
         let missing: BTreeSet<Row> = operations.iter().map(Operation::row).collect();
         self.refused.retain(|row| missing.contains(row));
@@ -149,6 +149,17 @@ impl Reconciler {
         self.changed_since = None;
         self.reading = Reading::Due(now + READ_INTERVAL);
         send(self.known.insert(table), operations, out);
+    }
+
+    /// Tells of operations that neither a change of ours nor a refusal accounts for.
+    fn tell_mended(&mut self, operations: &[Operation], out: &mut Output) {
+        let explained = |row: Row| self.changed.contains(&row.0) || is_refused(&self.refused, row);
+        let mended: Vec<&Operation> = operations.iter().filter(|o| !explained(o.row())).collect();
+        let mut news = mended.iter().filter(|o| !self.mended.contains(&o.row()));
+        if let Some(first) = news.next() {
+            out.notice(Notice::TableMended { operations: 1 + news.count(), first: (*first).clone() });
+        }
+        self.mended = mended.iter().map(|o| o.row()).collect();
     }
 
     /// The table could not be read. What is known of it stays in use until it can.

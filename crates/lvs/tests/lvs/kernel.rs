@@ -68,6 +68,21 @@ fn a_change_by_someone_else_is_set_right_at_the_next_reading_and_told() {
 }
 
 #[test]
+fn someone_who_changes_the_table_again_and_again_is_told_of_once_until_they_rest() {
+    let mut world = World::started(two());
+    let meddle = |world: &mut World| {
+        world.kernel.table.services.remove(&service_key(1));
+        alive(world, 10);
+        assert_eq!(world.kernel.weights(1), [(1, 1), (101, 1)]);
+        world.said().into_iter().filter(|line| line.contains("someone else")).count()
+    };
+    let told: usize = (0..5).map(|_| meddle(&mut world)).sum();
+    assert_eq!(told, 1);
+    alive(&mut world, 20);
+    assert_eq!(meddle(&mut world), 1);
+}
+
+#[test]
 fn the_table_is_read_every_ten_seconds_and_no_more() {
     let mut world = World::started(two());
     alive(&mut world, 100);
