@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::agent::guest::{GuestCard, GuestSetup, PORT, SETUP_VARIABLE, SYSTEMD, SYSTEMD_PARAMETERS, socket_end};
+use crate::agent::guest::{GuestCard, GuestSetup, PORT, SETUP_VARIABLE, SYSTEMD, socket_end, systemd_parameters};
 use crate::agent::inits::{READY, STATE, Setup, WIRES, socket_name};
 use crate::agent::protocol::Place;
 use crate::agent::shell::lab_directory;
@@ -399,7 +399,7 @@ impl Core {
         argv.extend(["con=null", "con0=null,fd:1", "ssl=null"].map(str::to_owned));
         argv.push(format!("uml_dir={STATE}/"));
         if node.plan.systemd {
-            argv.extend(SYSTEMD_PARAMETERS.map(str::to_owned));
+            argv.extend(systemd_parameters());
         }
         argv.push(format!("{SETUP_VARIABLE}={setup}"));
         argv.push(format!("init={agent}"));

@@ -223,8 +223,6 @@ fn start_wires(agent: &Path) -> Result<Child> {
         | CloneFlags::CLONE_NEWIPC;
     let mut command = std::process::Command::new(agent);
     command.arg("wires").stdin(Stdio::piped()).stdout(Stdio::piped()).env("PATH", crate::agent::PATH);
-    // An interrupt from the keyboard is for the lab's user, who may want to look before the lab goes.
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     // A thread of its own, because what it enters it can never leave.
     let started = thread::scope(|scope| {
         let starter = scope.spawn(|| {

@@ -10,17 +10,22 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::root;
 use super::serve::Agent;
+use crate::clock::pause;
 
 /// What an agent writes on its standard output when it serves.
 pub(crate) const READY: &str = "lab-agent: ready";
 
 /// Where the wires keep the lab's files: on a file system in memory that only the lab sees, and that is gone with it.
 pub(crate) const STATE: &str = "/run/lab";
+
+/// The nice level of all of a lab among the sessions of this machine: a busy machine shall not look like a slow daemon.
+const SESSION_NICE: &str = "-10";
 
 /// The socket of the agent of `machine`, below [`STATE`].
 pub(crate) fn socket_name(machine: &str) -> String {
@@ -64,8 +69,11 @@ pub(crate) fn wires() -> ExitCode {
 }
 
 fn serve_wires() -> io::Result<io::Error> {
+    // An interrupt from the keyboard is for the lab's user, who may want to look before the lab goes.
+    nix::unistd::setsid()?;
     root::keep_mounts_private()?;
     root::mount_new("proc", Path::new("/proc"), None)?;
+    let _ = fs::write("/proc/self/autogroup", SESSION_NICE);
     root::mount_new("tmpfs", Path::new("/run"), Some("mode=755"))?;
     fs::create_dir_all(STATE)?;
     // The bridges and the ends of cables shall not speak IPv6 of their own accord.
@@ -130,10 +138,28 @@ pub(crate) fn power(argv: &[String]) -> ExitCode {
     let run = || {
         root::keep_mounts_private()?;
         root::mount_new("proc", Path::new("/proc"), None)?;
-        let status = Command::new(program).args(arguments).stdin(Stdio::null()).status()?;
+        let mut child = Command::new(program).args(arguments).stdin(Stdio::null()).spawn()?;
+        prefer_session_of(child.id());
+        let status = child.wait()?;
         Ok(io::Error::other(format!("{program}: {status}")))
     };
     ended("power", run())
+}
+
+/// Where the kernel shares the processor out among sessions, nice levels count within one only; so the session gets a
+/// level of its own. A user-mode kernel begins a session soon after its start, which is waited for. Not every kernel
+/// has this, and without it the nice levels do.
+fn prefer_session_of(pid: u32) {
+    let path = format!("/proc/{pid}/autogroup");
+    let group = |path: &str| fs::read_to_string(path).ok().and_then(|text| text.split(' ').next().map(str::to_owned));
+    let own = group("/proc/self/autogroup");
+    for _ in 0..100 {
+        if own.is_none() || group(&path) != own {
+            break;
+        }
+        pause(Duration::from_millis(5));
+    }
+    let _ = fs::write(path, SESSION_NICE);
 }
 
 pub(super) fn say_ready() {

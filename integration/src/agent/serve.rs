@@ -96,39 +96,35 @@ impl Agent {
         started.attend(&self.children, &stream)
     }
 
-    fn spawn(&self, command: &mut Command, place: Place) -> io::Result<(Child, Receiver<Exit>)> {
-        let enter = match place {
-            Place::Here => return self.children.start(command),
-            Place::Wall => {
-                let wall = self.wall.as_ref().ok_or_else(|| io::Error::other("this machine has no such namespace"))?;
-                Enter::Existing(wall)
-            }
-            Place::NewProcesses => Enter::New(CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS),
-            Place::NewMachine => Enter::New(
-                CloneFlags::CLONE_NEWPID
-                    | CloneFlags::CLONE_NEWNS
-                    | CloneFlags::CLONE_NEWNET
-                    | CloneFlags::CLONE_NEWUTS
-                    | CloneFlags::CLONE_NEWIPC,
-            ),
-        };
-        // A thread of its own, because what it enters it can never leave.
+    fn spawn(&self, command: &mut Command, exec: &Exec) -> io::Result<(Child, Receiver<Exit>)> {
+        // A thread of its own, because what it enters it can never leave; a nice level too is a thread's on Linux.
         thread::scope(|scope| {
             let starter = scope.spawn(|| {
-                match enter {
-                    Enter::Existing(namespace) => setns(namespace, CloneFlags::CLONE_NEWNET)?,
-                    Enter::New(flags) => unshare(flags)?,
+                if let Some(nice) = exec.nice {
+                    rustix::process::setpriority_process(None, nice)?;
                 }
+                self.enter(exec.place)?;
                 self.children.start(command)
             });
             starter.join().unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")))
         })
     }
-}
 
-enum Enter<'a> {
-    Existing(&'a OwnedFd),
-    New(CloneFlags),
+    /// Puts this thread, or what it starts next, where a program shall run.
+    fn enter(&self, place: Place) -> io::Result<()> {
+        let processes = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWNS;
+        let machine = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
+        match place {
+            Place::Here => {}
+            Place::Wall => {
+                let wall = self.wall.as_ref().ok_or_else(|| io::Error::other("this machine has no such namespace"))?;
+                setns(wall, CloneFlags::CLONE_NEWNET)?;
+            }
+            Place::NewProcesses => unshare(processes)?,
+            Place::NewMachine => unshare(processes | machine)?,
+        }
+        Ok(())
+    }
 }
 
 /// An output of a program, and the frame that carries what comes from it.
@@ -163,12 +159,7 @@ impl Running {
         }
         command.args(arguments).envs(exec.env.iter().map(|(name, value)| (name, value)));
         let (mut child, exit) =
-            agent.spawn(&mut command, exec.place).map_err(|error| io::Error::other(format!("{program}: {error}")))?;
-        if let Some(nice) = exec.nice {
-            let pid = rustix::process::Pid::from_raw(child.id().cast_signed());
-            // A program that has ended already needs no priority.
-            let _ = rustix::process::setpriority_process(pid, nice);
-        }
+            agent.spawn(&mut command, exec).map_err(|error| io::Error::other(format!("{program}: {error}")))?;
         let mut outputs: Vec<Output> = Vec::new();
         let mut input: Option<Box<dyn Write + Send>> = None;
         if let Some(master) = &terminal {

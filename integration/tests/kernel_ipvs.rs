@@ -1,0 +1,39 @@
+//! The crate `kernel` against a kernel that has IPVS: its own test binary, run on a director.
+
+#![expect(clippy::unwrap_used, reason = "the helper of a test fails it by panicking")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use lab::{Plan, Result};
+
+/// Where cargo has put the test binary. It is built by whoever builds all tests, and here if it is not there yet.
+fn test_binary() -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["test", "--package", "standfast-kernel", "--test", "ipvs", "--no-run", "--message-format=json"])
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = message.pointer("/target/name")?.as_str() == Some("ipvs");
+        message.get("executable").filter(|_| is_it)?.as_str().map(PathBuf::from)
+    };
+    String::from_utf8_lossy(&built.stdout).lines().find_map(executable).unwrap()
+}
+
+#[test]
+fn what_the_kernel_crate_says_of_ipvs_holds_on_a_kernel_that_has_it() -> Result<()> {
+    let binary = test_binary();
+    let mut plan = Plan::new("ipvs");
+    let lan = plan.lan("lan");
+    plan.director("director").card(lan, ["192.0.2.1/24"]).memory(1024);
+    let lab = plan.start()?;
+    let tests = format!("{} --ignored --test-threads=1 --nocapture 2>&1", binary.display());
+    let ended = lab.machine("director")?.try_run(lab::Command::from(tests).within(Duration::from_secs(120)))?;
+    println!("{}", ended.stdout);
+    assert!(ended.succeeded(), "{}", ended.stdout);
+    assert!(ended.stdout.contains("every_way_of_forwarding_is_added_and_read_back ... ok"), "{}", ended.stdout);
+    lab.finish()
+}
