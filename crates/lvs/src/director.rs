@@ -113,7 +113,7 @@ impl Director {
                 }));
             }
             let state = Pool::new(virtual_server, down);
-            desired.services.insert(state.key(), state.entry());
+            desired.services.extend(state.entries().map(|entry| (entry.service.key, entry)));
             pools.push(state);
         }
         Self {
@@ -338,9 +338,9 @@ fn update(pool: &mut Pool, server: usize, reconciler: &mut Reconciler, now: Inst
         sorry_notice(pool, change, out);
     }
     if quorum.is_some() && pool.config().sorry_server.is_some() {
-        reconciler.set_service(now, pool.entry());
+        pool.entries().for_each(|entry| reconciler.set_service(now, entry));
     } else if let Some((key, row)) = pool.row(server) {
-        reconciler.set_row(now, pool.key(), key, row);
+        pool.keys().for_each(|service| reconciler.set_row(now, service, key, row));
     }
 }
 

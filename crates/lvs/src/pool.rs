@@ -120,8 +120,19 @@ impl Pool {
         self.config.sorry_server.is_some() && !self.quorum
     }
 
-    /// What the table holds for this service.
-    pub(crate) fn entry(&self) -> Entry {
+    /// Every service that this pool serves: one, or all of a `virtual_server_group`.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = ServiceKey> {
+        let others = self.config.options.group.as_ref().map_or(&[][..], |group| &group.others);
+        core::iter::once(self.config.key).chain(others.iter().copied())
+    }
+
+    /// What the table holds for each of its services: the same servers in all of them.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let destinations = self.destinations();
+        self.keys().map(move |key| Entry { service: self.service(key), destinations: destinations.clone() })
+    }
+
+    fn destinations(&self) -> BTreeMap<DestinationKey, Destination> {
         let mut destinations: BTreeMap<_, _> = (0..self.config.real_servers.len())
             .filter_map(|server| self.destination(server))
             .map(|destination| (destination.key, destination))
@@ -134,11 +145,11 @@ impl Pool {
                 destinations.entry(sorry.key).or_insert(sorry);
             }
         }
-        Entry { service: self.service(), destinations }
+        destinations
     }
 
     /// The row of one server after it went up or down while the quorum stayed as it was: its key, and what the table
-    /// holds there. Spares the work of [`Self::entry`] for a pool of many servers.
+    /// holds there. Spares the work of [`Self::entries`] for a pool of many servers.
     pub(crate) fn row(&self, server: usize) -> Option<(DestinationKey, Option<Destination>)> {
         let key = key_of(self.server(server)?.address);
         let sorry = self.sorry_destination().filter(|sorry| sorry.key == key);
@@ -147,14 +158,14 @@ impl Pool {
         Some((key, destination))
     }
 
-    fn service(&self) -> Service {
+    fn service(&self, key: ServiceKey) -> Service {
         Service {
-            key: self.config.key,
+            key,
             scheduler: self.config.scheduler.clone(),
             flags: self.config.flags,
             persistence: self.config.persistence,
             one_packet: self.config.one_packet,
-            persistence_engine: None,
+            persistence_engine: self.config.options.persistence_engine.clone(),
         }
     }
 

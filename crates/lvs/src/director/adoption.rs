@@ -64,7 +64,7 @@ impl Director {
         if left_out > 0 {
             out.notice(Notice::Adopted { service: pool.key(), out: left_out });
         }
-        self.reconciler.set_service(now, pool.entry());
+        pool.entries().for_each(|entry| self.reconciler.set_service(now, entry));
     }
 }
 

@@ -2,17 +2,17 @@
 //! answer out from the beginning.
 
 use crate::support::{
-    World, at, checker, config, destination, real_server, seconds, server_key, service_key, sorry_server, timing,
-    virtual_server,
+    World, at, checker, config, destination, group, real_server, seconds, server_key, service_key, sorry_server,
+    timing, virtual_server,
 };
 use core::time::Duration;
 use proptest::prelude::*;
 use standfast_lvs::{Action, CheckerId, Event, Inability, Operation, Output, Reason, Verdict};
 use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
-use standfast_model::config::lvs::{RealServer, Timing, VirtualServer};
+use standfast_model::config::lvs::{RealServer, Timing, VirtualServer, VirtualServerOptions};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the model knows of one checker: everything it was told, oldest first.
 type History = Vec<Verdict>;
@@ -82,7 +82,7 @@ impl Model {
             let sorry = service.sorry_server.as_ref().filter(|_| !quorum(service, &self.live[number]));
             let mut put = |address: std::net::SocketAddr, weight: u32| {
                 let server = DestinationKey { address: address.ip(), port: address.port() };
-                rows.insert((service.key, server), weight);
+                rows.extend(keys(service).into_iter().map(|key| ((key, server), weight)));
             };
             if let Some(idle) = service.sorry_server.as_ref().filter(|idle| sorry.is_none() && idle.inhibit) {
                 put(idle.address, 0);
@@ -107,6 +107,12 @@ fn rows_of(world: &World) -> BTreeMap<(ServiceKey, DestinationKey), u32> {
     services
         .flat_map(|entry| entry.destinations.values().map(|row| ((entry.service.key, row.key), row.weight)))
         .collect()
+}
+
+/// All services of a virtual server.
+fn keys(service: &VirtualServer) -> Vec<ServiceKey> {
+    let others = service.options.group.iter().flat_map(|group| group.others.clone());
+    std::iter::once(service.key).chain(others).collect()
 }
 
 /// Which place a checker's number means.
@@ -152,14 +158,18 @@ fn any_service(number: u16) -> impl Strategy<Value = VirtualServer> {
         2 => (prop_oneof![4 => Just(9_u16), 1 => 1..5_u16], any::<bool>())
             .prop_map(|(number, inhibit)| Some(sorry_server(number, inhibit)))
     ];
-    (servers, 0..7_u32, 0..4_u32, sorry).prop_map(move |(real_servers, quorum, hysteresis, sorry_server)| {
-        VirtualServer {
+    (servers, 0..7_u32, 0..4_u32, sorry, 0..3_u16).prop_map(
+        move |(real_servers, quorum, hysteresis, sorry_server, others)| VirtualServer {
             quorum,
             hysteresis: hysteresis.min(quorum.saturating_sub(1)),
             sorry_server,
+            options: VirtualServerOptions {
+                group: (others > 0).then(|| group((0..others).map(|other| 100 * (1 + other) + number))),
+                ..VirtualServerOptions::default()
+            },
             ..virtual_server(number, real_servers)
-        }
-    })
+        },
+    )
 }
 
 fn any_config() -> impl Strategy<Value = LvsConfig> {
@@ -297,8 +307,8 @@ proptest! {
         }
         prop_assert!(run.world.operations.iter().all(|(_, done)| *done), "{:?}", run.world.operations);
         let services: Vec<_> = run.world.kernel.table.services.keys().copied().collect();
-        let configured: Vec<_> = config.virtual_servers.iter().map(|service| service.key).collect();
-        prop_assert_eq!(services, configured);
+        let configured: BTreeSet<_> = config.virtual_servers.iter().flat_map(keys).collect();
+        prop_assert_eq!(services, configured.into_iter().collect::<Vec<_>>());
     }
 
     #[test]
@@ -351,7 +361,7 @@ proptest! {
         prop_assert!(run.world.kernel.table.services.remove(&service_key(77)).is_some());
         rows.retain(|(service, _), _| *service != service_key(77));
         prop_assert_eq!(rows, run.model.rows());
-        prop_assert_eq!(run.world.kernel.table.services.len(), config.virtual_servers.len());
+        prop_assert_eq!(run.world.kernel.table.services.len(), config.virtual_servers.iter().flat_map(keys).count());
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What verdicts make of a pool: quorum, hysteresis, sorry server, inhibition.
 
-use crate::support::{World, checker, config, real_server, seconds, sorry_server, timing, virtual_server};
+use crate::support::{
+    World, checker, config, destination, group, real_server, seconds, service_key, sorry_server, timing, virtual_server,
+};
 use standfast_lvs::{Reason, ServiceStatus, Verdict, Weights};
 use standfast_model::config::LvsConfig;
-use standfast_model::config::lvs::{RealServer, Timing, VirtualServer};
+use standfast_model::config::lvs::{RealServer, SorryServer, Timing, VirtualServer};
+use standfast_model::ipvs::{Destination, Forwarding, Persistence, SchedulerFlags, Service, Tunnel};
 
 const REFUSED: Verdict = Verdict::Failed(Reason::Refused);
 
@@ -173,6 +176,71 @@ fn servers_of_weight_0_make_no_quorum() {
     service.quorum = 0;
     let world = World::started(only(service));
     assert_eq!(world.kernel.weights(1), [(9, 1)]);
+}
+
+#[test]
+fn all_services_of_a_group_have_the_same_servers_all_the_time() {
+    let mut service = pair(2, 0, timing());
+    service.options.group = Some(group([5, 6]));
+    let mut world = World::started(only(service));
+    let rows = |world: &mut World, checkers: &[(usize, Verdict)]| {
+        set(world, checkers);
+        let [first, second, third] = [1, 5, 6].map(|number| world.kernel.weights(number));
+        assert!(first == second && second == third, "{first:?} {second:?} {third:?}");
+        first
+    };
+    world.finish_all(&Verdict::Ok);
+    assert_eq!(rows(&mut world, &[(0, Verdict::Ok), (1, REFUSED)]), [(9, 1)]);
+    assert_eq!(rows(&mut world, &[(0, Verdict::Ok), (1, Verdict::Ok)]), [(1, 1), (2, 1)]);
+    world.event(standfast_lvs::Event::Shutdown { keep_table: false });
+    assert_eq!(world.kernel.table, standfast_lvs::Table::default());
+}
+
+#[test]
+fn the_service_is_as_configured() {
+    let persistence = Some(Persistence { timeout_seconds: 300, granularity: 24 });
+    let flags = SchedulerFlags { first: true, second: false, third: true };
+    let mut service = VirtualServer {
+        scheduler: "wrr".parse().unwrap(),
+        flags,
+        persistence,
+        one_packet: true,
+        ..virtual_server(1, vec![])
+    };
+    service.options.persistence_engine = Some("sip".to_owned());
+    let world = World::started(only(service));
+    let expected = Service {
+        key: service_key(1),
+        scheduler: "wrr".parse().unwrap(),
+        flags,
+        persistence,
+        one_packet: true,
+        persistence_engine: Some("sip".to_owned()),
+    };
+    assert_eq!(world.kernel.table.services[&service_key(1)].service, expected);
+}
+
+#[test]
+fn a_destination_is_as_configured() {
+    let server = RealServer {
+        weight: 7,
+        forwarding: Forwarding::DirectRouting,
+        upper_threshold: 100,
+        lower_threshold: 50,
+        ..real_server(1, timing())
+    };
+    let sorry = SorryServer { forwarding: Forwarding::Tunnel(Tunnel::Ipip), ..sorry_server(9, true) };
+    let service = VirtualServer { sorry_server: Some(sorry), ..virtual_server(1, vec![server]) };
+    let world = World::started(only(service));
+    let rows: Vec<_> = world.kernel.table.services[&service_key(1)].destinations.values().copied().collect();
+    let first = Destination {
+        forwarding: Forwarding::DirectRouting,
+        upper_threshold: 100,
+        lower_threshold: 50,
+        ..destination(1, 7)
+    };
+    let second = Destination { forwarding: Forwarding::Tunnel(Tunnel::Ipip), ..destination(9, 0) };
+    assert_eq!(rows, [first, second]);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use core::time::Duration;
 use standfast_lvs::{Action, CheckerId, Director, Entry, Event, Notice, Operation, Output, Table, Verdict};
 use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
-use standfast_model::config::lvs::{Checker, Connect, Probe, RealServer, SorryServer, Timing, VirtualServer};
+use standfast_model::config::lvs::{
+    Checker, Connect, Probe, RealServer, ServiceGroup, SorryServer, Timing, VirtualServer,
+};
 use standfast_model::ipvs::{Destination, DestinationKey, Forwarding, Protocol, SchedulerFlags, Service, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -98,6 +100,11 @@ pub(crate) fn real_server(number: u16, timing: Timing) -> RealServer {
 
 pub(crate) fn sorry_server(number: u16, inhibit: bool) -> SorryServer {
     SorryServer { address: server_address(number), forwarding: Forwarding::Nat, inhibit }
+}
+
+/// A group with these services besides the first.
+pub(crate) fn group(others: impl IntoIterator<Item = u16>) -> ServiceGroup {
+    ServiceGroup { name: "group".to_owned(), others: others.into_iter().map(service_key).collect() }
 }
 
 pub(crate) fn virtual_server(number: u16, real_servers: Vec<RealServer>) -> VirtualServer {
