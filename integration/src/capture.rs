@@ -22,12 +22,10 @@ const LISTEN: Duration = Duration::from_secs(20);
 /// Listens to the port `$0` through the filter `$1`. The port of a machine made of namespaces goes with the machine's
 /// power and comes back with it: then what was written so far is followed by a second capture.
 const LISTENER: &str = r#"
-listen() { tcpdump -i "$1" -Q in -w - -U --immediate-mode -n -s 2048 --time-stamp-precision=nano "$2"; }
-listen "$0" "$1"
-ip link show dev "$0" >/dev/null 2>&1 && exit 1
+tcpdump -y EN10MB -d "$1" >/dev/null || exit 1
 while :; do
   until [ -n "$(ip link show up dev "$0" 2>/dev/null)" ]; do sleep 0.05; done
-  listen "$0" "$1"
+  tcpdump -i "$0" -Q in -w - -U --immediate-mode -n -s 2048 --time-stamp-precision=nano "$1"
 done"#;
 
 /// Something that was seen on a LAN.

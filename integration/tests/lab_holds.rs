@@ -229,6 +229,7 @@ fn frames_get_lost_in_one_direction_only() -> Result<()> {
     let lan = lab.lan("lan")?;
     assert!(hears(&host, "192.0.2.1"));
 
+    assert!(lan.capture_only("no such filter").unwrap_err().to_string().contains("syntax error"));
     let capture = lan.capture_only("icmp")?;
     lan.lose(100, "one", "host")?;
     assert!(!hears(&host, "192.0.2.1"));
