@@ -165,7 +165,7 @@ fn assert_refused(world: &mut World, packet: &Packet, expected: Option<Refusal>,
 // REQ: VRRP2-7.1-01 VRRP2-7.1-02 VRRP2-7.1-03 VRRP2-7.1-05 VRRP2-7.1-06 VRRP2-7.1-08 VRRP2-7.1-09 VRRP2-5.2.3-02
 // REQ: VRRP2-5.3.2-01 VRRP2-5.3.6-02 VRRP2-5.3.8-01 VRRP2A-5.3.10-01 VRRP3-7.1-01 VRRP3-7.1-04 VRRP3-5.1.1.3-01
 // REQ: VRRP3-5.1.2.3-01 VRRP3-5.2.5-01 VRRP3-5.2.7-02 VRRP3-5.2.8-02 VRRP3-5.2.9-03 VRRP3-6.4-01 VRRP3-8.4.2-01
-// REQ: KA-BUG-02 KA-UNI-02
+// REQ: KA-BUG-02 KA-BUG-03 KA-UNI-02
 #[test]
 fn every_malformed_packet_in_every_state_moves_nothing_and_counts_once() {
     let mut seen = 0;

@@ -224,6 +224,9 @@ fn table() -> String {
     text
 }
 
+// REQ: VRRP2-6.4.2-03 VRRP2-6.4.3-03 VRRP3-6.4.2-03 VRRP3-6.4.3-05 VRRP2-6.4.2-05 VRRP2-6.4.2-06 VRRP2-6.4.2-07
+// REQ: VRRP2-6.4.3-05 VRRP2-6.4.3-06 VRRP2-6.4.3-07 VRRP3-6.4.2-05 VRRP3-6.4.2-06 VRRP3-6.4.2-07 VRRP3-6.4.3-07
+// REQ: VRRP3-6.4.3-08 VRRP3-6.4.3-09
 #[test]
 fn every_state_meets_every_event_as_the_table_says() {
     let table = table();
