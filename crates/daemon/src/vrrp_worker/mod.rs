@@ -1,0 +1,194 @@
+//! The loop of the `vrrp` worker: waits on its sockets, the monitor, the timer and the link, and hands what came to the
+//! node.
+//!
+//! In every round what arrived is handled before what is due, each in bounded portions, so that neither a flood of
+//! packets delays an advertisement nor a late timer deposes a living master.
+
+mod system;
+
+use crate::exit_status::ExitStatus;
+use crate::link::Command;
+use crate::worker::{WorkerContext, say_stopping};
+use core::future::poll_fn;
+use core::task::Poll;
+use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerOptions};
+use standfast_kernel::route::{Monitor, MonitorEvent};
+use standfast_kernel::timer::{Timer, boottime};
+use standfast_kernel::vrrp_socket::RECEIVE_BUFFER_BYTES;
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::{Instant, State};
+use standfast_node::{Input, VrrpNode};
+use standfast_vrrp::{Options, Router};
+use std::io;
+use system::Machine;
+use tracing::error;
+
+/// Packets taken from one socket, and changes from the monitor, before the timer is looked at again: a full portion
+/// takes well under a millisecond.
+const PORTION: usize = 64;
+
+/// Runs the worker until it is told to stop.
+pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
+    match serve(context).await {
+        Ok(()) => ExitStatus::Ok,
+        Err(problem) if problem.kind() == io::ErrorKind::PermissionDenied => {
+            error!("the vrrp worker needs CAP_NET_ADMIN and CAP_NET_RAW, run standfastd as root: {problem}");
+            ExitStatus::Permission
+        }
+        Err(problem) => {
+            error!("the vrrp worker cannot work: {problem}");
+            ExitStatus::Fatal
+        }
+    }
+}
+
+async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
+    let WorkerContext { slice, options, mut supervisor } = context;
+    let mut worker = Worker::start(slice)?;
+    let mut timer = Timer::new()?;
+    supervisor.ready();
+    let mut told = None;
+    loop {
+        let now_told = worker.states();
+        if told.as_ref() != Some(&now_told) {
+            supervisor.status(Status::Vrrp(worker.status()));
+            told = Some(now_told);
+        }
+        if worker.round()? {
+            // Something may be left: look at the link and the reactor, but do not wait.
+            tokio::task::yield_now().await;
+            continue;
+        }
+        timer.arm(worker.next_deadline())?;
+        tokio::select! {
+            Command::Stop(reason) = supervisor.command() => {
+                say_stopping(reason);
+                worker.stop(options);
+                supervisor.status(Status::Vrrp(worker.status()));
+                return Ok(());
+            }
+            expired = timer.expired() => expired?,
+            event = worker.monitor.next() => {
+                let event = event?;
+                worker.monitored(event)?;
+            }
+            () = readable(&worker.machine) => {}
+        }
+    }
+}
+
+/// Waits until a socket may have a packet.
+async fn readable(machine: &Machine) {
+    poll_fn(|context| if machine.poll_readable(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+/// Everything the loop owns.
+struct Worker {
+    node: VrrpNode,
+    machine: Machine,
+    monitor: Monitor,
+    buffer: Vec<u8>,
+}
+
+impl Worker {
+    /// Subscribes first and dumps then, so that no change falls between the two.
+    fn start(slice: VrrpSlice) -> io::Result<Self> {
+        let config = slice.vrrp;
+        let names = config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect();
+        let monitor = Monitor::open()?;
+        let mut machine = Machine::open(names)?;
+        let observed = machine.route().dump().map_err(io::Error::other)?;
+        let options = Options { startup_delay: slice.global.vrrp_startup_delay, ..Options::default() };
+        let mut node = VrrpNode::new(config.clone(), Router::with_options(config, options));
+        node.handle(boottime(), Input::Start(observed), &mut machine);
+        Ok(Self { node, machine, monitor, buffer: vec![0; RECEIVE_BUFFER_BYTES] })
+    }
+
+    /// One round. True if something may be left over.
+    fn round(&mut self) -> io::Result<bool> {
+        let more_packets = self.drain_sockets();
+        let more_changes = self.drain_monitor()?;
+        let now = boottime();
+        if self.node.next_deadline().is_some_and(|at| at <= now) {
+            self.node.handle(now, Input::Wake, &mut self.machine);
+        }
+        self.machine.retry(now);
+        Ok(more_packets || more_changes)
+    }
+
+    fn drain_sockets(&mut self) -> bool {
+        let mut more = false;
+        for key in self.machine.open_sockets() {
+            let mut taken = 0;
+            while taken < PORTION {
+                // The socket may be closed by what the last packet caused.
+                let Some(socket) = self.machine.socket(key) else { break };
+                match socket.recv(&mut self.buffer) {
+                    Ok(Some(packet)) => self.node.handle(boottime(), Input::Packet(packet), &mut self.machine),
+                    Ok(None) => break,
+                    // The interface's trouble is told by the monitor, a malformed header by nobody: it is gone.
+                    Err(_) => {}
+                }
+                taken += 1;
+            }
+            more |= taken == PORTION;
+        }
+        more
+    }
+
+    fn drain_monitor(&mut self) -> io::Result<bool> {
+        for _ in 0..PORTION {
+            match self.monitor.try_next()? {
+                Some(event) => self.monitored(event)?,
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    fn monitored(&mut self, event: MonitorEvent) -> io::Result<()> {
+        let input = match event {
+            MonitorEvent::Change(change) => Input::Changed(change),
+            MonitorEvent::Overrun => Input::Resync(self.machine.route().dump().map_err(io::Error::other)?),
+        };
+        self.node.handle(boottime(), input, &mut self.machine);
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.node.next_deadline(), self.machine.retry_at()].into_iter().flatten().min()
+    }
+
+    /// Resigns and takes the addresses away, unless they shall stay (`-V`).
+    fn stop(&mut self, options: WorkerOptions) {
+        if !options.dont_release_vrrp {
+            self.node.handle(boottime(), Input::Shutdown, &mut self.machine);
+        }
+    }
+
+    /// What must be told anew when it changes: not the counters, which always do.
+    fn states(&self) -> Vec<State> {
+        self.ids().map(|id| self.node.router().state(id)).collect()
+    }
+
+    fn status(&self) -> VrrpStatus {
+        let instances = self.ids().zip(&self.node.config().instances).filter_map(|(id, instance)| {
+            let status = self.node.router().status(id)?;
+            Some(InstanceStatus {
+                name: instance.name.clone(),
+                interface: instance.interface.clone(),
+                vrid: instance.vrid,
+                state: status.state,
+                since: status.since.unwrap_or(Instant::ZERO),
+                priority: status.priority,
+                master: status.master.map(|(address, _)| address).filter(|_| status.state != State::Master),
+                counters: self.node.router().counters(id).clone(),
+            })
+        });
+        VrrpStatus { at: boottime(), instances: instances.collect() }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = InstanceId> {
+        (0..).map(InstanceId).take(self.node.config().instances.len())
+    }
+}

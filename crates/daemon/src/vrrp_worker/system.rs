@@ -1,0 +1,161 @@
+//! The machine under a `vrrp` worker: [`System`] done with system calls.
+//!
+//! It decides nothing. What it cannot send now it offers again a moment later, within a limit.
+
+use crate::journal;
+use core::task::Context;
+use core::time::Duration;
+use standfast_kernel::netlink::Outcome;
+use standfast_kernel::packet_socket::{self, PacketSocket};
+use standfast_kernel::route::Route;
+use standfast_kernel::vrrp_socket::{Outgoing, VrrpSocket};
+use standfast_model::ipvs::Family;
+use standfast_model::{Instant, InterfaceIndex, InterfaceName};
+use standfast_net::Operation;
+use standfast_node::{Applied, Frame, Listen, Packet, Record, System};
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::io;
+
+/// Announcements that wait for room in a link's queue: two bursts of five for a thousand addresses. What does not
+/// fit is dropped, oldest last, for a later burst says the same.
+const FRAMES_WAITING: usize = 10_000;
+
+/// How long a full link queue is left alone. A gigabit link sends a thousand announcements in less.
+const FRAMES_PAUSE: Duration = Duration::from_millis(1);
+
+/// Sockets of the worker, and what they could not take yet.
+#[derive(Debug)]
+pub(super) struct Machine {
+    route: Route,
+    sockets: BTreeMap<(InterfaceIndex, Family), VrrpSocket>,
+    packet_socket: PacketSocket,
+    waiting: VecDeque<Frame>,
+    /// When the frames in waiting are offered again.
+    retry_at: Option<Instant>,
+    names: Names,
+}
+
+/// Names of instances, for the journal.
+type Names = Vec<(String, InterfaceName)>;
+
+impl Machine {
+    pub(super) fn open(names: Names) -> io::Result<Self> {
+        Ok(Self {
+            route: Route::open()?,
+            sockets: BTreeMap::new(),
+            packet_socket: PacketSocket::open()?,
+            waiting: VecDeque::new(),
+            retry_at: None,
+            names,
+        })
+    }
+
+    pub(super) fn route(&mut self) -> &mut Route {
+        &mut self.route
+    }
+
+    /// Which sockets are open now.
+    pub(super) fn open_sockets(&self) -> Vec<(InterfaceIndex, Family)> {
+        self.sockets.keys().copied().collect()
+    }
+
+    /// One of them, unless it was closed meanwhile.
+    pub(super) fn socket(&self, key: (InterfaceIndex, Family)) -> Option<&VrrpSocket> {
+        self.sockets.get(&key)
+    }
+
+    /// Whether any socket may have a packet; keeps the waker in each.
+    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> bool {
+        // Every socket is asked, for each must know whom to wake.
+        self.sockets.values().filter(|socket| socket.poll_readable(context).is_ready()).count() > 0
+    }
+
+    /// When [`Self::retry`] is due.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Offers waiting announcements again, if their time has come.
+    pub(super) fn retry(&mut self, now: Instant) {
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.send_waiting(now);
+        }
+    }
+
+    fn send_waiting(&mut self, now: Instant) {
+        let frames: Vec<packet_socket::Frame<'_>> = self
+            .waiting
+            .iter()
+            .map(|frame| packet_socket::Frame { interface: frame.interface, bytes: &frame.bytes })
+            .collect();
+        let burst = self.packet_socket.send(&frames);
+        for (_, error) in burst.refused.iter().take(1) {
+            journal::trouble("announcement", &format!("{} announcements not sent: {error}", burst.refused.len()));
+        }
+        self.waiting.drain(..burst.done);
+        if !self.waiting.is_empty() {
+            self.retry_at = Some(now + FRAMES_PAUSE);
+        }
+    }
+}
+
+impl System for Machine {
+    fn listen(&mut self, socket: &Listen) -> Result<(), String> {
+        let open = match self.sockets.entry((socket.interface, socket.family)) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                let opened = VrrpSocket::open(socket.interface, socket.family);
+                place.insert(opened.map_err(|error| error.to_string())?)
+            }
+        };
+        // A refusal leaves the socket without a filter: more wake-ups, the same packets.
+        if let Err(error) = open.set_vrids(&socket.vrids) {
+            journal::trouble("filter", &format!("no kernel filter on {}: {error}", socket.name));
+        }
+        Ok(())
+    }
+
+    fn unlisten(&mut self, interface: InterfaceIndex, family: Family) {
+        self.sockets.remove(&(interface, family));
+    }
+
+    fn send(&mut self, packets: &[Packet]) {
+        let mut rest = packets;
+        while let Some(first) = rest.first() {
+            let key = (first.interface, Family::from(first.destination));
+            let same = rest.iter().take_while(|p| (p.interface, Family::from(p.destination)) == key).count();
+            let (now, later) = rest.split_at(same);
+            rest = later;
+            let Some(socket) = self.sockets.get(&key) else { continue };
+            let outgoing: Vec<Outgoing<'_>> =
+                now.iter().map(|p| Outgoing { packet: &p.bytes, destination: p.destination, source: None }).collect();
+            for (_, error) in socket.send(&outgoing) {
+                journal::trouble("send", &format!("advertisement not sent: {error}"));
+            }
+        }
+    }
+
+    fn announce(&mut self, frames: &[Frame]) {
+        let room = FRAMES_WAITING.saturating_sub(self.waiting.len());
+        self.waiting.extend(frames.iter().take(room).cloned());
+        self.send_waiting(standfast_kernel::timer::boottime());
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>> {
+        self.route
+            .apply(operations)
+            .into_iter()
+            .map(|result| match result {
+                Ok(Outcome::Changed) => Ok(Applied::Changed),
+                Ok(Outcome::AlreadySo) => Ok(Applied::AlreadySo),
+                Err(refused) => Err(refused.to_string()),
+            })
+            .collect()
+    }
+
+    fn record(&mut self, record: Record) {
+        journal::record(&record, &self.names);
+    }
+}
