@@ -54,13 +54,10 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
             supervisor.status(Status::Vrrp(worker.status()));
             told = Some(now_told);
         }
-        if worker.round()? {
-            // Something may be left: look at the link and the reactor, but do not wait.
-            tokio::task::yield_now().await;
-            continue;
-        }
+        let more = worker.round()?;
         timer.arm(worker.next_deadline())?;
         tokio::select! {
+            biased;
             Command::Stop(reason) = supervisor.command() => {
                 say_stopping(reason);
                 worker.stop(options);
@@ -73,6 +70,8 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                 worker.monitored(event)?;
             }
             () = readable(&worker.machine) => {}
+            // Something may be left: everything above has been looked at, and nothing is waited for.
+            () = tokio::task::yield_now(), if more => {}
         }
     }
 }
