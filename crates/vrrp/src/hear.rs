@@ -188,11 +188,17 @@ impl Machine {
         }
     }
 
+    /// `skip_check_adv_addr`: a backup compares the addresses only when another master is heard; a master always.
+    fn compares_addresses(&self, source: IpAddr) -> bool {
+        let known = self.phase.backup().and_then(|backup| backup.master).is_some_and(|master| master.address == source);
+        !(self.config.options.skip_check_adv_addr && known)
+    }
+
     /// Compares what an accepted advertisement says with the configuration, where a difference is only worth a notice.
     pub(crate) fn compare(&mut self, now: Instant, heard: &Heard, view: &View<'_>, batch: &mut Batch) {
         let (instance, source) = (self.id, heard.source);
         // REQ: VRRP2-7.1-05 VRRP3-7.1-04
-        let difference = address_difference(&self.config, view);
+        let difference = if self.compares_addresses(source) { address_difference(&self.config, view) } else { None };
         if difference.is_some() {
             self.counters.address_list_differs += 1;
         }

@@ -13,6 +13,7 @@ mod hear;
 mod links;
 mod machine;
 mod notices;
+mod peering;
 mod phase;
 mod receive;
 mod router;

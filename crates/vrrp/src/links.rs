@@ -4,6 +4,7 @@
 //! Pure functions of the configuration and the facts; it never acts on what it finds.
 
 use crate::event::InterfaceFacts;
+use standfast_model::config::instance::Peering;
 use standfast_model::config::vrrp::{Instance, SyncGroup, TrackedInterface};
 use standfast_model::ipvs::Family;
 use standfast_model::{Cause, InterfaceName};
@@ -37,10 +38,10 @@ fn tracked<'a>(instance: &'a Instance, group: Option<&'a SyncGroup>) -> impl Ite
     instance.track_interfaces.iter().chain(group.into_iter().flat_map(|group| &group.track_interfaces))
 }
 
-/// A weight as it counts: members of a sync group are in FAULT or not, together, so theirs count as 0 (keepalived
-/// without `sync_group_tracking_weight`).
+/// A weight as it counts: members of a sync group are in FAULT or not, together, so theirs count as 0 unless
+/// `sync_group_tracking_weight` says otherwise.
 fn weight(entry: &TrackedInterface, group: Option<&SyncGroup>) -> i16 {
-    if group.is_some() { 0 } else { entry.weight }
+    if group.is_some_and(|group| !group.options.tracking_weight) { 0 } else { entry.weight }
 }
 
 /// The first reason why the instance cannot take part; none if it can.
@@ -53,8 +54,15 @@ pub(crate) fn fault(instance: &Instance, group: Option<&SyncGroup>, facts: &Fact
         return Some(Cause::LinkDown { interface: interface.clone() });
     }
     // REQ: VRRP3-5.1.2.1-01
-    if source(instance, facts).is_none() {
+    let lost = |source: IpAddr| instance.options.track_source && !own.sources.contains(&source);
+    if source(instance, facts).is_none_or(lost) {
         return Some(Cause::NoSourceAddress { interface: interface.clone() });
+    }
+    // `unicast_fault_no_peer`. No cause of its own has these words.
+    if let Peering::Unicast(unicast) = &instance.options.peering
+        && unicast.peers.is_empty()
+    {
+        return Some(Cause::KernelRefused { what: "no peer to send to".to_owned() });
     }
     let homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
     let tracked = tracked(instance, group).filter(|entry| weight(entry, group) == 0);
@@ -66,8 +74,10 @@ pub(crate) fn fault(instance: &Instance, group: Option<&SyncGroup>, facts: &Fact
         match (facts.get(interface), reverse) {
             (None, false) => return Some(Cause::InterfaceMissing { interface: interface.clone() }),
             (Some(facts), false) if !facts.up => return Some(Cause::LinkDown { interface: interface.clone() }),
-            // `reverse` with weight 0: the interface must not be up.
-            (Some(facts), true) if facts.up => return Some(Cause::LinkDown { interface: interface.clone() }),
+            // `reverse` with weight 0: the interface must not be up. No cause of its own has these words.
+            (Some(facts), true) if facts.up => {
+                return Some(Cause::KernelRefused { what: format!("link of {interface}, tracked in reverse, is up") });
+            }
             (Some(_), false | true) | (None, true) => {}
         }
     }

@@ -6,16 +6,18 @@ use crate::batch::Batch;
 use crate::links::{self, Facts};
 use crate::notices::Memory;
 use crate::output::Action;
+use crate::peering::Partners;
 use crate::phase::{Backup, Master, Peer, Phase, unless_zero};
-use crate::receive::{advertised, group, wanted_authentication};
+use crate::receive::{advertised, coverage_sent, wanted_authentication};
 use crate::timing;
 use core::time::Duration;
+use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::vrrp::{Authentication, Instance, InstanceId, SyncGroup};
 use standfast_model::{
     AdvertInterval, Cause, Instant, InterfaceIndex, Priority, State, Transition, Version, VrrpCounters,
 };
 use standfast_wire::ipv4::Envelope;
-use standfast_wire::vrrp::{self, Address, Advert, Coverage, Protocol};
+use standfast_wire::vrrp::{self, Address, Advert, Protocol};
 use std::net::IpAddr;
 
 /// The first wait after the kernel refused an operation; it doubles with each refusal.
@@ -39,6 +41,7 @@ const OWNER_YIELDED: Priority = match Priority::new(254) {
 pub(crate) struct Machine {
     pub(crate) id: InstanceId,
     pub(crate) config: Instance,
+    pub(crate) partners: Partners,
     pub(crate) phase: Phase,
     pub(crate) counters: VrrpCounters,
     pub(crate) memory: Memory,
@@ -68,9 +71,10 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(id: InstanceId, config: Instance) -> Self {
+    pub(crate) fn new(id: InstanceId, config: Instance, common: &VrrpCommon) -> Self {
         Self {
             id,
+            partners: Partners::of(&config, common),
             phase: Phase::Init { begin_at: None },
             counters: VrrpCounters::default(),
             memory: Memory::default(),
@@ -90,6 +94,11 @@ impl Machine {
             armed: None,
             config,
         }
+    }
+
+    /// `owner_ignore_adverts`: an owner hears nobody (RFC 3768 7.1).
+    pub(crate) const fn ignores_all(&self) -> bool {
+        self.config.options.owner_ignore_adverts && self.priority.is_owner()
     }
 
     /// Takes in what is known of the interfaces. The priority is left to [`Machine::reweigh`].
@@ -173,23 +182,27 @@ impl Machine {
         }
     }
 
+    /// Hands out one advertisement, to the group or to each peer. False if there is no address to send from.
     fn send(&mut self, priority: Option<Priority>, batch: &mut Batch) -> bool {
         let (Some(interface), Some(source)) = (self.interface, self.source) else { return false };
-        let destination = group(self.config.family);
-        let packet = match (source, destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                // REQ: VRRP2-7.2-03
-                self.identification = self.identification.checked_add(1).unwrap_or(1);
-                let envelope = Envelope { source, destination, identification: self.identification };
-                // REQ: VRRP3-5.2.8-03
-                self.advert(priority).emit_packet(&envelope, Coverage::PseudoHeader)
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => self.advert(priority).emit_message(source, destination),
-            // The source of an instance is looked up by its family, or refused by the configuration.
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
-        };
-        // REQ: VRRP2-5.2.2-01 VRRP2-7.2-01 VRRP3-5.1.1.2-01 VRRP3-5.1.2.2-01 VRRP3-7.2-01
-        batch.send(Action::Send { instance: self.id, interface, destination, packet });
+        for destination in self.partners.destinations() {
+            let packet = match (source, destination) {
+                (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                    // REQ: VRRP2-7.2-03
+                    self.identification = self.identification.checked_add(1).unwrap_or(1);
+                    let envelope = Envelope { source, destination, identification: self.identification };
+                    // REQ: VRRP3-5.2.8-03 VRRP3-5.2.8-04
+                    self.advert(priority).emit_packet(&envelope, coverage_sent(&self.config))
+                }
+                (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                    self.advert(priority).emit_message(source, destination)
+                }
+                // The source of an instance is looked up by its family, and its partners are of that family.
+                (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,
+            };
+            // REQ: VRRP2-5.2.2-01 VRRP2-7.2-01 VRRP3-5.1.1.2-01 VRRP3-5.1.2.2-01 VRRP3-7.2-01
+            batch.send(Action::Send { instance: self.id, interface, destination, packet });
+        }
         true
     }
 

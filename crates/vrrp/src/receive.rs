@@ -3,12 +3,13 @@
 //!
 //! It changes nothing: what a refused packet leaves behind is a counter and at times a line in the journal.
 
+use crate::peering::Partners;
 use core::fmt;
 use standfast_model::config::vrrp::{Authentication, Instance};
 use standfast_model::ipvs::Family;
 use standfast_model::{AdvertInterval, Priority, Refusal, State, Version};
 use standfast_wire::Received;
-use standfast_wire::vrrp::{AuthType, Coverage, Error, GROUP_V4, GROUP_V6, View};
+use standfast_wire::vrrp::{AuthType, Coverage, Error, View};
 use std::net::IpAddr;
 
 /// What an accepted advertisement says.
@@ -41,6 +42,12 @@ pub(crate) enum Flaw {
     Interval { received: AdvertInterval, expected: AdvertInterval },
     /// Not sent to the group.
     Destination { received: IpAddr, expected: IpAddr },
+    /// By multicast to an instance that has peers.
+    Multicast(IpAddr),
+    /// Not from a peer.
+    Stranger(IpAddr),
+    /// From a peer that is farther or nearer than it may be.
+    Distance { ttl: Option<u8>, min: u8, max: u8 },
     /// Our own packet, or somebody has our address.
     OwnAddress(IpAddr),
     /// Nobody has the VRID.
@@ -54,13 +61,13 @@ impl Flaw {
     pub(crate) const fn refusal(&self) -> Refusal {
         match self {
             Self::Octets(error) => error.refusal(),
-            Self::Ttl(_) => Refusal::Ttl,
+            Self::Ttl(_) | Self::Distance { .. } => Refusal::Ttl,
             Self::Version { .. } => Refusal::Version,
             Self::AuthTypeUnknown(_) => Refusal::AuthTypeUnknown,
             Self::AuthType { .. } => Refusal::AuthTypeMismatch,
             Self::Password => Refusal::AuthFailure,
             Self::Interval { .. } => Refusal::Interval,
-            Self::Destination { .. } => Refusal::Destination,
+            Self::Destination { .. } | Self::Multicast(_) | Self::Stranger(_) => Refusal::Destination,
             Self::OwnAddress(_) => Refusal::OwnAddress,
             Self::UnknownVrid(_) => Refusal::UnknownVrid,
             Self::NotListening(_) => Refusal::NotListening,
@@ -92,6 +99,10 @@ impl fmt::Display for Flaw {
                 write!(f, "advertisement interval {received}, expected {expected}")
             }
             Self::Destination { received, expected } => write!(f, "sent to {received}, expected {expected}"),
+            Self::Multicast(group) => write!(f, "sent to the group {group}, expected by unicast"),
+            Self::Stranger(address) => write!(f, "{address} is no peer"),
+            Self::Distance { ttl: Some(ttl), min, max } => write!(f, "TTL {ttl}, expected {min} to {max}"),
+            Self::Distance { ttl: None, min, max } => write!(f, "TTL not known, expected {min} to {max}"),
             Self::OwnAddress(address) => write!(f, "{address} is our own address"),
             Self::UnknownVrid(vrid) => write!(f, "no instance has VRID {vrid} here"),
             Self::NotListening(state) => write!(f, "the instance is in {state} state"),
@@ -99,17 +110,18 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// The multicast group of a family.
-pub(crate) const fn group(family: Family) -> IpAddr {
-    match family {
-        Family::Inet => IpAddr::V4(GROUP_V4),
-        Family::Inet6 => IpAddr::V6(GROUP_V6),
-    }
+/// The reading of the checksum that is sent. Only version 3 over IPv4 leaves a choice.
+pub(crate) const fn coverage_sent(instance: &Instance) -> Coverage {
+    // REQ: VRRP3-5.2.8-03 VRRP3-5.2.8-04
+    if instance.options.v3_checksum_as_v2 { Coverage::MessageOnly } else { Coverage::PseudoHeader }
 }
 
-/// How much of the checksum question is open: keepalived's default form is the only one accepted, so that garbage has
-/// one chance in 2^16 and not two.
-const COVERAGE: [Coverage; 1] = [Coverage::PseudoHeader];
+/// The readings that are accepted: keepalived's default form alone unless the configuration says otherwise, so that
+/// garbage has one chance in 2^16 and not two. With `v3_checksum_as_v2` both, for the peer may not have been told.
+const fn coverages_accepted(instance: &Instance) -> &'static [Coverage] {
+    // REQ: KA-BUG-03 VRRP3-5.2.8-05
+    if instance.options.v3_checksum_as_v2 { &Coverage::BOTH } else { &[Coverage::PseudoHeader] }
+}
 
 /// What a packet to a listening instance says, or its first flaw. `ours` are the addresses of the interface, which no
 /// other router can send from.
@@ -117,6 +129,7 @@ const COVERAGE: [Coverage; 1] = [Coverage::PseudoHeader];
 /// Also gives the view, for the comparison of addresses.
 pub(crate) fn check<'a>(
     instance: &Instance,
+    partners: &Partners,
     ours: &[IpAddr],
     packet: &Received<'a>,
 ) -> Result<(Heard, View<'a>), Flaw> {
@@ -125,8 +138,10 @@ pub(crate) fn check<'a>(
     let view = View::of(packet)?;
     view.check_len()?;
     // REQ: VRRP2-5.2.3-02 VRRP3-5.1.1.3-01 VRRP3-5.1.2.3-01
-    if packet.ttl != Some(255) {
-        return Err(Flaw::Ttl(packet.ttl));
+    match partners {
+        Partners::Group(_) if packet.ttl != Some(255) => return Err(Flaw::Ttl(packet.ttl)),
+        // Peers may be routers away.
+        Partners::Group(_) | Partners::Peers { .. } => {}
     }
     // REQ: VRRP3-8.4.2-01
     let version = view.version()?;
@@ -149,18 +164,37 @@ pub(crate) fn check<'a>(
     view.check_kind()?;
     // REQ: VRRP3-5.2.5-01
     view.check_count()?;
-    // REQ: KA-BUG-03
-    view.check_checksum(&COVERAGE)?;
-    // REQ: KA-UNI-02
-    let expected = group(instance.family);
-    if packet.destination != expected {
-        return Err(Flaw::Destination { received: packet.destination, expected });
-    }
+    view.check_checksum(coverages_accepted(instance))?;
+    check_kind_of_destination(partners, packet.destination)?;
     // REQ: VRRP2-7.1-09
     if ours.contains(&packet.source) || instance.source == Some(packet.source) {
         return Err(Flaw::OwnAddress(packet.source));
     }
+    check_peer(partners, packet)?;
     Ok((Heard { source: packet.source, priority: Priority::new(view.priority()), interval }, view))
+}
+
+fn check_kind_of_destination(partners: &Partners, destination: IpAddr) -> Result<(), Flaw> {
+    // REQ: KA-UNI-02
+    match partners {
+        Partners::Group(group) if destination == *group => Ok(()),
+        Partners::Group(group) => Err(Flaw::Destination { received: destination, expected: *group }),
+        Partners::Peers { .. } if destination.is_multicast() => Err(Flaw::Multicast(destination)),
+        Partners::Peers { .. } => Ok(()),
+    }
+}
+
+/// With `check_unicast_src`: that a peer sent it, and from as far away as it may be.
+fn check_peer(partners: &Partners, packet: &Received<'_>) -> Result<(), Flaw> {
+    // REQ: KA-UNI-01
+    match partners {
+        Partners::Group(_) | Partners::Peers { only_them: false, .. } => Ok(()),
+        Partners::Peers { peers, only_them: true } => {
+            let peer = peers.iter().find(|peer| peer.address == packet.source).ok_or(Flaw::Stranger(packet.source))?;
+            let near = packet.ttl.is_some_and(|ttl| (peer.min_ttl..=peer.max_ttl).contains(&ttl));
+            if near { Ok(()) } else { Err(Flaw::Distance { ttl: packet.ttl, min: peer.min_ttl, max: peer.max_ttl }) }
+        }
+    }
 }
 
 /// What authentication a version 2 instance asks for: none over IPv6, where there is no trailer (KA-V2V6-01).

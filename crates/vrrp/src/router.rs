@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Options {
     /// `vrrp_startup_delay`: so long after the start every instance stays in INIT and refuses what it receives.
     pub startup_delay: Duration,
-    /// `log_unknown_vrids`: a packet for a VRID that nobody has is worth a notice.
+    /// `log_unknown_vrids`, if the configuration does not say it already: a packet for a VRID that nobody has is worth a notice.
     pub log_unknown_vrids: bool,
 }
 
@@ -78,7 +78,8 @@ impl Router {
     ///
     /// [`Event::Interface`] tells it of the interfaces, before [`Event::Start`] and whenever they change.
     #[must_use]
-    pub fn with_options(config: VrrpConfig, options: Options) -> Self {
+    pub fn with_options(config: VrrpConfig, mut options: Options) -> Self {
+        options.log_unknown_vrids |= config.common.log_unknown_vrids;
         let (units, places) = units::split(config);
         let mut watchers: BTreeMap<InterfaceName, BTreeSet<InstanceId>> = BTreeMap::new();
         for unit in &units {
@@ -244,7 +245,10 @@ impl Router {
         let batch = &mut self.batch;
         let ours = self.facts.get(&machine.config.interface).map_or(&[][..], |facts| &facts.sources);
         let checked = match &machine.phase {
-            Phase::Backup(_) | Phase::Master(_) => receive::check(&machine.config, ours, packet),
+            Phase::Backup(_) | Phase::Master(_) if machine.ignores_all() => {
+                Err(Flaw::NotListening(machine.phase.state()))
+            }
+            Phase::Backup(_) | Phase::Master(_) => receive::check(&machine.config, &machine.partners, ours, packet),
             Phase::Init { .. } | Phase::Fault { .. } | Phase::Stop => Err(Flaw::NotListening(machine.phase.state())),
         };
         let (heard, view) = match checked {

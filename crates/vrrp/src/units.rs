@@ -25,9 +25,12 @@ pub(crate) struct Unit {
 
 /// Splits a configuration into its units; says for each instance where it went.
 pub(crate) fn split(config: VrrpConfig) -> (Vec<Unit>, Vec<(UnitId, usize)>) {
-    let count = config.instances.len();
-    let mut machines: Vec<Option<Machine>> =
-        (0..).map(InstanceId).zip(config.instances).map(|(id, instance)| Some(Machine::new(id, instance))).collect();
+    let (count, common) = (config.instances.len(), config.common);
+    let mut machines: Vec<Option<Machine>> = (0..)
+        .map(InstanceId)
+        .zip(config.instances)
+        .map(|(id, instance)| Some(Machine::new(id, instance, &common)))
+        .collect();
     let mut units = Vec::new();
     let mut take = |id: &InstanceId| machines.get_mut(usize::try_from(id.0).ok()?)?.take();
     for group in config.groups {

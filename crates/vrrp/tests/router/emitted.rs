@@ -1,18 +1,10 @@
 //! What is sent, octet for octet as keepalived sends it.
 
-use crate::lan::{FIRST, World, alone, ms, octets, v2, v3, v6, vip, with_password, with_priority};
+use crate::lan::{FIRST, World, alone, frame_of, ms, v2, v3, v6, vip, with_password, with_priority};
 use standfast_model::config::vrrp::Instance;
 use standfast_model::{AdvertInterval, Version, Vrid};
 use standfast_vrrp::{Action, Event};
 use std::time::Duration;
-
-const VECTORS: &str = include_str!("../../../wire/tests/vectors.txt");
-
-/// The frame of this name.
-fn frame(name: &str) -> Vec<u8> {
-    let mut lines = VECTORS.lines().filter_map(|line| line.split_once(' '));
-    octets(lines.find(|(found, _)| *found == name).unwrap().1.trim())
-}
 
 fn sent(world: &World) -> Vec<u8> {
     let last = world.nodes[0].log.iter().rev().find_map(|(_, action)| match action {
@@ -76,7 +68,7 @@ fn ipv4_advertisements_are_keepalived_s_octet_for_octet() {
         ("W-V3-4-25CS", first(addresses(&["192.0.2.100/32", "192.0.2.101/32"], numbered(7, centis(25, v3()))))),
         ("W-V3-4-MAX", first(numbered(255, centis(4095, v3())))),
     ] {
-        assert_eq!(packet, frame(name)[14..], "{name}");
+        assert_eq!(packet, frame_of(name)[14..], "{name}");
     }
 }
 
@@ -89,6 +81,6 @@ fn ipv6_advertisements_are_keepalived_s_octet_for_octet() {
         ("W-V3-6-PRIO0", resignation(v6())),
         ("W-V2-IN-V6", first(with_password(version_2, "ignored"))),
     ] {
-        assert_eq!(message, frame(name)[54..], "{name}");
+        assert_eq!(message, frame_of(name)[54..], "{name}");
     }
 }

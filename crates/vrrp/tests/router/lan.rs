@@ -45,6 +45,13 @@ pub(crate) fn split_ipv6(packet: &[u8]) -> (Ipv6Addr, Ipv6Addr, &[u8]) {
     (address(8), address(24), &packet[40..40 + length])
 }
 
+/// A frame that keepalived sent, by its name in the vectors of crate `wire`.
+pub(crate) fn frame_of(name: &str) -> Vec<u8> {
+    let vectors = include_str!("../../../wire/tests/vectors.txt");
+    let mut lines = vectors.lines().filter_map(|line| line.split_once(' '));
+    octets(lines.find(|(found, _)| *found == name).unwrap().1.trim())
+}
+
 /// An interface name.
 pub(crate) fn name(text: &str) -> InterfaceName {
     text.parse().unwrap()
@@ -348,7 +355,11 @@ impl World {
                 let from = self.nodes[place].host;
                 let lan = usize::try_from(interface.0).unwrap() - 2;
                 let packet = Packet::sent(link_local(from), *destination, packet);
-                for to in (0..self.nodes.len()).filter(|to| *to != place) {
+                let is_for = |host| {
+                    let own = [IpAddr::from(address(lan, host)), link_local(host).into()];
+                    destination.is_multicast() || own.contains(destination)
+                };
+                for to in (0..self.nodes.len()).filter(|to| *to != place && is_for(self.nodes[*to].host)) {
                     if !self.cuts.contains(&(lan, from, self.nodes[to].host)) {
                         self.sent += 1;
                         self.flying.insert((self.now + self.delay, self.sent), (to, lan, packet.clone()));

@@ -11,6 +11,8 @@ mod groups;
 #[cfg(test)]
 mod lan;
 #[cfg(test)]
+mod options;
+#[cfg(test)]
 mod pause;
 #[cfg(test)]
 mod properties;

@@ -131,8 +131,11 @@ fn config() -> impl Strategy<Value = VrrpConfig> {
         // Members that do not exist, or are in a group already, are nobody.
         Just(vec![group(&[2, 0, 7]), group(&[0, 9])]),
     ];
-    ((instance(0), instance(1), instance(2)), groups)
-        .prop_map(|((a, b, c), groups)| VrrpConfig { instances: vec![a, b, c], groups, ..VrrpConfig::default() })
+    ((instance(0), instance(1), instance(2)), groups).prop_map(|((a, b, c), groups)| VrrpConfig {
+        instances: vec![a, b, c],
+        groups,
+        ..VrrpConfig::default()
+    })
 }
 
 /// The router, the time, and what it was told of its interfaces.

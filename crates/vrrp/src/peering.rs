@@ -1,0 +1,46 @@
+//! Where advertisements go and from whom they are expected: a group, or each peer by unicast.
+//!
+//! It resolves what the configuration says and judges nothing; the checks are in [`crate::receive`].
+
+use standfast_model::config::instance::{Peer, Peering, VrrpCommon};
+use standfast_model::config::vrrp::Instance;
+use standfast_model::ipvs::Family;
+use standfast_wire::vrrp::{GROUP_V4, GROUP_V6};
+use std::net::IpAddr;
+
+/// The other end of an instance.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Partners {
+    /// Everybody who listens to this group.
+    Group(IpAddr),
+    /// These, by unicast.
+    Peers {
+        /// In the order of the file.
+        peers: Vec<Peer>,
+        /// Whether anybody else is refused (`check_unicast_src`).
+        only_them: bool,
+    },
+}
+
+impl Partners {
+    /// Whom the configuration names: the instance's own words, then those of `global_defs`, then the RFC's group.
+    pub(crate) fn of(instance: &Instance, common: &VrrpCommon) -> Self {
+        match &instance.options.peering {
+            Peering::Multicast { group: Some(group) } => Self::Group(*group),
+            Peering::Multicast { group: None } => Self::Group(match instance.family {
+                Family::Inet => common.multicast4.unwrap_or(GROUP_V4).into(),
+                Family::Inet6 => common.multicast6.unwrap_or(GROUP_V6).into(),
+            }),
+            Peering::Unicast(unicast) => Self::Peers { peers: unicast.peers.clone(), only_them: unicast.check_source },
+        }
+    }
+
+    /// Where one advertisement goes: a packet for each.
+    pub(crate) fn destinations(&self) -> Vec<IpAddr> {
+        match self {
+            Self::Group(group) => vec![*group],
+            // REQ: KA-UNI-01
+            Self::Peers { peers, .. } => peers.iter().map(|peer| peer.address).collect(),
+        }
+    }
+}
