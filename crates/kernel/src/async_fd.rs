@@ -156,4 +156,32 @@ mod tests {
             assert!(again.is_err(), "readable although drained");
         }
     }
+
+    #[tokio::test]
+    async fn one_future_that_waits_on_many_is_woken_by_each() {
+        let pairs: Vec<_> = (0..3)
+            .map(|_| {
+                let (ours, theirs) = UnixDatagram::pair().unwrap();
+                (AsyncFd::new(OwnedFd::from(ours)).unwrap(), theirs)
+            })
+            .collect();
+        let any = || {
+            core::future::poll_fn(|context| {
+                let ready = pairs.iter().filter(|(ours, _)| ours.poll_readable(context).is_ready()).count();
+                if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
+            })
+        };
+        assert!(tokio::time::timeout(Duration::from_millis(20), any()).await.is_err(), "ready without data");
+        for (ours, theirs) in &pairs {
+            // Sent only once the future waits: what wakes it is the reactor.
+            let late = async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                theirs.send(b"x").unwrap();
+            };
+            let (woken, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(5), any()), late);
+            woken.unwrap();
+            assert_eq!(ours.try_read(receive).unwrap(), Some(1));
+            assert_eq!(ours.try_read(receive).unwrap(), None);
+        }
+    }
 }

@@ -16,9 +16,10 @@ use std::io;
 
 use crate::timer::boottime;
 
-/// How long the kernel may take to answer. It answers within the send itself; only a request that is never answered
-/// (an interrupted thread stop, an acknowledgement lost for want of memory) takes this long.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long an answer may be outstanding. The kernel answers rtnetlink and generic netlink within the send itself, so
+/// the answer is there before the first look; only one that never comes (an acknowledgement lost for want of memory, a
+/// request the kernel leaves unanswered) takes this long, and a master whose advertisements are 100 ms apart survives it.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Octets read at once: the kernel fills at most 32 KiB per datagram of a dump.
 const RECEIVE_BYTES: usize = 64 * 1024;

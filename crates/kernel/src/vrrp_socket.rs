@@ -72,6 +72,7 @@ pub struct VrrpSocket {
     socket: AsyncFd<Socket>,
     interface: InterfaceIndex,
     family: Family,
+    group: Option<IpAddr>,
 }
 
 impl VrrpSocket {
@@ -126,7 +127,9 @@ impl VrrpSocket {
         }
         // After the traffic class, which sets a priority of its own.
         socket.set_priority(PRIORITY_CONTROL).or_else(|_| socket.set_priority(PRIORITY_UNPRIVILEGED))?;
-        Ok(Self { socket: AsyncFd::new(socket)?, interface, family })
+        let opened = Self { socket: AsyncFd::new(socket)?, interface, family, group };
+        opened.pass_all_vrids()?;
+        Ok(opened)
     }
 
     /// The interface it is bound to.
@@ -148,20 +151,16 @@ impl VrrpSocket {
     ///
     /// `ENOMEM` beyond `net.core.optmem_max`: then everything passes, as before.
     pub fn set_vrids(&self, vrids: &[u8]) -> io::Result<()> {
-        self.socket.get_ref().attach_filter(&filter(self.family, vrids))
+        self.socket.get_ref().attach_filter(&filter(self.family, self.group, Some(vrids)))
     }
 
-    /// Takes the filter away: every VRID passes (`log_unknown_vrids`).
+    /// Every VRID passes (`log_unknown_vrids`), as right after opening.
     ///
     /// # Errors
     ///
-    /// `EPERM` if the filter was locked, which nothing here does.
+    /// As [`Self::set_vrids`].
     pub fn pass_all_vrids(&self) -> io::Result<()> {
-        match self.socket.get_ref().detach_filter() {
-            // There was none.
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-            other => other,
-        }
+        self.socket.get_ref().attach_filter(&filter(self.family, self.group, None))
     }
 
     /// Waits until something may be there; then the caller drains with [`Self::recv`].
@@ -354,19 +353,52 @@ fn recv_with_info(socket: RawFd, buffer: &mut [u8]) -> io::Result<Inet6Packet> {
     Ok(packet)
 }
 
-/// A classic BPF program: load the VRID, compare it with each of the list, pass or drop.
+/// A classic BPF program: drop what goes to a group that is not ours, then pass the VRIDs of the list, or all.
 ///
 /// A raw IPv4 socket is filtered from the IP header on, an IPv6 one from the message on. A message too short to have a
 /// VRID is dropped, because a load beyond the end drops.
-fn filter(family: Family, vrids: &[u8]) -> Vec<SockFilter> {
-    let mut wanted = [false; 256];
-    for vrid in vrids {
-        if let Some(slot) = wanted.get_mut(usize::from(*vrid)) {
-            *slot = true;
+fn filter(family: Family, group: Option<IpAddr>, vrids: Option<&[u8]>) -> Vec<SockFilter> {
+    let mut program = match family {
+        // `IP_MULTICAST_ALL` has seen to the groups.
+        Family::Inet => Vec::new(),
+        Family::Inet6 => own_group_only(group),
+    };
+    if let Some(vrids) = vrids {
+        program.extend(vrids_only(family, vrids));
+    }
+    program.push(statement(libc::BPF_RET | libc::BPF_K, u32::MAX));
+    program
+}
+
+/// A raw IPv6 socket that is bound to no address hears every group that anything on this machine has joined on the
+/// interface, whatever `IPV6_MULTICAST_ALL` says.
+fn own_group_only(group: Option<IpAddr>) -> Vec<SockFilter> {
+    /// Loads at this offset count from the IP header.
+    const FROM_IP_HEADER: u32 = libc::SKF_NET_OFF.cast_unsigned();
+    const DESTINATION_OFFSET: u32 = 24;
+    const MULTICAST: u32 = 0xff;
+    let load = |size: u32, offset: u32| {
+        statement(libc::BPF_LD | size | libc::BPF_ABS, FROM_IP_HEADER.wrapping_add(DESTINATION_OFFSET + offset))
+    };
+    let mut compare_with_group = Vec::new();
+    if let Some(IpAddr::V6(group)) = group {
+        for (word, offset) in group.octets().chunks_exact(4).zip((0_u32..).step_by(4)) {
+            let word = word.iter().fold(0, |word, octet| word << 8 | u32::from(*octet));
+            // To the drop behind the last comparison, or past it if this is the last and equal.
+            let to_drop = u8::try_from((12 - offset) / 2).unwrap_or(0);
+            compare_with_group.push(load(libc::BPF_W, offset));
+            compare_with_group.push(compare(word, u8::from(offset == 12), to_drop));
         }
     }
-    let wanted: Vec<u8> = (1..=u8::MAX).filter(|vrid| wanted.get(usize::from(*vrid)) == Some(&true)).collect();
-    let statement = |code: u32, k: u32| SockFilter::new(u16::try_from(code).unwrap_or(0), 0, 0, k);
+    compare_with_group.push(statement(libc::BPF_RET | libc::BPF_K, 0));
+    let past_comparison = u8::try_from(compare_with_group.len()).unwrap_or(0);
+    let mut program = vec![load(libc::BPF_B, 0), compare(MULTICAST, 0, past_comparison)];
+    program.extend(compare_with_group);
+    program
+}
+
+/// Falls through to the statement behind it for a VRID of the list and drops all others.
+fn vrids_only(family: Family, vrids: &[u8]) -> Vec<SockFilter> {
     let mut program = match family {
         Family::Inet => vec![
             statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
@@ -374,13 +406,22 @@ fn filter(family: Family, vrids: &[u8]) -> Vec<SockFilter> {
         ],
         Family::Inet6 => vec![statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, VRID_OFFSET)],
     };
-    let compare = u16::try_from(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K).unwrap_or(0);
+    // Each once and none for the VRID 0, which is not one: at most 255, as many as a jump can skip.
+    let wanted: Vec<u8> = (1..=u8::MAX).filter(|vrid| vrids.contains(vrid)).collect();
     for (place, vrid) in wanted.iter().enumerate() {
-        // On a match skip the comparisons that are left and the `drop`: at most 255 statements, as many as fit.
-        let skip = u8::try_from(wanted.len() - place).unwrap_or(u8::MAX);
-        program.push(SockFilter::new(compare, skip, 0, u32::from(*vrid)));
+        // On a match over the comparisons that are left and the drop behind them.
+        let to_end = u8::try_from(wanted.len() - place).unwrap_or(u8::MAX);
+        program.push(compare(u32::from(*vrid), to_end, 0));
     }
     program.push(statement(libc::BPF_RET | libc::BPF_K, 0));
-    program.push(statement(libc::BPF_RET | libc::BPF_K, u32::MAX));
     program
+}
+
+fn statement(code: u32, k: u32) -> SockFilter {
+    SockFilter::new(u16::try_from(code).unwrap_or(0), 0, 0, k)
+}
+
+/// Skips so many statements if what was loaded is equal to `k`, and so many if it is not.
+fn compare(k: u32, if_equal: u8, if_not: u8) -> SockFilter {
+    SockFilter::new(u16::try_from(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K).unwrap_or(0), if_equal, if_not, k)
 }

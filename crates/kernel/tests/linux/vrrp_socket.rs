@@ -185,34 +185,64 @@ async fn a_socket_hears_its_own_interface_only() {
 #[tokio::test]
 async fn without_a_group_only_unicast_is_heard_also_if_another_socket_has_joined() {
     let cable = Cable::new();
-    let ours = socket(&cable.a, "a0", Family::Inet);
-    let _joined = socket(&cable.b, "b0", Family::Inet);
-    let theirs = {
-        let _here = cable.b.enter();
-        VrrpSocket::open_with_group(cable.b.index("b0"), Family::Inet, None).unwrap()
-    };
-    let multicast = hex(V2_255).split_off(ETHERNET);
-    let unicast = with_vrid(V2_UNI, ETHERNET, 7);
-    assert!(ours.send(&[inet(&multicast, GROUP_INET), inet(&unicast, [192, 0, 2, 2].into())]).is_empty());
-    assert_eq!(heard(&theirs).await, Some(7));
-    assert_eq!(heard(&theirs).await, None);
+    for family in [Family::Inet, Family::Inet6] {
+        let ours = socket(&cable.a, "a0", family);
+        let _joined = socket(&cable.b, "b0", family);
+        let theirs = {
+            let _here = cable.b.enter();
+            VrrpSocket::open_with_group(cable.b.index("b0"), family, None).unwrap()
+        };
+        let (multicast, unicast) = match family {
+            Family::Inet => (hex(V2_255).split_off(ETHERNET), with_vrid(V2_UNI, ETHERNET, 7)),
+            Family::Inet6 => (hex(V3_6).split_off(ETHERNET + IPV6), with_vrid(V3_6, ETHERNET + IPV6, 7)),
+        };
+        let outgoing = match family {
+            Family::Inet => [inet(&multicast, GROUP_INET), inet(&unicast, [192, 0, 2, 2].into())],
+            Family::Inet6 => [inet6(&multicast, GROUP_INET6, None), inet6(&unicast, "fe80::2".parse().unwrap(), None)],
+        };
+        assert!(ours.send(&outgoing).is_empty());
+        assert_eq!(heard(&theirs).await, Some(7), "{family:?}");
+        assert_eq!(heard(&theirs).await, None, "{family:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_group_of_the_administrators_own_is_heard_and_the_standard_one_then_is_not() {
     let cable = Cable::new();
-    let ours = socket(&cable.a, "a0", Family::Inet);
-    let group = Ipv4Addr::new(239, 1, 2, 3);
-    let theirs = {
-        let _here = cable.b.enter();
-        VrrpSocket::open_with_group(cable.b.index("b0"), Family::Inet, Some(IpAddr::V4(group))).unwrap()
-    };
-    let standard = hex(V2_255).split_off(ETHERNET);
-    let mut own = with_vrid(V2_255, ETHERNET, 9);
-    own[16..20].copy_from_slice(&group.octets());
-    assert!(ours.send(&[inet(&standard, GROUP_INET), inet(&own, group)]).is_empty());
-    assert_eq!(heard(&theirs).await, Some(9));
-    assert_eq!(heard(&theirs).await, None);
+    let (group, group6) = (Ipv4Addr::new(239, 1, 2, 3), Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 0x12));
+    for family in [Family::Inet, Family::Inet6] {
+        let ours = socket(&cable.a, "a0", family);
+        // Whoever else has joined the standard group on the same interface.
+        let _joined = socket(&cable.b, "b0", family);
+        let theirs = {
+            let _here = cable.b.enter();
+            let group = if family == Family::Inet { IpAddr::V4(group) } else { IpAddr::V6(group6) };
+            VrrpSocket::open_with_group(cable.b.index("b0"), family, Some(group)).unwrap()
+        };
+        let send_both = || {
+            let (standard, own) = match family {
+                Family::Inet => {
+                    let mut own = with_vrid(V2_255, ETHERNET, 9);
+                    own[16..20].copy_from_slice(&group.octets());
+                    (hex(V2_255).split_off(ETHERNET), own)
+                }
+                Family::Inet6 => (hex(V3_6).split_off(ETHERNET + IPV6), with_vrid(V3_6, ETHERNET + IPV6, 9)),
+            };
+            let outgoing = match family {
+                Family::Inet => [inet(&standard, GROUP_INET), inet(&own, group)],
+                Family::Inet6 => [inet6(&standard, GROUP_INET6, None), inet6(&own, group6, None)],
+            };
+            assert!(ours.send(&outgoing).is_empty());
+        };
+        send_both();
+        assert_eq!(heard(&theirs).await, Some(9), "{family:?}");
+        assert_eq!(heard(&theirs).await, None, "{family:?}");
+        // With a list of VRIDs it is still one group only.
+        theirs.set_vrids(&[9, 51]).unwrap();
+        send_both();
+        assert_eq!(heard(&theirs).await, Some(9), "{family:?}");
+        assert_eq!(heard(&theirs).await, None, "{family:?}");
+    }
 }
 
 #[tokio::test]
