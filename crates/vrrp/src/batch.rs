@@ -25,11 +25,8 @@ impl Batch {
         self.reconcile = true;
     }
 
-    /// Nothing for 0 rounds: that is how the configuration says that none is wanted.
     pub(crate) fn announce(&mut self, instance: InstanceId, rounds: u32) {
-        if rounds > 0 {
-            self.announces.push(Action::Announce { instance, rounds });
-        }
+        self.announces.push(Action::Announce { instance, rounds });
     }
 
     pub(crate) fn transition(&mut self, transition: Transition) {

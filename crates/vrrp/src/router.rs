@@ -50,6 +50,8 @@ enum Reach {
 #[derive(Debug)]
 pub struct Router {
     options: Options,
+    /// `vrrp_delay_after_boot`: no instance begins before.
+    not_before: Instant,
     units: Vec<Unit>,
     /// Where each instance is, by its id.
     places: Vec<(UnitId, usize)>,
@@ -80,6 +82,7 @@ impl Router {
     #[must_use]
     pub fn with_options(config: VrrpConfig, mut options: Options) -> Self {
         options.log_unknown_vrids |= config.common.log_unknown_vrids;
+        let not_before = Instant::ZERO + config.common.delay_after_boot;
         let (units, places) = units::split(config);
         let mut watchers: BTreeMap<InterfaceName, BTreeSet<InstanceId>> = BTreeMap::new();
         for unit in &units {
@@ -91,6 +94,7 @@ impl Router {
         }
         Self {
             options,
+            not_before,
             units,
             places,
             receivers: BTreeMap::new(),
@@ -134,11 +138,11 @@ impl Router {
         for id in self.ids() {
             self.look(now, id);
         }
-        if self.options.startup_delay.is_zero() {
+        let at = (now + self.options.startup_delay).max(self.not_before);
+        if at == now {
             self.begin(now);
             return;
         }
-        let at = now + self.options.startup_delay;
         for machine in self.units.iter_mut().flat_map(|unit| &mut unit.members) {
             if let Phase::Init { begin_at: begin_at @ None } = &mut machine.phase {
                 *begin_at = Some(at);

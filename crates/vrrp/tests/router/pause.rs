@@ -146,6 +146,20 @@ fn a_successor_without_its_link_is_in_fault() {
 }
 
 #[test]
+fn vrrp_delay_after_boot_counts_from_the_boot_and_not_from_the_start() {
+    let mut config = alone(with_priority(v2(), 255));
+    config.common.delay_after_boot = Duration::from_secs(30);
+    for (started, startup_delay, first) in [(20, 0, 30), (20, 15, 35), (40, 0, 40)] {
+        let options = Options { startup_delay: Duration::from_secs(startup_delay), ..Options::default() };
+        let mut world = World::new();
+        world.now = ms(started * 1_000);
+        world.add_router(1, Router::with_options(config.clone(), options));
+        world.run(Duration::from_secs(30));
+        assert_eq!(world.nodes[0].adverts(FIRST)[0].0, first * 1_000_000);
+    }
+}
+
+#[test]
 fn during_the_startup_delay_nothing_is_sent_or_heard() {
     let options = Options { startup_delay: Duration::from_secs(10), ..Options::default() };
     for (priority, first) in [(255, 10_000_000), (100, 13_609_375)] {
