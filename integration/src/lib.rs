@@ -13,6 +13,15 @@
 //!          \- through wires --> agent of each director      [a kernel of its own, or as a host]
 //! ```
 //!
+//! A test ends with [`Lab::finish`]. A lab that goes in another way is taken for a failure: what its machines and programs
+//! have written is printed. Three variables of the environment change what a run does:
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `LAB_KEEP=1` | at its end a lab stays until its program is interrupted; the commands that give a shell are printed |
+//! | `LAB_BACKEND=uml`, `namespaces` | what directors are made of, where the test leaves it open |
+//! | `LAB_AGENT=PATH` | where `lab-agent` lies, for a program that it was not built beside |
+//!
 //! One program, `lab-agent`, is the first process everywhere. It needs root, and Debian's packages that
 //! `scripts/lib/install` lists.
 

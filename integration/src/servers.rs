@@ -30,9 +30,10 @@ impl Machine {
     /// # Errors
     /// It does not start.
     pub fn serve_dns(&self, name: &str) -> Result<Process> {
-        self.put("/run/lab-dns/named.conf", DNS_SETTINGS)?;
-        self.put("/run/lab-dns/lab.zone", dns_zone(name))?;
-        let named = self.spawn(["named", "-g", "-n", "1", "-c", "/run/lab-dns/named.conf"])?;
+        self.put("/etc/bind/lab.conf", DNS_SETTINGS)?;
+        self.put("/etc/bind/lab.zone", dns_zone(name))?;
+        self.run("mkdir -p /run/named")?;
+        let named = self.spawn(["named", "-g", "-n", "1", "-c", "/etc/bind/lab.conf"])?;
         named.wait_for("running", START)?;
         Ok(named)
     }
@@ -64,18 +65,19 @@ http {{
     )
 }
 
+/// Every path in it is one that Debian's AppArmor profile grants, where one is in force.
 const DNS_SETTINGS: &str = r#"options {
-  directory "/run/lab-dns";
+  directory "/var/cache/bind";
   listen-on port 53 { any; };
   listen-on-v6 port 53 { any; };
   recursion no;
   dnssec-validation no;
   minimal-responses yes;
   pid-file none;
-  session-keyfile "/run/lab-dns/session.key";
+  session-keyfile "/run/named/session.key";
 };
 controls { };
-zone "lab" { type primary; file "lab.zone"; };
+zone "lab" { type primary; file "/etc/bind/lab.zone"; };
 "#;
 
 fn dns_zone(name: &str) -> String {

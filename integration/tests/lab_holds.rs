@@ -95,8 +95,11 @@ fn files_go_in_and_out_of_a_machine_and_never_touch_this_one() -> Result<()> {
     let large: Vec<u8> = (0..1_000_000u32).map(|number| number.to_le_bytes()[0]).collect();
     for name in ["one", "host"] {
         let machine = lab.machine(name)?;
+        let start = Moment::now();
         machine.put("/etc/lab-was-here/large", &large)?;
         assert!(machine.get("/etc/lab-was-here/large")? == large);
+        let taken = Moment::now().since(start);
+        assert!(taken < seconds(5), "a megabyte there and back took {taken:?}: its frames get lost");
         machine.put_with_mode("/usr/local/bin/lab-hello", "#!/bin/sh\necho hello\n", 0o755)?;
         assert_eq!(machine.run(["lab-hello"])?, "hello\n");
         assert!(machine.get("/no/such/file").unwrap_err().to_string().contains("/no/such/file"));
