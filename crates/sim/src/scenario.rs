@@ -87,7 +87,7 @@ impl Scenario {
             for priority in priorities {
                 instances.push(plan.instance(&mut rng, priority, track.clone()));
             }
-            routers.push(plan.router(&instances));
+            routers.extend(router_of(plan.lan, &instances));
             for (config, instance) in configs.iter_mut().zip(instances) {
                 config.instances.push(instance);
             }
@@ -95,23 +95,29 @@ impl Scenario {
         if grouped && routers.len() > 1 {
             routers.iter_mut().for_each(|router| router.grouped = true);
             let members: Vec<_> = (0..).map(InstanceId).take(routers.len()).collect();
-            let group = SyncGroup {
-                name: "G".to_owned(),
-                members,
-                track_interfaces: Vec::new(),
-                options: Default::default(),
-            };
+            let group =
+                SyncGroup { name: "G".to_owned(), members, track_interfaces: Vec::new(), options: Default::default() };
             configs.iter_mut().for_each(|config| config.groups.push(group.clone()));
         }
-        let delay_of = |instance: &Instance| match instance.preempt {
-            Preempt::After(delay) => delay,
-            Preempt::Never => Duration::ZERO,
-        };
-        let delays = configs.iter().flat_map(|config| &config.instances).map(delay_of);
+        let delays = configs.iter().flat_map(|config| &config.instances).map(preempt_delay);
         let preempt_delay_at_most = delays.max().unwrap_or_default();
         let machines =
             (0..).map(MachineId).zip(configs).map(|(id, config)| machine(&mut rng, id, lans, config)).collect();
         Self { seed, lans, machines, routers, preempt_delay_at_most }
+    }
+
+    /// One virtual router on one LAN, `eth0` everywhere; one machine for each instance.
+    #[must_use]
+    pub fn on_one_lan(seed: u64, instances: Vec<Instance>) -> Self {
+        let mut rng = Rng::new(seed);
+        let routers = router_of(LanId(0), &instances).into_iter().collect();
+        let preempt_delay_at_most = instances.iter().map(preempt_delay).max().unwrap_or_default();
+        let plan = |(id, instance)| {
+            let config = VrrpConfig { instances: vec![instance], groups: Vec::new(), ..VrrpConfig::default() };
+            machine(&mut rng, id, 1, config)
+        };
+        let machines = (0..).map(MachineId).zip(instances).map(plan).collect();
+        Self { seed, lans: 1, machines, routers, preempt_delay_at_most }
     }
 
     /// The instance of a virtual router on each machine.
@@ -149,6 +155,13 @@ impl Scenario {
     pub fn settles_within(&self) -> Duration {
         let down = self.routers.iter().map(|router| router.down_at_most).max().unwrap_or_default();
         down * 3 + self.preempt_delay_at_most + Duration::from_secs(1)
+    }
+}
+
+const fn preempt_delay(instance: &Instance) -> Duration {
+    match instance.preempt {
+        Preempt::After(delay) => delay,
+        Preempt::Never => Duration::ZERO,
     }
 }
 
@@ -269,24 +282,27 @@ impl Plan {
             options: Default::default(),
         }
     }
+}
 
-    fn router(&self, instances: &[Instance]) -> VirtualRouter {
-        let slowest = instances.iter().map(|instance| instance.advert_interval.as_duration()).max().unwrap_or_default();
-        // Skew is below one second in version 2 and below one interval in version 3.
-        let skew = match self.version {
-            Version::V2 => Duration::from_secs(1),
-            Version::V3 => slowest,
-        };
-        VirtualRouter {
-            lan: self.lan,
-            vrid: self.vrid,
-            version: self.version,
-            family: self.family,
-            addresses: self.addresses.iter().chain(&self.excluded).copied().collect(),
-            down_at_most: slowest * u32::from(self.down_timer_adverts) + skew,
-            grouped: false,
-        }
-    }
+/// What all know of a virtual router, from the instances of all machines.
+fn router_of(lan: LanId, instances: &[Instance]) -> Option<VirtualRouter> {
+    let first = instances.first()?;
+    let slowest = instances.iter().map(|instance| instance.advert_interval.as_duration()).max()?;
+    let adverts = instances.iter().map(|instance| instance.down_timer_adverts).max()?;
+    // Skew is below one second in version 2 and below one interval in version 3.
+    let skew = match first.version {
+        Version::V2 => Duration::from_secs(1),
+        Version::V3 => slowest,
+    };
+    Some(VirtualRouter {
+        lan,
+        vrid: first.vrid,
+        version: first.version,
+        family: first.family,
+        addresses: first.addresses.iter().chain(&first.excluded).map(|entry| entry.address).collect(),
+        down_at_most: slowest * u32::from(adverts) + skew,
+        grouped: false,
+    })
 }
 
 fn interval(rng: &mut Rng, version: Version) -> AdvertInterval {

@@ -212,6 +212,22 @@ impl<D: Director> World<D> {
         self.laws.check(end)
     }
 
+    /// Runs until `wanted` holds, and says when it did; none if it did not before `end`. It is looked at after each event.
+    ///
+    /// # Errors
+    /// The first law that was broken.
+    pub fn run_until_true(
+        &mut self,
+        end: Instant,
+        wanted: impl Fn(&Self) -> bool,
+    ) -> Result<Option<Instant>, Box<Report>> {
+        while !wanted(self) {
+            let Some(next) = self.queue.peek().map(|next| next.0.at).filter(|at| *at <= end) else { return Ok(None) };
+            self.run_until(next)?;
+        }
+        Ok(Some(self.now))
+    }
+
     /// What the run did so far.
     #[must_use]
     pub const fn tally(&self) -> Tally {

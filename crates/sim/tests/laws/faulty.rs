@@ -1,0 +1,202 @@
+//! The real node, each time with one defect.
+//!
+//! A defect lies between the node and the simulator: what it hears, when it is woken, what of its wishes is done.
+
+use core::time::Duration;
+use standfast_model::config::VrrpConfig;
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::ipvs::Family;
+use standfast_model::{Cause, Instant, InterfaceIndex, State, Transition};
+use standfast_net::Operation;
+use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, System, VrrpNode};
+use standfast_sim::Director;
+use standfast_sim::kernel::Kernel;
+use standfast_sim::lan::LanId;
+use standfast_vrrp::Router;
+use standfast_wire::{arp, ipv4, vrrp};
+
+/// What is wrong with a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Defect {
+    /// Never hears anything.
+    Deaf,
+    /// Hears everything but resignations.
+    HearsNoResignation,
+    /// Hears nothing for half a minute, ten minutes after its start.
+    Absent,
+    /// Never asks to be woken.
+    NeverWakes,
+    /// Is woken four seconds late.
+    WakesLate,
+    /// Wants to be woken at the beginning of time.
+    LivesInThePast,
+    /// Says that addresses were removed, and leaves them as they are.
+    KeepsAddresses,
+    /// Does not stop.
+    StaysOn,
+    /// Sends its adverts with a flipped bit.
+    Scribbles,
+    /// Advertises whether it is master or not.
+    Pretends,
+    /// Announces an address that is nobody's.
+    AnnouncesAnything,
+    /// Says that the first instance has failed.
+    BreaksTheGroup,
+    /// Says a transition twice.
+    RepeatsItself,
+}
+
+/// The real node with a defect.
+pub(crate) struct Faulty<const DEFECT: usize> {
+    node: VrrpNode,
+    config: VrrpConfig,
+    born: Option<Instant>,
+    inputs: u64,
+}
+
+pub(crate) const DEFECTS: [Defect; 13] = [
+    Defect::Deaf,
+    Defect::HearsNoResignation,
+    Defect::Absent,
+    Defect::NeverWakes,
+    Defect::WakesLate,
+    Defect::LivesInThePast,
+    Defect::KeepsAddresses,
+    Defect::StaysOn,
+    Defect::Scribbles,
+    Defect::Pretends,
+    Defect::AnnouncesAnything,
+    Defect::BreaksTheGroup,
+    Defect::RepeatsItself,
+];
+
+/// A kernel between the node and the real one, for defects in what is asked of it.
+struct Between<'a> {
+    kernel: &'a mut Kernel,
+    defect: Defect,
+}
+
+impl System for Between<'_> {
+    fn listen(&mut self, socket: &Listen) -> Result<(), String> {
+        self.kernel.listen(socket)
+    }
+
+    fn unlisten(&mut self, interface: InterfaceIndex, family: Family) {
+        self.kernel.unlisten(interface, family);
+    }
+
+    fn send(&mut self, packets: &[Packet]) {
+        let mut packets = packets.to_vec();
+        if self.defect == Defect::Scribbles {
+            packets.iter_mut().filter_map(|packet| packet.bytes.last_mut()).for_each(|octet| *octet ^= 1);
+        }
+        self.kernel.send(&packets);
+    }
+
+    fn announce(&mut self, frames: &[Frame]) {
+        let mut frames = frames.to_vec();
+        if self.defect == Defect::AnnouncesAnything {
+            for frame in &mut frames {
+                if let Ok(claim) = arp::Frame::parse(&frame.bytes) {
+                    frame.bytes = arp::Frame::gratuitous(claim.sender_mac, [10, 9, 9, 9].into()).emit().to_vec();
+                }
+            }
+        }
+        self.kernel.announce(&frames);
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>> {
+        if self.defect == Defect::KeepsAddresses {
+            let perform = |operation: &Operation| match operation {
+                Operation::Add { .. } => self.kernel.apply(core::slice::from_ref(operation)),
+                Operation::Remove { .. } => vec![Ok(Applied::Changed)],
+            };
+            return operations.iter().flat_map(perform).collect();
+        }
+        self.kernel.apply(operations)
+    }
+
+    fn record(&mut self, record: Record) {
+        if self.defect == Defect::RepeatsItself {
+            self.kernel.record(record.clone());
+        }
+        self.kernel.record(record);
+    }
+}
+
+impl<const DEFECT: usize> Faulty<DEFECT> {
+    const DEFECT: Defect = DEFECTS[DEFECT];
+
+    /// An advertisement of the first instance that nobody asked for.
+    fn pretend(&self, kernel: &mut Kernel) {
+        let Some(instance) = self.config.instances.first() else { return };
+        let lan = LanId(instance.interface.as_str().trim_start_matches("eth").parse().unwrap());
+        let Some(interface) = kernel.link(lan).map(|link| link.index) else { return };
+        let destination = vrrp::GROUP_V4;
+        let envelope = ipv4::Envelope { source: [10, 0, 0, 1].into(), destination, identification: 1 };
+        let packet = vrrp::Advert {
+            vrid: instance.vrid,
+            priority: Some(instance.priority),
+            protocol: vrrp::Protocol::V3 { interval: instance.advert_interval },
+            addresses: vec![[10, 1, 1, 1].into()],
+        }
+        .emit_packet(&envelope, vrrp::Coverage::PseudoHeader);
+        kernel.send(&[Packet { interface, destination: destination.into(), bytes: packet }]);
+    }
+
+    fn misbehave_after(&self, now: Instant, kernel: &mut Kernel) {
+        let Some(first) = self.config.instances.first() else { return };
+        if Self::DEFECT == Defect::Pretends && first.family == Family::Inet {
+            self.pretend(kernel);
+        }
+        let backup = self.node.router().state(InstanceId(0)) == State::Backup;
+        if Self::DEFECT == Defect::BreaksTheGroup && backup && self.config.instances.len() > 1 && self.inputs > 100 {
+            kernel.record(Record::Transition(Transition {
+                instance: first.name.clone(),
+                interface: first.interface.clone(),
+                from: State::Backup,
+                to: State::Fault,
+                cause: Cause::Recovered,
+                at: now,
+                priority: first.priority.get(),
+            }));
+        }
+    }
+}
+
+impl<const DEFECT: usize> Director for Faulty<DEFECT> {
+    fn new(config: &VrrpConfig) -> Self {
+        let node = VrrpNode::new(config.clone(), Router::new(config.clone()));
+        Self { node, config: config.clone(), born: None, inputs: 0 }
+    }
+
+    fn handle(&mut self, now: Instant, input: Input<'_>, kernel: &mut Kernel) {
+        self.inputs += 1;
+        let age = now.since(*self.born.get_or_insert(now));
+        let ignored = match &input {
+            Input::Packet(packet) => {
+                Self::DEFECT == Defect::Deaf
+                    || (Self::DEFECT == Defect::HearsNoResignation && packet.message.get(2) == Some(&0))
+                    || (Self::DEFECT == Defect::Absent && (600..630).contains(&age.as_secs()))
+            }
+            Input::Shutdown => Self::DEFECT == Defect::StaysOn,
+            Input::Start(_) | Input::Resync(_) | Input::Changed(_) | Input::Wake => false,
+        };
+        if !ignored {
+            self.node.handle(now, input, &mut Between { kernel, defect: Self::DEFECT });
+        }
+        self.misbehave_after(now, kernel);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let deadline = self.node.next_deadline().filter(|_| Self::DEFECT != Defect::NeverWakes)?;
+        if Self::DEFECT == Defect::LivesInThePast {
+            return Some(Instant::ZERO);
+        }
+        Some(if Self::DEFECT == Defect::WakesLate { deadline + Duration::from_secs(4) } else { deadline })
+    }
+
+    fn holds(&self, instance: InstanceId) -> bool {
+        self.node.router().holds(instance)
+    }
+}

@@ -1,0 +1,93 @@
+//! Each law can be broken: nodes with one defect each are stopped by the law that is there for it.
+
+#[cfg(test)]
+mod faulty;
+
+use core::time::Duration;
+use faulty::{DEFECTS, Defect, Faulty};
+use standfast_model::Instant;
+use standfast_sim::laws::Law;
+use standfast_sim::{Scenario, World};
+
+/// Stormy hours that are tried until the law expected is broken in one.
+const HOURS: u64 = 40;
+
+/// The laws that such nodes break before the one expected, or every one they break if they never break that.
+fn breaks<const DEFECT: usize>(defect: Defect, expected: Law) {
+    assert_eq!(DEFECTS.get(DEFECT), Some(&defect));
+    let mut others = Vec::new();
+    for seed in 1..=HOURS {
+        let mut world: World<Faulty<DEFECT>> = World::new(Scenario::draw(seed), true, false);
+        match world.run_until(Instant::ZERO + Duration::from_secs(3600)) {
+            Err(report) if report.broken.law == expected => return,
+            Err(report) => others.push(report.broken.law),
+            Ok(()) => {}
+        }
+    }
+    assert_eq!(others, [expected], "{defect:?} breaks other laws, or none");
+}
+
+#[test]
+fn nodes_that_hear_nothing_hold_the_same_addresses_together() {
+    breaks::<0>(Defect::Deaf, Law::OneHolder);
+}
+
+#[test]
+fn nodes_that_hear_no_resignation_take_over_too_late() {
+    breaks::<1>(Defect::HearsNoResignation, Law::SkewAfterResignation);
+}
+
+#[test]
+fn nodes_that_are_absent_for_a_while_flap_in_calm() {
+    breaks::<2>(Defect::Absent, Law::NoFlapping);
+}
+
+#[test]
+fn nodes_that_never_wake_never_take_over() {
+    breaks::<3>(Defect::NeverWakes, Law::NoVacuum);
+}
+
+#[test]
+fn masters_that_wake_late_are_silent_for_too_long() {
+    breaks::<4>(Defect::WakesLate, Law::Cadence);
+}
+
+#[test]
+fn a_deadline_in_the_past_is_seen() {
+    breaks::<5>(Defect::LivesInThePast, Law::TimePasses);
+}
+
+#[test]
+fn addresses_that_stay_behind_are_seen() {
+    breaks::<6>(Defect::KeepsAddresses, Law::AddressesFollowMaster);
+}
+
+#[test]
+fn a_daemon_that_does_not_stop_is_seen() {
+    breaks::<7>(Defect::StaysOn, Law::CleanStop);
+}
+
+#[test]
+fn an_invalid_advert_is_seen() {
+    breaks::<8>(Defect::Scribbles, Law::HonestAdverts);
+}
+
+#[test]
+fn an_advert_of_a_backup_is_seen() {
+    breaks::<9>(Defect::Pretends, Law::HonestAdverts);
+}
+
+#[test]
+fn an_announcement_of_what_is_not_there_is_seen() {
+    breaks::<10>(Defect::AnnouncesAnything, Law::HonestAnnouncements);
+}
+
+#[test]
+fn a_group_of_two_minds_is_seen() {
+    breaks::<11>(Defect::BreaksTheGroup, Law::GroupMovesTogether);
+}
+
+#[test]
+fn a_transition_from_a_state_it_was_not_in_is_seen() {
+    breaks::<12>(Defect::RepeatsItself, Law::StatesConnect);
+}
