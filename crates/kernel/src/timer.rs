@@ -108,7 +108,7 @@ mod tests {
             let late = boottime();
             assert!(late >= deadline, "{late:?} before {deadline:?}");
             // Generous, because this machine runs other tests beside this one.
-            assert!(late.since(deadline) < Duration::from_millis(500), "{late:?} long after {deadline:?}");
+            assert!(late.since(deadline) < Duration::from_secs(2), "{late:?} long after {deadline:?}");
         }
     }
 

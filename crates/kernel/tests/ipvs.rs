@@ -443,29 +443,43 @@ fn connections_and_traffic_are_counted() {
         Operation::AddDestination(web.key, destination("192.0.2.2", 80, Forwarding::Nat)),
     ]));
     let server = TcpListener::bind("192.0.2.2:80").unwrap();
-    let mut client = TcpStream::connect("192.0.2.1:80").unwrap();
-    let (mut accepted, _) = server.accept().unwrap();
-    accepted.write_all(b"hello").unwrap();
-    let mut greeting = [0; 5];
-    client.read_exact(&mut greeting).unwrap();
+    let mut connections = Vec::new();
+    for _ in 0..40 {
+        let mut client = TcpStream::connect("192.0.2.1:80").unwrap();
+        let (mut accepted, _) = server.accept().unwrap();
+        accepted.write_all(b"hello").unwrap();
+        let mut greeting = [0; 5];
+        client.read_exact(&mut greeting).unwrap();
+        connections.push((client, accepted));
+    }
     let at = destination_key("192.0.2.2", 80);
     let counted = |ipvs: &mut Ipvs| {
         let counters = ipvs.dump_with_counters().unwrap().1.remove(&web.key).unwrap();
         (counters.destinations[&at], counters.traffic)
     };
     let (now, _) = counted(&mut ipvs);
-    assert_eq!((now.active_connections, now.inactive_connections, now.persistent_connections), (1, 0, 0));
+    assert_eq!((now.active_connections, now.inactive_connections, now.persistent_connections), (40, 0, 0));
     // The kernel adds up every two seconds.
     for _ in 0..50 {
         run("sleep 0.1");
-        if counted(&mut ipvs).1.connections > 0 {
+        if counted(&mut ipvs).1.connections == 40 {
             break;
         }
     }
     let (server, whole) = counted(&mut ipvs);
-    assert_eq!((whole.connections, server.traffic.connections), (1, 1));
-    assert!(whole.packets_in >= 2 && whole.packets_in == server.traffic.packets_in, "{whole:?}");
-    assert!(whole.bytes_in >= 100 && whole.bytes_in == server.traffic.bytes_in, "{whole:?}");
+    assert_eq!(server.traffic, whole);
+    assert_eq!(whole.connections, 40);
+    // At least three packets each way: handshake, data, acknowledgement.
+    assert!(whole.packets_in >= 80 && whole.packets_out >= 80, "{whole:?}");
+    assert!(whole.bytes_in >= 80 * 40 && whole.bytes_out >= 80 * 40 + 40 * 5, "{whole:?}");
+    assert!(whole.bytes_in > whole.packets_in && whole.bytes_out > whole.packets_out, "{whole:?}");
+    // A rate is an average over some seconds: smaller than the count, and in the same order.
+    let rates = [whole.connections_per_second, whole.packets_in_per_second, whole.packets_out_per_second];
+    let counts = [whole.connections, whole.packets_in, whole.packets_out];
+    assert!(rates.iter().zip(&counts).all(|(rate, count)| (1..=*count).contains(rate)), "{whole:?}");
+    assert!(whole.packets_in_per_second > whole.connections_per_second, "{whole:?}");
+    assert!((100..whole.bytes_in).contains(&whole.bytes_in_per_second), "{whole:?}");
+    assert!((100..whole.bytes_out).contains(&whole.bytes_out_per_second), "{whole:?}");
 }
 
 #[test]
