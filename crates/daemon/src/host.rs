@@ -20,10 +20,12 @@ pub struct System;
 const LOOPBACK: u32 = 0x8;
 
 fn said(error: &io::Error) -> HostError {
-    match error.kind() {
-        io::ErrorKind::NotFound => HostError::NotFound,
-        io::ErrorKind::PermissionDenied => HostError::Denied,
-        _ => HostError::Other(error.to_string()),
+    if error.kind() == io::ErrorKind::NotFound {
+        HostError::NotFound
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        HostError::Denied
+    } else {
+        HostError::Other(error.to_string())
     }
 }
 
@@ -35,7 +37,7 @@ fn is_loopback(name: &str) -> bool {
 
 /// Opened without waiting, and asked again what it is: between the two questions a file may become a pipe.
 fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }

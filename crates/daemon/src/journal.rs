@@ -72,16 +72,16 @@ pub fn record(record: &Record, names: &[(String, InterfaceName)]) {
 
 /// An instance changed its state: `(VI_1) Entering MASTER STATE: no advertisement for 3.414 s`.
 pub fn transition(transition: &Transition) {
-    let Transition { instance, interface, from, to, cause, at: _, priority } = transition;
+    let Transition { instance, interface, from, to, cause, at: _, priority: vrrp_priority } = transition;
     // keepalived's words for the first state after start.
     let init = if *from == State::Init { " (init)" } else { "" };
     match to {
         State::Fault => warn!(
-            instance, %interface, %from, %to, %cause, priority,
+            instance, %interface, %from, %to, %cause, vrrp_priority,
             "({instance}) Entering {to} STATE{init}: {cause}"
         ),
         State::Init | State::Backup | State::Master | State::Stop => info!(
-            instance, %interface, %from, %to, %cause, priority,
+            instance, %interface, %from, %to, %cause, vrrp_priority,
             "({instance}) Entering {to} STATE{init}: {cause}"
         ),
     }

@@ -68,7 +68,7 @@ fn a_transition_is_keepalived_s_phrase_with_its_cause_and_fields() {
             "from=BACKUP",
             "to=MASTER",
             "cause=no advertisement for 3.414 s",
-            "priority=150",
+            "vrrp_priority=150",
         ]]
     );
 }

@@ -37,13 +37,23 @@ impl Sink for Journald {
 
 fn datagram(line: &Line<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
-    field(&mut bytes, "PRIORITY", &line.severity.number().to_string());
-    field(&mut bytes, "SYSLOG_FACILITY", &line.facility.to_string());
-    field(&mut bytes, "SYSLOG_IDENTIFIER", line.identifier);
-    field(&mut bytes, "SYSLOG_PID", &line.pid.to_string());
-    field(&mut bytes, "MESSAGE", &line.message);
+    let own = [
+        ("PRIORITY", line.severity.number().to_string()),
+        ("SYSLOG_FACILITY", line.facility.to_string()),
+        ("SYSLOG_IDENTIFIER", line.identifier.to_owned()),
+        ("SYSLOG_PID", line.pid.to_string()),
+        ("MESSAGE", line.message.clone()),
+    ];
+    for (name, value) in &own {
+        field(&mut bytes, name, value);
+    }
     for (name, value) in &line.fields {
-        field(&mut bytes, &journal_name(name), value);
+        let mut name = journal_name(name);
+        // A line has one severity: a field of ours by that name would be taken for another.
+        if own.iter().any(|(taken, _)| *taken == name) {
+            name.insert_str(0, "FIELD_");
+        }
+        field(&mut bytes, &name, value);
     }
     bytes
 }
@@ -78,10 +88,14 @@ mod tests {
             facility: 3,
             severity: Severity::Informational,
             message: "(VI_E) Entering MASTER STATE".to_owned(),
-            fields: vec![("instance", "VI_E".to_owned()), ("multi.line", "a\nb".to_owned())],
+            fields: vec![
+                ("instance", "VI_E".to_owned()),
+                ("multi.line", "a\nb".to_owned()),
+                ("priority", "150".to_owned()),
+            ],
         };
         let expected = b"PRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=Keepalived_vrrp\nSYSLOG_PID=4711\n\
-            MESSAGE=(VI_E) Entering MASTER STATE\nINSTANCE=VI_E\nMULTI_LINE\n\x03\0\0\0\0\0\0\0a\nb\n";
+            MESSAGE=(VI_E) Entering MASTER STATE\nINSTANCE=VI_E\nMULTI_LINE\n\x03\0\0\0\0\0\0\0a\nb\nFIELD_PRIORITY=150\n";
         assert_eq!(datagram(&line), expected, "{}", String::from_utf8_lossy(&datagram(&line)));
     }
 }

@@ -1,0 +1,195 @@
+//! What arrives in the journal, in syslog and on the console; and that none of them can hold the daemon up.
+
+use crate::machine::{Journal, Machine, PAIR, pid_in, wait_for};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+#[test]
+fn a_transition_arrives_in_the_journal_with_its_fields() {
+    let machine = Machine::with_pair();
+    let mut journal = Journal::listen();
+    assert_eq!(machine.status(&[]), 0);
+    let entry = journal.wait_for("(VI_E) Entering MASTER STATE");
+    let worker = pid_in("/run/vrrp.pid").unwrap();
+    for (field, value) in [
+        ("SYSLOG_IDENTIFIER", "Keepalived_vrrp"),
+        ("SYSLOG_FACILITY", "3"),
+        ("SYSLOG_PID", &worker.to_string()),
+        ("PRIORITY", "6"),
+        ("INSTANCE", "VI_E"),
+        ("INTERFACE", "east"),
+        ("FROM", "BACKUP"),
+        ("TO", "MASTER"),
+    ] {
+        assert_eq!(entry.get(field).map(String::as_str), Some(value), "{field} of {entry:?}");
+    }
+    assert_eq!(entry["MESSAGE"], format!("(VI_E) Entering MASTER STATE: {}", entry["CAUSE"]));
+    assert!(entry["CAUSE"].starts_with("no advertisement for "), "{entry:?}");
+    let daemon = pid_in("/run/keepalived.pid").unwrap();
+    let begin = journal.wait_for("Startup complete");
+    assert_eq!(begin["SYSLOG_IDENTIFIER"], "Keepalived");
+    assert_eq!(begin["SYSLOG_PID"], daemon.to_string(), "the number of the process that left the terminal");
+    crate::machine::kill(daemon, rustix::process::Signal::TERM);
+    wait_for("the end", || !crate::machine::runs(daemon));
+    journal.read();
+    let secret = journal.entries.iter().any(|entry| entry.values().any(|value| value.contains("s3cr3tpw")));
+    assert!(!secret, "the password is in the journal");
+}
+
+#[test]
+fn the_journal_of_systemd_itself_finds_a_transition_by_its_fields() {
+    let machine = Machine::with_pair();
+    let mut journald = RealJournald::start();
+    assert_eq!(machine.status(&[]), 0);
+    let daemon = pid_in("/run/keepalived.pid").unwrap();
+    let mut found = String::new();
+    wait_for("the transition in journalctl", || {
+        let query =
+            ["-D", "/run/log/journal", "-q", "-o", "cat", "-t", "Keepalived_vrrp", "INSTANCE=VI_E", "TO=MASTER"];
+        let output = Command::new("journalctl").args(query).output().unwrap();
+        found = String::from_utf8(output.stdout).unwrap();
+        !found.is_empty()
+    });
+    crate::machine::kill(daemon, rustix::process::Signal::TERM);
+    wait_for("the end", || !crate::machine::runs(daemon));
+    journald.stop();
+    let lines: Vec<&str> = found.lines().collect();
+    assert_eq!(lines.len(), 1, "{found}");
+    assert!(lines[0].starts_with("(VI_E) Entering MASTER STATE: no advertisement for "), "{found}");
+}
+
+/// systemd's own, alone in the machine's `/run`.
+struct RealJournald(Child);
+
+impl RealJournald {
+    fn start() -> Self {
+        // It keeps to itself: neither the disk nor the kernel's own messages are its business here.
+        std::fs::create_dir_all("/run/systemd/journald.conf.d").unwrap();
+        let alone = "[Journal]\nStorage=volatile\nAudit=no\nReadKMsg=no\nForwardToWall=no\n";
+        std::fs::write("/run/systemd/journald.conf.d/alone.conf", alone).unwrap();
+        let child = Command::new("/lib/systemd/systemd-journald").stdin(Stdio::null()).spawn().unwrap();
+        wait_for("journald", || Path::new("/run/systemd/journal/socket").exists());
+        Self(child)
+    }
+
+    fn stop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for RealJournald {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[test]
+fn a_dumped_configuration_shows_what_was_understood_and_no_password() {
+    let machine = Machine::with_pair();
+    let mut daemon = machine.start(&["-d"]);
+    let said = machine.read("stderr");
+    assert!(said.contains("192.0.2.100/24"), "{said}");
+    assert!(!said.contains("s3cr3tpw"), "the password is on the log");
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn the_facility_and_the_detail_are_those_of_the_command_line() {
+    let machine = Machine::with_pair();
+    let mut journal = Journal::listen();
+    assert_eq!(machine.status(&["-S", "local3", "-x"]), 0);
+    let entry = journal.wait_for("option --snmp is not built yet and does nothing");
+    assert_eq!((entry["SYSLOG_FACILITY"].as_str(), entry["PRIORITY"].as_str()), ("19", "4"));
+    let worker = journal.wait_for("Starting vrrp worker");
+    assert_eq!(worker["SYSLOG_FACILITY"], "19");
+    let daemon = pid_in("/run/keepalived.pid").unwrap();
+    crate::machine::kill(daemon, rustix::process::Signal::TERM);
+    wait_for("the end", || !crate::machine::runs(daemon));
+}
+
+#[test]
+fn without_journald_the_lines_go_to_syslog() {
+    let machine = Machine::with_pair();
+    let syslog = UnixDatagram::bind("/dev/log").unwrap();
+    syslog.set_nonblocking(true).unwrap();
+    assert_eq!(machine.status(&[]), 0);
+    let mut lines = Vec::new();
+    let mut buffer = [0; 65536];
+    wait_for("a transition in syslog", || {
+        while let Ok(length) = syslog.recv(&mut buffer) {
+            lines.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        }
+        lines.iter().any(|line| line.contains("Entering MASTER STATE"))
+    });
+    let (daemon, worker) = (pid_in("/run/keepalived.pid").unwrap(), pid_in("/run/vrrp.pid").unwrap());
+    crate::machine::kill(daemon, rustix::process::Signal::TERM);
+    wait_for("the end", || !crate::machine::runs(daemon));
+    assert!(lines.contains(&format!("<30>Keepalived[{daemon}]: Startup complete")), "{lines:?}");
+    assert!(lines.contains(&format!("<30>Keepalived_vrrp[{worker}]: Starting vrrp worker, pid {worker}")), "{lines:?}");
+    assert_eq!(machine.read("stderr"), "");
+}
+
+#[test]
+fn with_l_the_console_has_every_process_s_lines_in_one_piece() {
+    let machine = Machine::with_pair();
+    let mut journal = Journal::listen();
+    let mut daemon = machine.start(&["-l"]);
+    journal.wait_for("Startup complete");
+    assert_eq!(daemon.stop(), 0);
+    let said = machine.read("stderr");
+    assert!(said.contains("Keepalived_vrrp[") && said.contains("Keepalived["), "{said}");
+    for line in said.lines() {
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
+        assert!(words[0].starts_with("20") && words[0].ends_with('Z') && words[1].ends_with("]:"), "{line}");
+    }
+}
+
+#[test]
+fn with_g_nothing_is_logged_anywhere() {
+    let machine = Machine::with_pair();
+    let mut journal = Journal::listen();
+    assert_eq!(machine.status(&["-G"]), 0);
+    let daemon = pid_in("/run/keepalived.pid").unwrap();
+    crate::machine::kill(daemon, rustix::process::Signal::TERM);
+    wait_for("the end", || !crate::machine::runs(daemon));
+    journal.read();
+    assert!(journal.entries.is_empty(), "{:?}", journal.entries);
+    assert_eq!(machine.read("stderr"), "");
+}
+
+#[test]
+fn a_journal_that_nobody_reads_holds_nothing_up_and_the_loss_is_told() {
+    let machine = Machine::with_pair();
+    // Thousands of lines at the start: more than any queue of a datagram socket takes.
+    let mut text = String::new();
+    for vrid in 1..=200 {
+        text.push_str(
+            &PAIR
+                .replace("VI_E", &format!("VI_{vrid}"))
+                .replace(" 51", &format!(" {vrid}"))
+                .replace("192.0.2.100", &format!("192.0.3.{vrid}")),
+        );
+    }
+    machine.write("keepalived.conf", &text);
+    let mut journal = Journal::listen();
+    assert_eq!(machine.status(&["-d"]), 0);
+    let worker = pid_in("/run/vrrp.pid").unwrap();
+    wait_for("a master", || {
+        let output = Command::new("ip").args(["address", "show", "dev", "east"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().contains("192.0.3.200/24")
+    });
+    assert!(crate::machine::runs(worker));
+    journal.read();
+    let read = journal.entries.len();
+    let daemon = pid_in("/run/keepalived.pid").unwrap();
+    crate::machine::kill(daemon, rustix::process::Signal::TERM);
+    let told = journal.wait_for("log lines before this one were lost");
+    assert!(told["LOST"].parse::<u64>().unwrap() > 0);
+    wait_for("the end", || {
+        journal.read();
+        !crate::machine::runs(daemon)
+    });
+    assert!(read < 5000, "{read} lines fitted: nothing was proven");
+}

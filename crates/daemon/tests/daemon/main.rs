@@ -1,0 +1,15 @@
+//! The built daemon on this machine's kernel, in namespaces made for each test, with everything it writes to (`/run`,
+//! `/dev`, the journal) replaced. Needs root.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of tests fail a test by panicking"
+)]
+
+mod lifecycle;
+mod logging;
+mod machine;
+mod refusals;
+mod supervision;
