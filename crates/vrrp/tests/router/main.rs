@@ -1,6 +1,8 @@
 //! The router from outside: events in, actions out, on LANs in virtual time.
 
 #[cfg(test)]
+mod counters;
+#[cfg(test)]
 mod election;
 #[cfg(test)]
 mod emitted;
