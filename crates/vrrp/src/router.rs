@@ -18,8 +18,9 @@ use core::time::Duration;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Instant, InterfaceIndex, InterfaceName, Refusal, VrrpCounters};
+use standfast_model::{Instant, InterfaceIndex, InterfaceName, VrrpCounters};
 use standfast_wire::Received;
+use standfast_wire::vrrp::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Settings of the whole process.
@@ -283,14 +284,15 @@ impl Router {
         // One entry per interface of the configuration, so that it cannot grow with what arrives.
         let Some(name) = self.names.get(&packet.interface) else { return };
         let unclaimed = self.unclaimed.entry(name.clone()).or_default();
-        let (reason, detail) = match vrid {
-            // REQ: VRRP2-7.1-08
-            Some(vrid) => (Refusal::UnknownVrid, Flaw::UnknownVrid(vrid).to_string()),
-            None => (Refusal::Length, format!("{} octets are no VRRP message", packet.message.len())),
+        let flaw = match vrid {
+            Some(vrid) => Flaw::UnknownVrid(vrid),
+            None => Flaw::Octets(Error::Short { have: packet.message.len() }),
         };
+        let (source, reason) = (packet.source, flaw.refusal());
         unclaimed.counters.refuse(reason);
-        if self.options.log_unknown_vrids && unclaimed.memory.refused(now, packet.source, reason) {
-            self.batch.notice(Notice::Refused { instance: None, source: packet.source, reason, detail });
+        // REQ: VRRP2-7.1-08
+        if self.options.log_unknown_vrids && unclaimed.memory.refused(now, source, reason) {
+            self.batch.notice(Notice::Refused { instance: None, source, reason, detail: flaw.to_string() });
         }
     }
 

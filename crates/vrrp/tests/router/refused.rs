@@ -5,7 +5,7 @@ use crate::lan::{
     with_priority,
 };
 use standfast_model::config::vrrp::Instance;
-use standfast_model::{InterfaceName, Refusal, State, VrrpCounters};
+use standfast_model::{AdvertInterval, InterfaceIndex, InterfaceName, Refusal, State, Vrid, VrrpCounters};
 use standfast_vrrp::{Action, Event, Notice, Options, Router};
 use standfast_wire::ipv4;
 use standfast_wire::vrrp::{Coverage, View};
@@ -336,7 +336,7 @@ fn a_hop_limit_that_nobody_knows_is_not_255() {
     for instance in [v2(), v6()] {
         let mut world = World::of([alone(instance.clone())]);
         let packet = advert_of(&instance, 2, 200);
-        let index = standfast_model::InterfaceIndex(2);
+        let index = InterfaceIndex(2);
         world.event(0, Event::Packet(standfast_wire::Received { ttl: None, ..packet.received(index) }));
         assert_eq!(world.nodes[0].router.counters(FIRST).refused(Refusal::Ttl), 1);
     }
@@ -435,10 +435,7 @@ fn a_refusal_says_what_was_received_and_what_was_expected() {
     assert_eq!(said(&advert_of(&v2(), 2, 200)), "authentication type 0, expected 1");
     assert_eq!(said(&advert_of(&with_password(v2(), "secret"), 2, 200)), "password is not ours");
     assert_eq!(said(&advert_of(&v3(), 2, 200)), "version 3, expected 2");
-    let slow = Instance {
-        advert_interval: standfast_model::AdvertInterval::from_seconds(2).unwrap(),
-        ..with_password(v2(), "s3cr3t")
-    };
+    let slow = Instance { advert_interval: AdvertInterval::from_seconds(2).unwrap(), ..with_password(v2(), "s3cr3t") };
     assert_eq!(said(&advert_of(&slow, 2, 200)), "advertisement interval 2 s, expected 1 s");
 }
 
@@ -449,7 +446,7 @@ fn unknown_vrids_are_said_only_where_that_is_asked_for() {
         let mut world = World::new();
         let options = Options { log_unknown_vrids, ..Options::default() };
         world.add_router(1, Router::with_options(alone(v2()), options));
-        let stranger = Instance { vrid: standfast_model::Vrid::new(52).unwrap(), ..v2() };
+        let stranger = Instance { vrid: Vrid::new(52).unwrap(), ..v2() };
         for _ in 0..3 {
             world.hear(0, &advert_of(&stranger, 2, 200));
         }
@@ -459,12 +456,26 @@ fn unknown_vrids_are_said_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_packet_too_short_to_name_an_instance_is_counted_for_its_interface() {
+    let mut world = World::of([alone(v2())]);
+    let index = InterfaceIndex(2);
+    for octets in [&[][..], &[0x21], &[0x21, 51], &[0x21, 52]] {
+        let packet = Packet { message: octets.to_vec(), ..advert_of(&v2(), 2, 200) };
+        world.event(0, Event::Packet(packet.received(index)));
+    }
+    let router = &world.nodes[0].router;
+    let unclaimed = router.unclaimed(&eth0()).unwrap();
+    assert_eq!((unclaimed.refused(Refusal::Length), unclaimed.refused(Refusal::UnknownVrid)), (2, 1));
+    assert_eq!(router.counters(FIRST).refused(Refusal::Length), 1);
+}
+
+#[test]
 fn what_arrives_through_an_unknown_interface_is_nobodys() {
     let mut world = World::of([alone(v2())]);
     let before = world.nodes[0].router.next_deadline();
     let packet = advert_of(&v2(), 2, 255);
     for index in 10..1_000 {
-        world.event(0, Event::Packet(packet.received(standfast_model::InterfaceIndex(index))));
+        world.event(0, Event::Packet(packet.received(InterfaceIndex(index))));
     }
     assert_eq!(world.nodes[0].router.next_deadline(), before);
     assert_eq!(*world.nodes[0].router.counters(FIRST), VrrpCounters::default());
