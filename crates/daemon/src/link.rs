@@ -161,7 +161,7 @@ async fn pending_room(channel: &Channel, waiting: bool) -> std::io::Result<()> {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum StatusError {
+pub(crate) enum StatusError {
     #[error(transparent)]
     Code(#[from] EncodeError),
     #[error(transparent)]
@@ -169,7 +169,7 @@ enum StatusError {
 }
 
 /// A message, or a memory file and the word that it comes along.
-fn outgoing(message: &FromWorker) -> Result<Outgoing, StatusError> {
+pub(crate) fn outgoing(message: &FromWorker) -> Result<Outgoing, StatusError> {
     let bytes = encode(message)?;
     if bytes.len() <= MAX_MESSAGE_BYTES {
         return Ok(bytes.into());
@@ -177,3 +177,6 @@ fn outgoing(message: &FromWorker) -> Result<Outgoing, StatusError> {
     let descriptor = Some(memfd::write("standfast-status", LONG_STATUS, &bytes)?);
     Ok(Outgoing { bytes: encode(&FromWorker::LongStatus)?, descriptor })
 }
+
+#[cfg(test)]
+mod tests;

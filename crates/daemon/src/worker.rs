@@ -153,3 +153,34 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
 pub fn say_stopping(reason: StopReason) {
     info!(cause = %reason, "Stopping: {reason}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_api::{CheckSlice, VrrpSlice};
+    use std::path::Path;
+
+    const TEXT: &str = "vrrp_instance VI_E {\n interface eth0\n virtual_router_id 51\n authentication {\n \
+        auth_type PASS\n auth_pass s3cr3tpw\n }\n virtual_ipaddress {\n 192.0.2.1\n }\n}\n\
+        virtual_server 192.0.2.1 80 {\n real_server 192.0.2.2 80 {\n TCP_CHECK {\n }\n }\n}\n";
+
+    fn holds_password(bytes: &[u8]) -> bool {
+        bytes.windows(8).any(|window| window == b"s3cr3tpw")
+    }
+
+    #[test]
+    fn the_process_that_listens_to_back_ends_is_never_given_a_password() {
+        let path = Path::new("/etc/keepalived/keepalived.conf");
+        let host = standfast_conf::host::Memory::new().file(path, TEXT).with_interface("eth0");
+        let config = standfast_conf::load(&host, path, &standfast_conf::Options::default()).config.unwrap();
+        assert_eq!((config.vrrp.instances.len(), config.lvs.virtual_servers.len()), (1, 1));
+        assert!(holds_password(&encode(&VrrpSlice::of(&config)).unwrap()), "it is not found where it is");
+        assert!(!holds_password(&encode(&CheckSlice::of(&config)).unwrap()));
+    }
+
+    #[test]
+    fn the_slice_of_one_worker_is_not_taken_for_that_of_another() {
+        let slice = memfd::write("test", slice_label(WorkerKind::Vrrp), b"").unwrap();
+        assert!(matches!(memfd::read(&slice, slice_label(WorkerKind::Check)), Err(MemfdError::Unexpected { .. })));
+    }
+}

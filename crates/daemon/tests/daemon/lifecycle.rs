@@ -1,6 +1,6 @@
 //! Start and stop: pid files, the terminal, the service manager, what processes look like.
 
-use crate::machine::{Machine, becomes, kill, pid_in, runs, wait_for};
+use crate::machine::{Machine, becomes, pid_in, runs, wait_for};
 use core::time::Duration;
 use rustix::process::Signal;
 use std::os::fd::AsRawFd;
@@ -89,8 +89,7 @@ fn every_signal_that_keepalived_gives_a_meaning_is_survived_by_daemon_and_worker
 fn without_n_the_command_returns_when_the_pid_files_are_there() {
     let machine = Machine::with_pair();
     let mut journal = crate::machine::Journal::listen();
-    assert_eq!(machine.status(&[]), 0);
-    let daemon = pid_in("/run/keepalived.pid").expect("the pid file was not there yet");
+    let daemon = machine.start_in_background(&[]);
     assert!(runs(daemon));
     let stat = std::fs::read_to_string(format!("/proc/{daemon}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -104,8 +103,8 @@ fn without_n_the_command_returns_when_the_pid_files_are_there() {
     }
     journal.wait_for("Startup complete");
     let worker = pid_in("/run/vrrp.pid").unwrap();
-    kill(daemon, Signal::TERM);
-    wait_for("the end", || !runs(daemon) && !runs(worker));
+    machine.stop_in_background(daemon);
+    assert!(!runs(worker));
     assert!(!Path::new("/run/keepalived.pid").exists());
 }
 
@@ -223,6 +222,26 @@ fn the_vrrp_worker_does_its_work_and_takes_its_address_away_at_the_end() {
     wait_for("the virtual address", has_address);
     assert_eq!(daemon.stop(), 0);
     assert!(!has_address());
+}
+
+#[test]
+fn a_daemon_at_rest_sleeps() {
+    let machine = Machine::with_pair();
+    let mut daemon = machine.start(&[]);
+    let worker = pid_in("/run/vrrp.pid").unwrap();
+    // User and system time so far, in ticks of ten milliseconds.
+    let ticks = |pid: i32| -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = [daemon.pid(), worker].map(ticks);
+    assert!(!becomes(Duration::from_secs(3), || !daemon.is_running()));
+    let after = [daemon.pid(), worker].map(ticks);
+    for (before, after) in before.into_iter().zip(after) {
+        assert!(after - before <= 10, "{} ms of processor time in three idle seconds", (after - before) * 10);
+    }
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

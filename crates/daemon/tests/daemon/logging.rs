@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 fn a_transition_arrives_in_the_journal_with_its_fields() {
     let machine = Machine::with_pair();
     let mut journal = Journal::listen();
-    assert_eq!(machine.status(&[]), 0);
+    let daemon = machine.start_in_background(&[]);
     let entry = journal.wait_for("(VI_E) Entering MASTER STATE");
     let worker = pid_in("/run/vrrp.pid").unwrap();
     for (field, value) in [
@@ -26,12 +26,10 @@ fn a_transition_arrives_in_the_journal_with_its_fields() {
     }
     assert_eq!(entry["MESSAGE"], format!("(VI_E) Entering MASTER STATE: {}", entry["CAUSE"]));
     assert!(entry["CAUSE"].starts_with("no advertisement for "), "{entry:?}");
-    let daemon = pid_in("/run/keepalived.pid").unwrap();
     let begin = journal.wait_for("Startup complete");
     assert_eq!(begin["SYSLOG_IDENTIFIER"], "Keepalived");
     assert_eq!(begin["SYSLOG_PID"], daemon.to_string(), "the number of the process that left the terminal");
-    crate::machine::kill(daemon, rustix::process::Signal::TERM);
-    wait_for("the end", || !crate::machine::runs(daemon));
+    machine.stop_in_background(daemon);
     journal.read();
     let secret = journal.entries.iter().any(|entry| entry.values().any(|value| value.contains("s3cr3tpw")));
     assert!(!secret, "the password is in the journal");
@@ -41,8 +39,7 @@ fn a_transition_arrives_in_the_journal_with_its_fields() {
 fn the_journal_of_systemd_itself_finds_a_transition_by_its_fields() {
     let machine = Machine::with_pair();
     let mut journald = RealJournald::start();
-    assert_eq!(machine.status(&[]), 0);
-    let daemon = pid_in("/run/keepalived.pid").unwrap();
+    let daemon = machine.start_in_background(&[]);
     let mut found = String::new();
     wait_for("the transition in journalctl", || {
         let query =
@@ -51,8 +48,7 @@ fn the_journal_of_systemd_itself_finds_a_transition_by_its_fields() {
         found = String::from_utf8(output.stdout).unwrap();
         !found.is_empty()
     });
-    crate::machine::kill(daemon, rustix::process::Signal::TERM);
-    wait_for("the end", || !crate::machine::runs(daemon));
+    machine.stop_in_background(daemon);
     journald.stop();
     let lines: Vec<&str> = found.lines().collect();
     assert_eq!(lines.len(), 1, "{found}");
@@ -99,14 +95,12 @@ fn a_dumped_configuration_shows_what_was_understood_and_no_password() {
 fn the_facility_and_the_detail_are_those_of_the_command_line() {
     let machine = Machine::with_pair();
     let mut journal = Journal::listen();
-    assert_eq!(machine.status(&["-S", "local3", "-x"]), 0);
+    let daemon = machine.start_in_background(&["-S", "local3", "-x"]);
     let entry = journal.wait_for("option --snmp is not built yet and does nothing");
     assert_eq!((entry["SYSLOG_FACILITY"].as_str(), entry["PRIORITY"].as_str()), ("19", "4"));
     let worker = journal.wait_for("Starting vrrp worker");
     assert_eq!(worker["SYSLOG_FACILITY"], "19");
-    let daemon = pid_in("/run/keepalived.pid").unwrap();
-    crate::machine::kill(daemon, rustix::process::Signal::TERM);
-    wait_for("the end", || !crate::machine::runs(daemon));
+    machine.stop_in_background(daemon);
 }
 
 #[test]
@@ -114,7 +108,7 @@ fn without_journald_the_lines_go_to_syslog() {
     let machine = Machine::with_pair();
     let syslog = UnixDatagram::bind("/dev/log").unwrap();
     syslog.set_nonblocking(true).unwrap();
-    assert_eq!(machine.status(&[]), 0);
+    let daemon = machine.start_in_background(&[]);
     let mut lines = Vec::new();
     let mut buffer = [0; 65536];
     wait_for("a transition in syslog", || {
@@ -123,9 +117,8 @@ fn without_journald_the_lines_go_to_syslog() {
         }
         lines.iter().any(|line| line.contains("Entering MASTER STATE"))
     });
-    let (daemon, worker) = (pid_in("/run/keepalived.pid").unwrap(), pid_in("/run/vrrp.pid").unwrap());
-    crate::machine::kill(daemon, rustix::process::Signal::TERM);
-    wait_for("the end", || !crate::machine::runs(daemon));
+    let worker = pid_in("/run/vrrp.pid").unwrap();
+    machine.stop_in_background(daemon);
     assert!(lines.contains(&format!("<30>Keepalived[{daemon}]: Startup complete")), "{lines:?}");
     assert!(lines.contains(&format!("<30>Keepalived_vrrp[{worker}]: Starting vrrp worker, pid {worker}")), "{lines:?}");
     assert_eq!(machine.read("stderr"), "");
@@ -150,10 +143,8 @@ fn with_l_the_console_has_every_process_s_lines_in_one_piece() {
 fn with_g_nothing_is_logged_anywhere() {
     let machine = Machine::with_pair();
     let mut journal = Journal::listen();
-    assert_eq!(machine.status(&["-G"]), 0);
-    let daemon = pid_in("/run/keepalived.pid").unwrap();
-    crate::machine::kill(daemon, rustix::process::Signal::TERM);
-    wait_for("the end", || !crate::machine::runs(daemon));
+    let daemon = machine.start_in_background(&["-G"]);
+    machine.stop_in_background(daemon);
     journal.read();
     assert!(journal.entries.is_empty(), "{:?}", journal.entries);
     assert_eq!(machine.read("stderr"), "");
@@ -174,7 +165,7 @@ fn a_journal_that_nobody_reads_holds_nothing_up_and_the_loss_is_told() {
     }
     machine.write("keepalived.conf", &text);
     let mut journal = Journal::listen();
-    assert_eq!(machine.status(&["-d"]), 0);
+    let daemon = machine.start_in_background(&["-d"]);
     let worker = pid_in("/run/vrrp.pid").unwrap();
     wait_for("a master", || {
         let output = Command::new("ip").args(["address", "show", "dev", "east"]).output().unwrap();
@@ -183,13 +174,9 @@ fn a_journal_that_nobody_reads_holds_nothing_up_and_the_loss_is_told() {
     assert!(crate::machine::runs(worker));
     journal.read();
     let read = journal.entries.len();
-    let daemon = pid_in("/run/keepalived.pid").unwrap();
     crate::machine::kill(daemon, rustix::process::Signal::TERM);
     let told = journal.wait_for("log lines before this one were lost");
     assert!(told["LOST"].parse::<u64>().unwrap() > 0);
-    wait_for("the end", || {
-        journal.read();
-        !crate::machine::runs(daemon)
-    });
+    machine.take_leave_of(daemon);
     assert!(read < 5000, "{read} lines fitted: nothing was proven");
 }

@@ -4,7 +4,7 @@
 use core::time::Duration;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use standfast_kernel::timer::boottime;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -41,6 +41,8 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
+        // A daemon that leaves the terminal becomes our child again, so that we can take leave of it.
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET).expect("namespaces need root");
         let nothing = None::<&str>;
         mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
@@ -80,6 +82,14 @@ impl Machine {
         std::fs::write(self.path(name), text).unwrap();
     }
 
+    /// Copies a program. By another process: a child that another test forks while we have the copy open for writing
+    /// would keep it from being executed.
+    pub(crate) fn copy(&self, program: &str, name: &str) -> PathBuf {
+        let place = self.path(name);
+        run(&format!("cp {program} {}", place.display()));
+        place
+    }
+
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
@@ -108,11 +118,48 @@ impl Machine {
         self.start_command(&mut self.command(&[&["-n"], words].concat()))
     }
 
+    /// Starts the daemon in the background and returns its number.
+    pub(crate) fn start_in_background(&self, words: &[&str]) -> i32 {
+        assert_eq!(self.status(words), 0, "{}", self.read("stderr"));
+        pid_in("/run/keepalived.pid").expect("the pid file was not there yet")
+    }
+
+    /// Stops a daemon in the background.
+    pub(crate) fn stop_in_background(&self, pid: i32) {
+        kill(pid, Signal::TERM);
+        self.take_leave_of(pid);
+    }
+
+    /// Waits for the end of a daemon in the background.
+    pub(crate) fn take_leave_of(&self, pid: i32) {
+        wait_for("the end", || !runs(pid));
+        let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
+    }
+
     pub(crate) fn start_command(&self, command: &mut Command) -> Daemon {
         let daemon = Daemon { child: command.spawn().unwrap() };
         wait_for("the start", || self.read("stderr").contains("Startup complete"));
         daemon
     }
+}
+
+impl Drop for Machine {
+    /// Ends what a failed test has left running, in the order supervisor, worker.
+    fn drop(&mut self) {
+        for file in ["/run/keepalived.pid", "/run/vrrp.pid", "/run/checkers.pid"] {
+            let Some(pid) = pid_in(file).filter(|pid| runs(*pid)) else { continue };
+            if is_ours(pid) {
+                let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+                let _ = becomes(Duration::from_secs(5), || !runs(pid));
+                let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
+            }
+        }
+    }
+}
+
+/// A number in a file may have become somebody else's.
+fn is_ours(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "standfastd\n")
 }
 
 /// The number in a pid file.
@@ -192,15 +239,10 @@ impl Daemon {
 }
 
 impl Drop for Daemon {
+    /// Its worker leaves with it, or is ended with the machine.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let worker = pid_in("/run/vrrp.pid").filter(|pid| runs(*pid));
-        if let Some(pid) = worker
-            && !becomes(Duration::from_secs(5), || !runs(pid))
-        {
-            kill(pid, Signal::KILL);
-        }
     }
 }
 

@@ -124,8 +124,7 @@ fn a_daemon_that_shares_only_a_worker_s_pid_file_is_refused_and_leaves_nothing()
 fn a_keepalived_that_does_not_lock_its_file_is_seen_all_the_same() {
     let machine = Machine::with_pair();
     // A program that waits, under the name of the other.
-    std::fs::copy("/bin/sleep", machine.path("keepalived")).unwrap();
-    let mut other = Command::new(machine.path("keepalived")).arg("60").spawn().unwrap();
+    let mut other = Command::new(machine.copy("/bin/sleep", "keepalived")).arg("60").spawn().unwrap();
     let name = format!("/proc/{}/comm", other.id());
     wait_for("its name", || std::fs::read_to_string(&name).unwrap() == "keepalived\n");
     let text = format!("{}\n", other.id());
@@ -157,10 +156,10 @@ fn a_pid_file_that_is_a_link_is_refused() {
 fn without_the_capabilities_the_status_is_four_and_says_which() {
     let machine = Machine::with_pair();
     // Where this user can read it.
-    std::fs::copy(env!("CARGO_BIN_EXE_standfastd"), machine.path("standfastd")).unwrap();
+    let program = machine.copy(env!("CARGO_BIN_EXE_standfastd"), "standfastd");
     std::fs::set_permissions(&machine.directory, std::fs::Permissions::from_mode(0o777)).unwrap();
     machine.write("keepalived.conf", PAIR);
-    let mut command = machine.command_of(&machine.path("standfastd"), &["-n"]);
+    let mut command = machine.command_of(&program, &["-n"]);
     let status = command.uid(65534).gid(65534).status().unwrap();
     assert_eq!(status.code(), Some(4), "{}", machine.read("stderr"));
     let said = machine.read("stderr");

@@ -51,8 +51,7 @@ fn a_worker_that_dies_again_and_again_waits_longer_each_time() {
 #[test]
 fn a_restarted_worker_needs_neither_the_files_nor_the_program_on_the_disk() {
     let machine = Machine::with_pair();
-    let program = machine.path("standfastd");
-    std::fs::copy(env!("CARGO_BIN_EXE_standfastd"), &program).unwrap();
+    let program = machine.copy(env!("CARGO_BIN_EXE_standfastd"), "standfastd");
     let mut daemon = machine.start_command(&mut machine.command_of(&program, &["-n"]));
     let first = worker();
     // An upgrade puts another file in the place of the program, and somebody is editing the configuration.

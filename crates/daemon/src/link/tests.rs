@@ -1,0 +1,103 @@
+//! A worker's end of the channel, with the test as its supervisor.
+
+use super::*;
+use core::time::Duration;
+use standfast_api::{CheckStatus, Facility, LogSettings, Setup, WorkerKind, WorkerOptions};
+use standfast_kernel::channel;
+use standfast_model::Instant;
+
+fn linked() -> (SupervisorLink, Channel) {
+    let (a, b) = channel::pair().unwrap();
+    let link = SupervisorLink::new(Channel::new(a).unwrap(), Signals::catch().unwrap());
+    (link, Channel::new(b).unwrap())
+}
+
+fn tell(supervisor: &Channel, message: &ToWorker) {
+    supervisor.send(&encode(message).unwrap(), &[]).unwrap();
+}
+
+async fn command(link: &mut SupervisorLink) -> Option<Command> {
+    tokio::time::timeout(Duration::from_millis(200), link.command()).await.ok()
+}
+
+async fn heard(supervisor: &Channel) -> FromWorker {
+    let received = tokio::time::timeout(Duration::from_secs(5), supervisor.receive()).await.unwrap().unwrap();
+    let Incoming::Message(message) = received else { panic!("closed") };
+    decode(&message.bytes).unwrap()
+}
+
+fn event(number: u64) -> Event {
+    Event { at: Instant::from_nanos(number), kind: EventKind::Lost { events: number } }
+}
+
+#[tokio::test]
+async fn a_shutdown_and_the_end_of_the_supervisor_are_commands_and_stay_so() {
+    let (mut link, supervisor) = linked();
+    assert_eq!(command(&mut link).await, None);
+    tell(&supervisor, &ToWorker::Shutdown);
+    for _ in 0..2 {
+        assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::Asked)));
+    }
+    let (mut link, supervisor) = linked();
+    drop(supervisor);
+    for _ in 0..2 {
+        assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::SupervisorGone)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_command_is_ignored_and_the_next_one_is_heard() {
+    let (mut link, supervisor) = linked();
+    supervisor.send(b"nonsense", &[]).unwrap();
+    let log = LogSettings { console: false, system: false, facility: Facility::Daemon, detail: 0 };
+    tell(&supervisor, &ToWorker::Setup(Setup { kind: WorkerKind::Vrrp, log, options: WorkerOptions::default() }));
+    assert_eq!(command(&mut link).await, None);
+    tell(&supervisor, &ToWorker::Shutdown);
+    assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::Asked)));
+}
+
+#[tokio::test]
+async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_events_and_is_told_how_many() {
+    let (mut link, supervisor) = linked();
+    let told = WAITING_EVENTS as u64 + 2000;
+    for number in 0..told {
+        link.event(event(number));
+        link.status(Status::Check(CheckStatus { at: Instant::from_nanos(number), services: Vec::new() }));
+    }
+    // From here on the supervisor reads, and the worker does nothing but wait for commands.
+    let reader = async {
+        let (mut events, mut states) = (Vec::new(), Vec::new());
+        loop {
+            match heard(&supervisor).await {
+                FromWorker::Event(Event { kind: EventKind::Lost { events: lost }, at }) if at.as_nanos() > told => {
+                    return (events, states, lost);
+                }
+                FromWorker::Event(event) => events.push(event.at.as_nanos()),
+                FromWorker::Status(Status::Check(status)) => states.push(status.at.as_nanos()),
+                other @ (FromWorker::Hello(_) | FromWorker::Ready | FromWorker::LongStatus | FromWorker::Status(_)) => {
+                    panic!("{other:?}")
+                }
+            }
+        }
+    };
+    let (events, states, lost) = tokio::select! {
+        everything = reader => everything,
+        command = link.command() => panic!("{command:?}"),
+    };
+    assert!(events.is_sorted(), "events out of order");
+    assert_eq!(events.len() as u64 + lost, told, "an event is neither told nor counted");
+    assert!(lost > 0 && events.len() >= WAITING_EVENTS, "{lost}");
+    assert_eq!(states.last(), Some(&(told - 1)), "the latest state is missing");
+    assert!(states.len() < 1000, "{} states were kept", states.len());
+}
+
+#[tokio::test]
+async fn telling_a_dead_supervisor_costs_no_time() {
+    let (mut link, supervisor) = linked();
+    drop(supervisor);
+    for number in 0..10_000 {
+        link.event(event(number));
+    }
+    link.ready();
+    assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::SupervisorGone)));
+}
