@@ -3,6 +3,7 @@
 //! It reads as the story it tells. What must hold is noted in [`timeline::Timeline::check`]; the exit status is 0 only if
 //! all of it held. `scripts/demo` installs what it needs and starts it.
 
+mod console;
 mod timeline;
 
 use std::process::ExitCode;
@@ -53,7 +54,7 @@ fn tell(timeline: &Arc<Timeline>, daemon: &Daemon, keep: bool) -> Result<()> {
     timeline.chapter("Power on: two directors, a client, three web servers, three DNS servers");
     let mut seed = Seed::start("demo")?;
     timeline.say("", "all nine machines are up");
-    let master = timeline.follow("master", daemon.start(&seed.master, MASTER_CONF)?);
+    timeline.follow("master", daemon.start(&seed.master, MASTER_CONF)?);
     let standby = timeline.follow("standby", daemon.start(&seed.standby, STANDBY_CONF)?);
     seed.wait_for_service(Duration::from_secs(20))?;
     timeline.say("client", "web and DNS answer through the virtual addresses");
@@ -61,17 +62,12 @@ fn tell(timeline: &Arc<Timeline>, daemon: &Daemon, keep: bool) -> Result<()> {
     a_pair_at_work(timeline, &seed)?;
     a_server_dies_and_returns(timeline, &mut seed)?;
     the_master_loses_power(timeline, &seed)?;
-    let master = {
-        drop(master);
-        the_master_returns(timeline, &seed, daemon)?
-    };
+    let master = the_master_returns(timeline, &seed, daemon)?;
     the_master_is_stopped(timeline, &seed, &master)?;
     if keep {
         timeline.chapter("The cluster stays up");
         timeline.follow("master", daemon.start_again(&seed.master)?);
-        how_to_play(timeline, &seed);
-        timeline.summary();
-        seed.lab.keep();
+        console::play(timeline, &seed, daemon)?;
     }
     standby.stop(Duration::from_secs(10))?;
     seed.lab.finish()
@@ -166,13 +162,6 @@ fn the_master_is_stopped(timeline: &Arc<Timeline>, seed: &Seed, master: &Process
         [WEB_SERVICE, DNS_SERVICE].iter().all(|s| services.contains_key(*s)),
     );
     Ok(())
-}
-
-fn how_to_play(timeline: &Arc<Timeline>, seed: &Seed) {
-    for machine in seed.lab.machines() {
-        timeline.say(machine.name(), &format!("shell: {}", seed.lab.shell_command(machine.name())));
-    }
-    timeline.say("", "cut a director's power: kill -9 the linux.uml processes that `ps ax` shows with its name");
 }
 
 /// What the client saw of both services while `happening` happened.

@@ -59,12 +59,12 @@ impl Timeline {
     /// Prints the telling lines of a director's log as they come, for as long as its daemon runs.
     pub(crate) fn follow(self: &Arc<Self>, who: &'static str, process: Process) -> Arc<Process> {
         let process = Arc::new(process);
-        let (timeline, watched) = (Arc::clone(self), Arc::downgrade(&process));
+        let (timeline, watched) = (Arc::clone(self), Arc::clone(&process));
         thread::spawn(move || {
             let mut told = 0;
-            while let Some(process) = watched.upgrade() {
-                let running = process.is_running();
-                let log = process.log();
+            loop {
+                let running = watched.is_running();
+                let log = watched.log();
                 let complete = log.rfind('\n').map_or("", |end| log.get(..end).unwrap_or(""));
                 for line in complete.lines().skip(told) {
                     told += 1;
@@ -72,7 +72,6 @@ impl Timeline {
                         timeline.say(who, text);
                     }
                 }
-                drop(process);
                 if !running {
                     break;
                 }
