@@ -153,6 +153,15 @@ fn an_interface_that_was_replaced_unseen_is_a_loss_and_a_return() {
 }
 
 #[test]
+fn the_home_of_an_address_that_was_replaced_unseen_is_a_loss_that_is_resigned_for() {
+    let elsewhere = VirtualAddress { interface: Some("eth1".parse().unwrap()), ..vip("198.51.100.1/32") };
+    let mut world = master(Instance { addresses: vec![elsewhere], ..v2() });
+    world.replace(0, 1, Some(InterfaceFacts { index: InterfaceIndex(9), ..facts(1, 1) }));
+    let states: Vec<State> = world.nodes[0].transitions().iter().map(|t| t.to).collect();
+    assert_eq!((states, resignations(&world)), (vec![State::Fault, State::Backup], 1));
+}
+
+#[test]
 fn a_tracked_interface_that_was_replaced_unseen_is_no_loss() {
     let mut world = master(Instance { track_interfaces: vec![tracked("eth1", 0, false)], ..v2() });
     world.replace(0, 1, Some(InterfaceFacts { index: InterfaceIndex(9), ..facts(1, 1) }));
