@@ -3,6 +3,7 @@
 //! `check [--config-test[=FILE] | -t[FILE]] [-e] [-i ID] [-l] [-f] FILE`; `-l` prints one line for each mistake.
 
 #[path = "../../daemon/src/host.rs"]
+#[expect(unreachable_pub, reason = "the file is the daemon's, where it is public")]
 mod host;
 
 use standfast_conf::{Checks, Options, exit_code_for_test, load, render, render_line};

@@ -253,7 +253,7 @@ codes! {
     TracksItself "K0519" Warning Report "an instance tracks its own interface"
         "The interface of an instance is always watched, unless dont_track_primary is given. The entry is ignored."
     VersionConflict "K0520" Warning Report "a version that the family does not have"
-        "IPv6 needs version 3."
+        "Version 2 carries IPv4 addresses only. An instance whose first address is IPv6 speaks version 3, whatever it says."
     OwnerNotMaster "K0521" Warning Silent "state and priority disagree"
         "Priority 255 says that this router owns the addresses and is always master; state BACKUP says otherwise. The \
          priority wins."
@@ -271,6 +271,30 @@ codes! {
     PreemptDelayIgnored "K0527" Warning Report "a preempt_delay that cannot matter"
         "preempt_delay does nothing together with nopreempt, and nothing with state MASTER, which takes over at once. It is \
          ignored, as in keepalived."
+
+    InvalidKey "K0528" Fatal Report "a key that is no key"
+        "A key of auth_hmac has 32 to 64 octets, as text, as hex: and two digits for each, or in a file. Running without what was \
+         asked for would be worse than not running."
+    ReadableKey "K0529" Warning Security "a key that others can read"
+        "The file with the key can be read by its group or by everybody. Whoever reads it can speak for this router."
+    MissingPreference "K0530" Warning Report "a rule without a preference"
+        "Rules are looked at in the order of their preferences. Without one, 16384 is used, and one less for each further \
+         rule, as in keepalived."
+    DuplicateName "K0531" Dropped Report "a name defined twice"
+        "A block of that kind and name exists already. The second one is ignored as a whole, as in keepalived."
+    NoScript "K0532" Dropped Report "a tracker without what it tracks"
+        "A vrrp_script needs a script, a track_file a file and a vrrp_track_process a process. The block is removed."
+    DefinedLater "K0533" Warning Report "something tracked that is defined further down"
+        "keepalived knows only what is defined above, and ignores the entry. It is not ignored here; move the definition up \
+         if the file is shared with keepalived."
+    StrictMode "K0534" Warning Report "something that strict mode forbids"
+        "vrrp_strict and strict_mode demand what RFC 9568 says, and adjust what does not comply, as in keepalived."
+    StrictUnicast "K0535" Fatal Report "unicast in strict mode"
+        "RFC 9568 knows no unicast, so an instance cannot be strict and have peers."
+    WeightDropped "K0536" Warning Report "a weight that cannot count"
+        "The address owner's priority never changes, and members of a sync group move together: weights of their trackers \
+         mean nothing there. Trackers with weights are removed from owners and members as in keepalived; \
+         sync_group_tracking_weight keeps those of members."
 
     NoCheckers "K0601" Hint Silent "a real server that is never checked"
         "The real server has no checker, so it stays in the table when it dies."
@@ -305,6 +329,39 @@ codes! {
     ServiceAdjusted "K0614" Warning Report "a service that IPVS cannot have"
         "A service for every port must be persistent, one packet scheduling is for UDP and marks, and a mark has no \
          protocol. The statement is adjusted as in keepalived."
+    UselessChecker "K0615" Dropped Report "a checker without what it checks"
+        "HTTP_GET and SSL_GET need a url with a path, MISC_CHECK a misc_path, FILE_CHECK a track_file and BFD_CHECK a name. \
+         The checker is removed."
+    NoCheckPort "K0616" Warning Silent "a check of a port that is 0"
+        "The virtual server is for every port, so the checker has none to connect to. Say connect_port."
+
+    UnknownUser "K0701" Dropped Report "a user or group that does not exist"
+        "This machine has no account of that name, so the script could not run as it. The statement is ignored. Often quotes are \
+         missing: the words behind a script are user and group."
+    MissingScript "K0702" Warning Report "a script that cannot be run"
+        "The program does not exist, is not executable, or cannot be reached by the user it would run as. The tracker or \
+         checker is disabled, as in keepalived."
+    MissingNotify "K0703" Warning Silent "a notification that cannot be run"
+        "The program does not exist, is not executable, or cannot be reached by the user it would run as. It is not run."
+    InsecureScript "K0704" Security Report "a script that others can change"
+        "The program, or a directory on its path, can be written by others than root, and it would run as root. With \
+         enable_script_security it is therefore disabled."
+    NoScriptSecurity "K0705" Security Security "scripts without script security"
+        "Scripts run whatever their permissions are, because enable_script_security is not given in global_defs. Whoever can \
+         change one of them can run commands as its user."
+    NoScriptUser "K0706" Security Report "a script without a user"
+        "With enable_script_security a script needs a user: an account keepalived_script, script_user, or one of its own. It \
+         is not run as root instead."
+
+    NoFifo "K0801" Warning Silent "a reader without its FIFO"
+        "A notify_fifo_script reads the pipe that notify_fifo names; without one it is not started."
+    UnknownSyncInstance "K0802" Warning Report "the sync daemon follows an instance that does not exist"
+        "inst of lvs_sync_daemon names a vrrp_instance. Without it the sync daemon only receives."
+
+    NoNeighbor "K0901" Dropped Report "a BFD session without a neighbour"
+        "A bfd_instance needs neighbor_ip. The session is removed."
+    BfdAdjusted "K0902" Warning Report "BFD values that do not fit together"
+        "source_ip is of the neighbour's family, max_hops is not above the TTL. What does not fit is left out."
 }
 
 #[cfg(test)]

@@ -273,12 +273,19 @@ impl<'h> Parser<'h> {
         }
         // Reading ahead would read an include behind this keyword before the keyword is in force.
         let reads_ahead = keyword.name != "include_check";
-        if !keyword.has_block() && reads_ahead && matches!(self.peek(), Some(Item::Open(_))) {
+        if !keyword.has_block() && reads_ahead && self.opens_on_same_line(&statement) {
             self.no_block_here(&statement);
-            return None;
         }
         self.note_surplus(&statement);
         Some(statement)
+    }
+
+    /// Whether `{` follows on the statement's own line: further down it is a brace without a keyword.
+    fn opens_on_same_line(&mut self, statement: &Statement) -> bool {
+        let Some(Item::Open(span)) = self.peek() else { return false };
+        let (open, own) = (*span, statement.span());
+        let sources = self.reader.sources();
+        open.file == own.file && sources.position(open).line == sources.position(own).line
     }
 
     fn note_indent(&mut self, line: &Line) {

@@ -248,11 +248,6 @@ impl Parser<'_> {
         }
     }
 
-    /// A word that is wanted as text; what is not UTF-8 is replaced.
-    pub(crate) fn text(statement: &Statement) -> String {
-        statement.name()
-    }
-
     /// Checks the words of a statement that nothing is made of.
     pub(crate) fn check_words(&mut self, statement: &Statement) {
         match statement.keyword.args() {

@@ -203,6 +203,11 @@ impl Keyword {
         }
     }
 
+    /// Whether its words are a script with user and group.
+    pub(crate) const fn has_script(&self) -> bool {
+        matches!(self.args(), Args::Script | Args::OptionalScript)
+    }
+
     /// Whether `{` follows.
     #[must_use]
     pub const fn has_block(&self) -> bool {

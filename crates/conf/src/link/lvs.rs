@@ -1,34 +1,77 @@
 //! Virtual servers with their pools.
 
 mod pool;
+mod probe;
 
+use super::scripts::Scripts;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lower::Draft;
 use crate::lower::server::{ServerDraft, ServiceName};
+use crate::lower::service_group::Services;
 use crate::source::Span;
-use standfast_model::config::LvsConfig;
-use standfast_model::config::lvs::VirtualServer;
+use standfast_model::config::lvs::{LvsCommon, ServiceGroup, SyncDaemon, VirtualServer, VirtualServerOptions};
+use standfast_model::config::track::FileId;
+use standfast_model::config::{BfdConfig, LvsConfig, VrrpConfig};
 use standfast_model::ipvs::{Family, Forwarding, Persistence, Protocol, Scheduler, ServiceKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Seconds of persistence when none are given, keepalived's default.
 const PERSISTENCE_SECONDS: u32 = 360;
 
-pub(super) fn link(drafts: Vec<ServerDraft>, log_all_failures: bool, diagnostics: &mut Diagnostics) -> LvsConfig {
-    let mut virtual_servers = Vec::with_capacity(drafts.len());
+/// What is needed of elsewhere.
+pub(super) struct Surroundings<'a, 'h> {
+    draft: &'a Draft,
+    bfd: &'a BfdConfig,
+    scripts: &'a mut Scripts<'h>,
+    /// Files that checkers watch, by their place in the draft.
+    files: BTreeMap<usize, Option<FileId>>,
+    common: LvsCommon,
+}
+
+pub(super) fn link(
+    draft: &Draft,
+    servers: Vec<ServerDraft>,
+    vrrp: &VrrpConfig,
+    bfd: &BfdConfig,
+    scripts: &mut Scripts<'_>,
+    diagnostics: &mut Diagnostics,
+) -> LvsConfig {
+    let fifo = super::fifo(&draft.global.fifo, scripts, diagnostics);
+    let lvs_fifo = super::fifo(&draft.global.lvs_fifo, scripts, diagnostics);
+    let sync_daemon = sync_daemon(draft, vrrp, diagnostics);
+    let common = LvsCommon { fifo, lvs_fifo, sync_daemon, ..draft.lvs.clone() };
+    let mut around = Surroundings { draft, bfd, scripts, files: BTreeMap::new(), common };
+    let mut virtual_servers = Vec::with_capacity(servers.len());
     let mut seen: BTreeMap<ServiceKey, Span> = BTreeMap::new();
-    for draft in drafts {
-        let Some(server) = server(&draft, log_all_failures, diagnostics) else { continue };
+    for one in servers {
+        let Some(server) = server(&one, &mut around, diagnostics) else { continue };
         if let Some(first) = seen.get(&server.key) {
-            let headline = format!("{} is defined twice", name_of(&draft));
-            let diagnostic = Diagnostic::new(Code::DuplicateVirtualServer, headline, draft.head, "this one is ignored");
+            let headline = format!("{} is defined twice", name_of(&one));
+            let diagnostic = Diagnostic::new(Code::DuplicateVirtualServer, headline, one.head, "this one is ignored");
             diagnostics.push(diagnostic.and(*first, "first defined here"));
             continue;
         }
-        seen.insert(server.key, draft.head);
+        seen.insert(server.key, one.head);
         virtual_servers.push(server);
     }
-    LvsConfig { virtual_servers, ..LvsConfig::default() }
+    LvsConfig { virtual_servers, common: around.common }
+}
+
+/// The sync daemon, with the VRID of its instance as id unless it says one.
+fn sync_daemon(draft: &Draft, vrrp: &VrrpConfig, diagnostics: &mut Diagnostics) -> Option<SyncDaemon> {
+    let written = draft.sync_daemon.as_ref()?;
+    let mut daemon = written.model.clone();
+    let name = daemon.instance.clone();
+    let found = name.as_ref().and_then(|name| vrrp.instances.iter().find(|i| i.name == *name));
+    if let (Some(name), None) = (&name, found) {
+        let headline = format!("no instance is called `{name}`");
+        let label = "the sync daemon only receives";
+        diagnostics.push(Diagnostic::new(Code::UnknownSyncInstance, headline, written.span, label));
+        daemon.instance = None;
+    }
+    daemon.id = written.id.or(found.map(|i| i.vrid.get())).unwrap_or(0);
+    Some(daemon)
 }
 
 /// What a virtual server is called in a message.
@@ -40,12 +83,17 @@ fn name_of(draft: &ServerDraft) -> String {
     }
 }
 
-fn server(draft: &ServerDraft, log_all_failures: bool, diagnostics: &mut Diagnostics) -> Option<VirtualServer> {
-    let key = key(draft, diagnostics);
+fn server(
+    draft: &ServerDraft,
+    around: &mut Surroundings<'_, '_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<VirtualServer> {
+    let keys = keys(draft, around, diagnostics);
     let forwarding = forwarding(draft, diagnostics);
     let scheduler = scheduler(draft, diagnostics);
-    let key = key?;
-    let real_servers = pool::real_servers(draft, key, forwarding, log_all_failures, diagnostics);
+    let mut keys = keys?;
+    let key = if keys.is_empty() { return None } else { keys.remove(0) };
+    let real_servers = pool::real_servers(draft, key, forwarding, around, diagnostics);
     if real_servers.is_empty() {
         let headline = format!("{} has no real server", name_of(draft));
         diagnostics.push(Diagnostic::new(Code::NoRealServers, headline, draft.head, "it is ignored"));
@@ -63,38 +111,104 @@ fn server(draft: &ServerDraft, log_all_failures: bool, diagnostics: &mut Diagnos
         hysteresis,
         sorry_server: draft.sorry.as_ref().map(|sorry| pool::sorry_server(sorry, key, forwarding)),
         real_servers,
-        options: Default::default(),
+        options: options(draft, keys, around, diagnostics),
     })
 }
 
-fn key(draft: &ServerDraft, diagnostics: &mut Diagnostics) -> Option<ServiceKey> {
+fn options(
+    draft: &ServerDraft,
+    others: Vec<ServiceKey>,
+    around: &mut Surroundings<'_, '_>,
+    diagnostics: &mut Diagnostics,
+) -> VirtualServerOptions {
+    let group = match &draft.name {
+        ServiceName::Group(name) => Some(ServiceGroup { name: name.clone(), others }),
+        ServiceName::Address(..) | ServiceName::Mark(_) => None,
+    };
+    if let (Some(span), ServiceName::Mark(_)) = (draft.ha_suspend, &draft.name) {
+        let headline = "a mark has no address that could be missing";
+        diagnostics.push(Diagnostic::new(Code::ServiceAdjusted, headline, span, "this is ignored"));
+    }
+    let global = &around.draft.global;
+    VirtualServerOptions {
+        group,
+        persistence_engine: draft.persistence_engine.clone(),
+        ha_suspend: draft.ha_suspend.is_some() && !matches!(draft.name, ServiceName::Mark(_)),
+        smtp_alert: draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(false),
+        snmp_name: draft.snmp_name.clone(),
+        omega: draft.omega,
+        quorum_up: around.scripts.optional(draft.quorum_up.as_ref(), diagnostics),
+        quorum_down: around.scripts.optional(draft.quorum_down.as_ref(), diagnostics),
+    }
+}
+
+/// The family of a service by mark: as said, else that of its servers.
+fn mark_family(draft: &ServerDraft) -> Family {
+    let first = draft.real_servers.first().map_or(Family::Inet, |r| Family::from(r.address));
+    draft.family.map_or(first, |f| f.value)
+}
+
+fn protocol(draft: &ServerDraft, diagnostics: &mut Diagnostics) -> Protocol {
+    match &draft.protocol {
+        Some(protocol) => protocol.value,
+        None => {
+            missing(draft, draft.bad_protocol, "protocol", "UDP", diagnostics);
+            Protocol::Udp
+        }
+    }
+}
+
+/// The services that the pool serves: one, or those of a group.
+fn keys(draft: &ServerDraft, around: &Surroundings<'_, '_>, diagnostics: &mut Diagnostics) -> Option<Vec<ServiceKey>> {
     match &draft.name {
         ServiceName::Address(address, port) => {
-            let protocol = match &draft.protocol {
-                Some(protocol) => protocol.value,
-                None => {
-                    missing(draft, draft.bad_protocol, "protocol", "UDP", diagnostics);
-                    Protocol::Udp
-                }
-            };
-            Some(ServiceKey::Address { address: *address, port: *port, protocol })
+            let protocol = protocol(draft, diagnostics);
+            Some(vec![ServiceKey::Address { address: *address, port: *port, protocol }])
         }
         ServiceName::Mark(mark) => {
             if let Some(protocol) = &draft.protocol {
                 let headline = "a mark has no protocol";
                 diagnostics.push(Diagnostic::new(Code::ServiceAdjusted, headline, protocol.span, "this is ignored"));
             }
-            let first = draft.real_servers.first().map_or(Family::Inet, |r| Family::from(r.address));
-            let family = draft.family.map_or(first, |f| f.value);
-            Some(ServiceKey::FirewallMark { mark: *mark, family })
+            Some(vec![ServiceKey::FirewallMark { mark: *mark, family: mark_family(draft) }])
         }
-        ServiceName::Group(_) => {
-            let headline = "virtual server groups are not acted upon yet";
-            let label = "this virtual server is left out";
-            diagnostics.push(Diagnostic::new(Code::NotYet, headline, draft.head, label));
-            None
+        ServiceName::Group(name) => group(draft, name, around, diagnostics),
+    }
+}
+
+fn group(
+    draft: &ServerDraft,
+    name: &str,
+    around: &Surroundings<'_, '_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<ServiceKey>> {
+    let Some((_, services)) = around.draft.service_groups.get(name) else {
+        let headline = format!("no virtual_server_group is called `{name}`");
+        let mut diagnostic =
+            Diagnostic::new(Code::UnknownGroup, headline, draft.head, "this virtual server is ignored");
+        if let Some(near) = crate::nearest::nearest(name.as_bytes(), around.draft.service_groups.names()) {
+            diagnostic = diagnostic.help(format!("did you mean `{}`?", String::from_utf8_lossy(near)));
+        }
+        diagnostics.push(diagnostic);
+        return None;
+    };
+    let addressed = services.iter().any(|s| matches!(s, Services::Addresses { .. }));
+    let protocol = if addressed { protocol(draft, diagnostics) } else { Protocol::Udp };
+    let mut keys = Vec::new();
+    for service in services {
+        match *service {
+            Services::Mark { mark, family, .. } => {
+                keys.push(ServiceKey::FirewallMark { mark, family: family.unwrap_or_else(|| mark_family(draft)) });
+            }
+            Services::Addresses { .. } => {
+                let all = service.addresses().into_iter();
+                keys.extend(all.map(|(address, port)| ServiceKey::Address { address, port, protocol }));
+            }
         }
     }
+    let mut seen = BTreeSet::new();
+    keys.retain(|key| seen.insert(*key));
+    Some(keys)
 }
 
 /// Says that a default was taken, where keepalived says so.

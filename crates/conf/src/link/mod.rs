@@ -1,51 +1,79 @@
 //! From drafts to the `Config`: what one block says about another, defaults, and the checks that need both.
 
+mod bfd;
 mod lvs;
+mod scripts;
+mod trackers;
 mod vrrp;
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::host::Host;
 use crate::lower::Draft;
-use crate::lower::global::GlobalDraft;
+use crate::lower::global::FifoDraft;
+use crate::lower::script::ScriptDraft;
+use core::time::Duration;
+use scripts::Scripts;
 use standfast_model::Config;
 use standfast_model::config::Global;
+use standfast_model::config::global::TimedScript;
+use standfast_model::config::script::Fifo;
 use std::collections::BTreeSet;
 
+/// `startup_script_timeout` and `shutdown_script_timeout` when nobody says them.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Makes the configuration; what is wrong is reported, and the caller throws the result away if that was fatal.
-pub(crate) fn link(draft: Draft, host: &dyn Host, diagnostics: &mut Diagnostics) -> Config {
+pub(crate) fn link(mut draft: Draft, host: &dyn Host, diagnostics: &mut Diagnostics) -> Config {
     interfaces(&draft, host, diagnostics);
-    let global = global(&draft.global);
-    let vrrp = vrrp::link(&draft, diagnostics);
-    let lvs = lvs::link(draft.servers, global.checker_log_all_failures, diagnostics);
-    Config { global, vrrp, lvs, ..Config::default() }
+    let mut scripts = Scripts::new(host, draft.global.model.script_security);
+    let bfd = bfd::link(&draft, diagnostics);
+    let servers = core::mem::take(&mut draft.servers);
+    let vrrp = vrrp::link(&draft, &mut scripts, diagnostics);
+    let lvs = lvs::link(&draft, servers, &vrrp, &bfd, &mut scripts, diagnostics);
+    let global = global(&draft, &mut scripts, diagnostics);
+    scripts.finish(diagnostics);
+    Config { global, vrrp, lvs, bfd }
 }
 
-fn global(draft: &GlobalDraft) -> Global {
-    let default = Global::default();
-    Global {
-        router_id: draft.router_id.clone(),
-        dynamic_interfaces: draft.dynamic_interfaces,
-        vrrp_startup_delay: draft.vrrp_startup_delay.unwrap_or(default.vrrp_startup_delay),
-        checker_log_all_failures: draft.checker_log_all_failures.unwrap_or(default.checker_log_all_failures),
-        child_wait_time: draft.child_wait_time.unwrap_or(default.child_wait_time),
-        ..default
-    }
+fn global(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostics) -> Global {
+    let written = &draft.global;
+    let mut timed = |script: Option<&ScriptDraft>, timeout: Option<Duration>| {
+        let script = scripts.optional(script, diagnostics)?;
+        Some(TimedScript { script, timeout: timeout.unwrap_or(SCRIPT_TIMEOUT) })
+    };
+    let startup = timed(written.startup.as_ref(), written.startup_timeout);
+    let shutdown = timed(written.shutdown.as_ref(), written.shutdown_timeout);
+    Global { startup, shutdown, ..written.model.clone() }
+}
+
+/// A FIFO with its reader; a reader alone is reported.
+fn fifo(draft: &FifoDraft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostics) -> Option<Fifo> {
+    let Some(path) = &draft.path else {
+        if let Some(reader) = &draft.reader {
+            let headline = format!("`{}` has no FIFO to read", reader.keyword);
+            diagnostics.push(Diagnostic::new(Code::NoFifo, headline, reader.span, "this is ignored"));
+        }
+        return None;
+    };
+    let reader = scripts.optional(draft.reader.as_ref(), diagnostics);
+    Some(Fifo { path: path.value.clone(), owner: draft.owner, reader })
 }
 
 /// Each missing interface once, at its first use.
 fn interfaces(draft: &Draft, host: &dyn Host, diagnostics: &mut Diagnostics) {
-    if draft.global.dynamic_interfaces {
+    if draft.global.model.dynamic_interfaces {
         return;
     }
     let mut asked = BTreeSet::new();
     for named in &draft.interfaces {
         let name = named.name.as_str();
-        if asked.insert(name) && host.interface(name).is_none() {
-            let headline = format!("interface `{name}` does not exist");
-            let label = "this host has no such interface";
-            let diagnostic = Diagnostic::new(Code::MissingInterface, headline, named.span, label);
-            diagnostics.push(diagnostic.help("if it appears later, say dynamic_interfaces in global_defs"));
+        if draft.made_interfaces.contains(&named.name) || !asked.insert(name) || host.interface(name).is_some() {
+            continue;
         }
+        let headline = format!("interface `{name}` does not exist");
+        let label = "this host has no such interface";
+        let diagnostic = Diagnostic::new(Code::MissingInterface, headline, named.span, label);
+        diagnostics.push(diagnostic.help("if it appears later, say dynamic_interfaces in global_defs"));
     }
 }

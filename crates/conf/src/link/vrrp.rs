@@ -1,53 +1,120 @@
 //! Instances and groups.
 
+mod groups;
+mod options;
+mod strict;
+
+use super::scripts::Scripts;
+use super::trackers::Trackers;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::lower::global::{GarpDraft, GlobalDraft};
+use crate::lower::global::{FifoDraft, GarpDraft, GlobalDraft, ReceivePolicy};
 use crate::lower::group::GroupDraft;
 use crate::lower::instance::{AuthType, InstanceDraft};
 use crate::lower::{Draft, Spanned};
 use crate::source::Span;
 use crate::value::seconds_text;
 use core::time::Duration;
-use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::instance::{ReceiveBuffer, VrrpCommon};
 use standfast_model::config::vrrp::{
-    Authentication, Garp, InitialState, Instance, InstanceId, Preempt, SyncGroup, TrackedInterface,
+    Authentication, Garp, InitialState, Instance, InstanceId, Preempt, TrackedInterface,
 };
 use standfast_model::ipvs::Family;
 use standfast_model::{AdvertInterval, InterfaceName, Priority, Version, VirtualAddress, Vrid};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-pub(super) fn link(draft: &Draft, diagnostics: &mut Diagnostics) -> VrrpConfig {
+/// What is needed to link instances and groups.
+pub(super) struct Surroundings<'a, 'h> {
+    draft: &'a Draft,
+    scripts: &'a mut Scripts<'h>,
+    trackers: Trackers<'a>,
+    common: VrrpCommon,
+}
+
+pub(super) fn link(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostics) -> VrrpConfig {
+    let common = common(draft, scripts, diagnostics);
+    let mut around = Surroundings { draft, scripts, trackers: Trackers::new(draft), common };
+    let grouped = groups::members_by_instance(draft);
     let mut instances = Vec::new();
     let mut places = BTreeMap::new();
     for (at, one) in draft.instances.iter().enumerate() {
-        if let Some(instance) = instance(one, &draft.global, diagnostics) {
+        let group = grouped.get(&at).copied();
+        if let Some(instance) = instance(one, group, &mut around, diagnostics) {
             places.insert(at, InstanceId(u32::try_from(instances.len()).unwrap_or(u32::MAX)));
             instances.push(instance);
         }
     }
     duplicate_vrids(&draft.instances, &instances, &places, diagnostics);
     shared_addresses(&draft.instances, diagnostics);
-    let groups = groups(draft, &places, diagnostics);
-    VrrpConfig { instances, groups, ..VrrpConfig::default() }
+    let groups = groups::groups(&places, &mut around, diagnostics);
+    around.common.track_groups = groups::track_groups(draft, &places, diagnostics);
+    unused_scripts(draft, around.scripts);
+    VrrpConfig { instances, groups, common: around.common }
+}
+
+/// Scripts that nobody tracks are not run; that they could be counts for the question of security, as in keepalived.
+fn unused_scripts(draft: &Draft, scripts: &mut Scripts<'_>) {
+    let mut unheard = Diagnostics::default();
+    for (_, _, one) in draft.scripts.iter() {
+        if let Some(script) = &one.script {
+            scripts.tracker(script, &mut unheard);
+        }
+    }
+}
+
+/// What instances share.
+fn common(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostics) -> VrrpCommon {
+    let global = &draft.global;
+    let packets = global.receive_multiplier.unwrap_or(3);
+    let receive_buffer = match global.receive_policy {
+        None => ReceiveBuffer::System,
+        Some(ReceivePolicy::Mtu) => ReceiveBuffer::Mtu(packets),
+        Some(ReceivePolicy::Adverts) => ReceiveBuffer::Adverts(packets),
+        Some(ReceivePolicy::Bytes(bytes)) => ReceiveBuffer::Bytes(bytes),
+    };
+    let mut common = draft.vrrp.clone();
+    for address in &mut common.static_addresses {
+        if address.interface.is_none() {
+            address.interface.clone_from(&global.default_interface);
+        }
+    }
+    VrrpCommon {
+        vrrp_fifo: super::fifo(&global.vrrp_fifo, scripts, diagnostics),
+        // The readers of the common FIFO are the same; whoever starts it, it is judged once.
+        fifo: super::fifo(&FifoDraft { reader: None, ..global.fifo.clone() }, scripts, diagnostics),
+        receive_buffer,
+        ..common
+    }
 }
 
 fn family_of(draft: &InstanceDraft) -> Family {
+    if draft.options.native_ipv6.is_some() && draft.addresses.is_empty() {
+        return Family::Inet6;
+    }
     let first = draft.addresses.first().map(|a| a.value.address.addr());
-    first.or(draft.source.map(|s| s.value)).map_or(Family::Inet, Family::from)
+    let source = draft.source.or(draft.options.unicast_source).map(|s| s.value);
+    let peer = draft.options.peers.first().map(|p| p.value.address);
+    first.or(source).or(peer).map_or(Family::Inet, Family::from)
 }
 
 /// One instance; none if it lacks what has no default.
-fn instance(draft: &InstanceDraft, global: &GlobalDraft, diagnostics: &mut Diagnostics) -> Option<Instance> {
+fn instance(
+    draft: &InstanceDraft,
+    group: Option<&GroupDraft>,
+    around: &mut Surroundings<'_, '_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Instance> {
+    let global = &around.draft.global;
     let vrid = vrid(draft, diagnostics);
     let interface = interface(draft, diagnostics);
     let (vrid, interface) = (vrid?, interface?);
     let family = family_of(draft);
     let version = version(draft, global, family, diagnostics);
     let (initial_state, priority) = state_and_priority(draft, diagnostics);
-    let addresses = addresses(&draft.addresses, Some(family), diagnostics);
+    let mut seen = BTreeMap::new();
+    let addresses = addresses(&draft.addresses, Some(family), &mut seen, diagnostics);
     if addresses.len() > 255 {
         let span = draft.addresses.get(255).map_or(draft.head, |a| a.span);
         let headline = format!("{} addresses are more than an advertisement can list", addresses.len());
@@ -57,7 +124,8 @@ fn instance(draft: &InstanceDraft, global: &GlobalDraft, diagnostics: &mut Diagn
     if addresses.is_empty() && draft.addresses.is_empty() && !draft.no_addresses {
         no_addresses(draft, version, diagnostics);
     }
-    Some(Instance {
+    let excluded = self::addresses(&draft.excluded, None, &mut seen, diagnostics);
+    let mut instance = Instance {
         name: draft.name.clone(),
         vrid,
         version,
@@ -67,7 +135,7 @@ fn instance(draft: &InstanceDraft, global: &GlobalDraft, diagnostics: &mut Diagn
         advert_interval: interval(draft, version, diagnostics),
         authentication: authentication(draft, version, diagnostics),
         addresses,
-        excluded: addresses_excluded(&draft.excluded, diagnostics),
+        excluded,
         preempt: preempt(draft, initial_state, diagnostics),
         garp: garp(draft.garp, global),
         source: source(draft, family, diagnostics),
@@ -77,8 +145,12 @@ fn instance(draft: &InstanceDraft, global: &GlobalDraft, diagnostics: &mut Diagn
         dont_track_primary: draft.dont_track_primary,
         track_interfaces: tracked(&draft.track_interfaces, Some(&interface), diagnostics),
         interface,
-        options: Default::default(),
-    })
+        options: options::options(draft, group, family, around, diagnostics),
+    };
+    strict::apply(draft, &mut instance, global, diagnostics);
+    options::hmac(draft, &mut instance, diagnostics);
+    groups::drop_weights(draft, group, &mut instance, diagnostics);
+    Some(instance)
 }
 
 fn vrid(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Option<Vrid> {
@@ -200,9 +272,9 @@ fn authentication(draft: &InstanceDraft, version: Version, diagnostics: &mut Dia
 fn addresses(
     written: &[Spanned<VirtualAddress>],
     family: Option<Family>,
+    seen: &mut BTreeMap<IpAddr, Span>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<VirtualAddress> {
-    let mut seen: BTreeMap<IpNet, Span> = BTreeMap::new();
     let mut kept = Vec::new();
     for one in written {
         let net = one.value.address;
@@ -213,20 +285,16 @@ fn addresses(
                 Some(first) => diagnostic.and(first.span, "the first address decides"),
                 None => diagnostic,
             });
-        } else if let Some(first) = seen.get(&net) {
+        } else if let Some(first) = seen.get(&net.addr()) {
             let headline = format!("{} is listed twice", net.addr());
             let diagnostic = Diagnostic::new(Code::DuplicateAddress, headline, one.span, "this one is ignored");
             diagnostics.push(diagnostic.and(*first, "first listed here"));
         } else {
-            seen.insert(net, one.span);
+            seen.insert(net.addr(), one.span);
             kept.push(one.value.clone());
         }
     }
     kept
-}
-
-fn addresses_excluded(written: &[Spanned<VirtualAddress>], diagnostics: &mut Diagnostics) -> Vec<VirtualAddress> {
-    addresses(written, None, diagnostics)
 }
 
 fn no_addresses(draft: &InstanceDraft, version: Version, diagnostics: &mut Diagnostics) {
@@ -290,7 +358,7 @@ fn garp(own: GarpDraft, global: &GlobalDraft) -> Garp {
 }
 
 fn source(draft: &InstanceDraft, family: Family, diagnostics: &mut Diagnostics) -> Option<IpAddr> {
-    let source = draft.source?;
+    let source = draft.options.unicast_source.filter(|_| !draft.options.peers.is_empty()).or(draft.source)?;
     if Family::from(source.value) == family {
         return Some(source.value);
     }
@@ -370,69 +438,4 @@ fn shared_addresses(drafts: &[InstanceDraft], diagnostics: &mut Diagnostics) {
             }
         }
     }
-}
-
-fn groups(draft: &Draft, places: &BTreeMap<usize, InstanceId>, diagnostics: &mut Diagnostics) -> Vec<SyncGroup> {
-    let mut taken: BTreeMap<InstanceId, (Span, &GroupDraft)> = BTreeMap::new();
-    let mut groups = Vec::new();
-    for group in &draft.groups {
-        let members = members(group, draft, places, &mut taken, diagnostics);
-        if members.is_empty() {
-            continue;
-        }
-        let track_interfaces = tracked(&group.track_interfaces, None, diagnostics);
-        groups.push(SyncGroup { name: group.name.clone(), members, track_interfaces, options: Default::default() });
-    }
-    groups
-}
-
-fn members<'d>(
-    group: &'d GroupDraft,
-    draft: &'d Draft,
-    places: &BTreeMap<usize, InstanceId>,
-    taken: &mut BTreeMap<InstanceId, (Span, &'d GroupDraft)>,
-    diagnostics: &mut Diagnostics,
-) -> Vec<InstanceId> {
-    let written = group.members.as_deref().unwrap_or_default();
-    let mut members = Vec::new();
-    let mut listed = BTreeSet::new();
-    for name in written {
-        let Some(at) = draft.instance_places.get(&name.value) else {
-            unknown_member(name, draft, diagnostics);
-            continue;
-        };
-        if !listed.insert(*at) {
-            let headline = format!("`{}` is in the group twice", name.value);
-            diagnostics.push(Diagnostic::new(Code::GroupedTwice, headline, name.span, "this is ignored"));
-            continue;
-        }
-        // An instance that could not be made has been told; its place in the group is not a second mistake.
-        let Some(id) = places.get(at) else { continue };
-        if let Some((span, other)) = taken.get(id) {
-            let headline = format!("`{}` is in two groups", name.value);
-            let diagnostic = Diagnostic::new(Code::GroupedTwice, headline, name.span, "this is ignored");
-            diagnostics.push(diagnostic.and(*span, format!("group `{}` has it already", other.name)));
-            continue;
-        }
-        taken.insert(*id, (name.span, group));
-        members.push(*id);
-    }
-    if listed.is_empty() {
-        let headline = format!("sync group `{}` has no members", group.name);
-        diagnostics.push(Diagnostic::new(Code::EmptyGroup, headline, group.head, "this group is removed"));
-    } else if listed.len() == 1 && members.len() == 1 {
-        let headline = format!("sync group `{}` has one member", group.name);
-        diagnostics.push(Diagnostic::new(Code::LoneMember, headline, group.head, "there is nothing to keep in step"));
-    }
-    members
-}
-
-fn unknown_member(name: &Spanned<String>, draft: &Draft, diagnostics: &mut Diagnostics) {
-    let headline = format!("no instance is called `{}`", name.value);
-    let mut diagnostic = Diagnostic::new(Code::UnknownMember, headline, name.span, "this member is ignored");
-    let names = draft.instance_places.keys().map(String::as_bytes);
-    if let Some(near) = crate::nearest::nearest(name.value.as_bytes(), names) {
-        diagnostic = diagnostic.help(format!("did you mean `{}`?", String::from_utf8_lossy(near)));
-    }
-    diagnostics.push(diagnostic);
 }

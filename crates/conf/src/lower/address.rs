@@ -67,30 +67,67 @@ fn entry(parser: &mut Parser<'_>, line: &Line, draft: &mut Draft) -> Option<Virt
             continue;
         };
         let option = ADDRESS_OPTIONS.canonical(option);
-        let argument = line.word(at + 1);
-        if option.args().least() > 0 && argument.is_none() {
+        if option.args().least() > 0 && line.word(at + 1).is_none() {
             missing(parser, line, option.name);
             return None;
         }
         if option.stage == Stage::NotYet {
             parser.note_not_yet(&ADDRESS_OPTIONS, option, line.span_of(at));
         }
-        let argument = argument.unwrap_or_default();
-        let place = line.span_of(at + 1);
-        match option.name {
-            "dev" => {
-                let interface = parser.interface_of(argument, place)?;
-                draft.need(&interface, place);
-                found.interface = Some(interface);
-            }
-            "label" => found.label = Some(label(parser, argument, line, at + 1)?),
-            "scope" => found.scope = scope(parser, argument, line, at + 1).unwrap_or_default(),
-            "brd" => found.broadcast = broadcast(parser, argument, net, line, at + 1),
-            _ => {}
+        if !flag(option.name, &mut found) {
+            parameter(parser, line, at, option.name, &mut found, draft)?;
         }
         at += 1 + option.args().least();
     }
     Some(found)
+}
+
+/// Takes a word without parameter; false for another.
+fn flag(name: &str, found: &mut VirtualAddress) -> bool {
+    let options = &mut found.options;
+    let field = match name {
+        "home" => &mut options.home,
+        "-nodad" => &mut options.no_dad,
+        "mngtmpaddr" => &mut options.manage_temporary,
+        "noprefixroute" => &mut options.no_prefix_route,
+        "autojoin" => &mut options.auto_join,
+        "no_track" => &mut options.no_track,
+        "use_vmac" => &mut options.use_vmac,
+        _ => return false,
+    };
+    *field = true;
+    true
+}
+
+/// Takes a word with its parameter; none drops the address.
+fn parameter(
+    parser: &mut Parser<'_>,
+    line: &Line,
+    at: usize,
+    name: &str,
+    found: &mut VirtualAddress,
+    draft: &mut Draft,
+) -> Option<()> {
+    let word = line.word(at + 1)?;
+    let place = line.span_of(at + 1);
+    match name {
+        "dev" => {
+            let interface = parser.interface_of(word, place)?;
+            draft.need(&interface, place);
+            found.interface = Some(interface);
+        }
+        "label" => found.label = Some(label(parser, word, line, at + 1)?),
+        "scope" => found.scope = scope(parser, word, line, at + 1).unwrap_or_default(),
+        "brd" => found.broadcast = broadcast(parser, word, found.address, line, at + 1),
+        "peer" => found.options.peer = prefix(parser, word, line, at + 1),
+        "preferred_lft" if word == b"forever" => found.options.preferred_lifetime = Some(u32::MAX),
+        "preferred_lft" => {
+            let seconds = parser.number_of(word, place, 0, crate::keyword::U32);
+            found.options.preferred_lifetime = seconds.and_then(|n| u32::try_from(n).ok());
+        }
+        _ => found.options.track_group = Some(String::from_utf8_lossy(word).into_owned()),
+    }
+    Some(())
 }
 
 fn unknown_option(parser: &mut Parser<'_>, line: &Line, at: usize) {

@@ -1,5 +1,8 @@
 //! `vrrp_sync_group`.
 
+use super::global::set;
+use super::instance::TrackersDraft;
+use super::notify::NotifyDraft;
 use super::{Draft, Spanned, not_lowered, track};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -16,6 +19,11 @@ pub(crate) struct GroupDraft {
     /// None: there is no `group` block at all.
     pub(crate) members: Option<Vec<Spanned<String>>>,
     pub(crate) track_interfaces: Vec<Spanned<TrackedInterface>>,
+    pub(crate) trackers: TrackersDraft,
+    pub(crate) notify: NotifyDraft,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) notify_priority_changes: Option<bool>,
+    pub(crate) tracking_weight: bool,
 }
 
 /// Reads a `vrrp_sync_group` block.
@@ -31,7 +39,17 @@ pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: 
     if !parser.enter(head) {
         return;
     }
-    let mut group = GroupDraft { name, head: head.span(), members: None, track_interfaces: Vec::new() };
+    let mut group = GroupDraft {
+        name,
+        head: head.span(),
+        members: None,
+        track_interfaces: Vec::new(),
+        trackers: TrackersDraft::default(),
+        notify: NotifyDraft::default(),
+        smtp_alert: None,
+        notify_priority_changes: None,
+        tracking_weight: false,
+    };
     while let Some(statement) = parser.next() {
         match statement.keyword.name {
             "group" => {
@@ -48,7 +66,16 @@ pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: 
                 let found = track::interfaces(parser, &statement, draft);
                 group.track_interfaces.extend(found);
             }
-            _ => not_lowered(parser, &statement),
+            "smtp_alert" => set(&mut group.smtp_alert, parser.boolean(&statement)),
+            "notify_priority_changes" => set(&mut group.notify_priority_changes, parser.boolean(&statement)),
+            "sync_group_tracking_weight" => group.tracking_weight = true,
+            _ => {
+                let taken =
+                    group.trackers.take(parser, &statement, draft) || group.notify.take(parser, &statement, draft);
+                if !taken {
+                    not_lowered(parser, &statement);
+                }
+            }
         }
     }
     draft.group_places.insert(group.name.clone(), draft.groups.len());

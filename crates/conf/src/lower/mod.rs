@@ -4,18 +4,30 @@
 //! business, when all is read, so that the order of blocks does not matter.
 
 pub(crate) mod address;
+pub(crate) mod bfd;
 pub(crate) mod checker;
+mod entry;
 pub(crate) mod global;
 pub(crate) mod group;
 pub(crate) mod instance;
+mod names;
+pub(crate) mod notify;
+mod route;
+mod rule;
+pub(crate) mod script;
 pub(crate) mod server;
+pub(crate) mod service_group;
+pub(crate) mod shared;
 pub(crate) mod track;
+pub(crate) mod tracker;
 
 use crate::keyword::Stage;
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
 use standfast_model::InterfaceName;
-use std::collections::BTreeMap;
+use standfast_model::config::instance::VrrpCommon;
+use standfast_model::config::lvs::LvsCommon;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A value with its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,14 +47,30 @@ pub(crate) struct NamedInterface {
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) global: global::GlobalDraft,
+    /// What instances share, as far as nothing else is needed to settle it.
+    pub(crate) vrrp: VrrpCommon,
+    /// What virtual servers share, as far as nothing else is needed to settle it.
+    pub(crate) lvs: LvsCommon,
     pub(crate) instances: Vec<instance::InstanceDraft>,
     /// Place of each instance by name, so that ten thousand of them are not compared with each other.
     pub(crate) instance_places: BTreeMap<String, usize>,
     pub(crate) groups: Vec<group::GroupDraft>,
     pub(crate) group_places: BTreeMap<String, usize>,
+    pub(crate) track_groups: Vec<shared::TrackGroupDraft>,
+    pub(crate) scripts: tracker::Named<tracker::TrackScriptDraft>,
+    pub(crate) files: tracker::Named<tracker::TrackFileDraft>,
+    pub(crate) processes: tracker::Named<tracker::TrackProcessDraft>,
+    pub(crate) sessions: tracker::Named<bfd::BfdDraft>,
     pub(crate) servers: Vec<server::ServerDraft>,
+    pub(crate) service_groups: tracker::Named<Vec<service_group::Services>>,
+    pub(crate) sync_daemon: Option<global::SyncDaemonDraft>,
     /// Interfaces that must exist, unless `dynamic_interfaces` is given.
     pub(crate) interfaces: Vec<NamedInterface>,
+    /// Interfaces that instances make (`use_vmac`, `use_ipvlan`), which need not exist.
+    pub(crate) made_interfaces: BTreeSet<InterfaceName>,
+    names: names::NameFiles,
+    /// Rules without a preference so far: each gets one below the last.
+    rules_without_preference: u32,
 }
 
 impl Draft {
@@ -60,9 +88,20 @@ pub(crate) fn lower(parser: &mut Parser<'_>) -> Draft {
             "global_defs" => global::global_defs(parser, &statement, &mut draft),
             "vrrp_instance" => instance::vrrp_instance(parser, &statement, &mut draft),
             "vrrp_sync_group" => group::vrrp_sync_group(parser, &statement, &mut draft),
+            "vrrp_script" => tracker::vrrp_script(parser, &statement, &mut draft),
+            "track_file" => tracker::track_file(parser, &statement, &mut draft),
+            "vrrp_track_process" => tracker::vrrp_track_process(parser, &statement, &mut draft),
+            "bfd_instance" => bfd::bfd_instance(parser, &statement, &mut draft),
             "virtual_server" => server::virtual_server(parser, &statement, &mut draft),
-            "child_wait_time" => draft.global.child_wait_time = parser.time(&statement),
-            _ => not_lowered(parser, &statement),
+            "virtual_server_group" => service_group::virtual_server_group(parser, &statement, &mut draft),
+            "SSL" => server::tls(parser, &statement, &mut draft),
+            _ => {
+                let taken =
+                    global::root(parser, &statement, &mut draft) || shared::take(parser, &statement, &mut draft);
+                if !taken {
+                    not_lowered(parser, &statement);
+                }
+            }
         }
     }
     draft

@@ -1,13 +1,15 @@
 //! `virtual_server` and `real_server`.
 
 use super::checker::{self, CheckerDraft, TimingDraft};
-use super::global::set;
+use super::global::{cut, set};
+use super::script::{self, ScriptDraft};
 use super::{Draft, Spanned, not_lowered};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
 use crate::value::{address, shown};
+use standfast_model::config::lvs::TlsMaterial;
 use standfast_model::ipvs::{Family, Forwarding, Protocol, Scheduler, SchedulerFlags, Tunnel, TunnelChecksum};
 use std::net::IpAddr;
 
@@ -52,6 +54,14 @@ pub(crate) struct ServerDraft {
     pub(crate) inhibit_on_failure: bool,
     pub(crate) alpha: bool,
     pub(crate) timing: TimingDraft,
+    pub(crate) persistence_engine: Option<String>,
+    pub(crate) ha_suspend: Option<Span>,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) virtual_host: Option<String>,
+    pub(crate) snmp_name: Option<String>,
+    pub(crate) omega: bool,
+    pub(crate) quorum_up: Option<ScriptDraft>,
+    pub(crate) quorum_down: Option<ScriptDraft>,
     pub(crate) sorry: Option<SorryDraft>,
     pub(crate) real_servers: Vec<RealDraft>,
 }
@@ -61,7 +71,6 @@ pub(crate) struct ServerDraft {
 pub(crate) struct SorryDraft {
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
-    pub(crate) span: Span,
     pub(crate) forwarding: Option<Forwarding>,
     pub(crate) inhibit: bool,
 }
@@ -79,9 +88,12 @@ pub(crate) struct RealDraft {
     pub(crate) inhibit_on_failure: Option<bool>,
     pub(crate) alpha: Option<bool>,
     pub(crate) timing: TimingDraft,
+    pub(crate) notify_up: Option<ScriptDraft>,
+    pub(crate) notify_down: Option<ScriptDraft>,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) virtual_host: Option<String>,
+    pub(crate) snmp_name: Option<String>,
     pub(crate) checkers: Vec<CheckerDraft>,
-    /// There is a checker of a kind that is not acted upon yet.
-    pub(crate) other_checkers: bool,
 }
 
 /// `ADDRESS [PORT]`; what stands behind the first `-` or `/` of the address is cut, as in keepalived.
@@ -156,16 +168,24 @@ pub(crate) fn virtual_server(parser: &mut Parser<'_>, head: &Statement, draft: &
         inhibit_on_failure: false,
         alpha: false,
         timing: TimingDraft::default(),
+        persistence_engine: None,
+        ha_suspend: None,
+        smtp_alert: None,
+        virtual_host: None,
+        snmp_name: None,
+        omega: false,
+        quorum_up: None,
+        quorum_down: None,
         sorry: None,
         real_servers: Vec::new(),
     };
     while let Some(statement) = parser.next() {
-        lower(parser, &statement, &mut server);
+        lower(parser, &statement, &mut server, draft);
     }
     draft.servers.push(server);
 }
 
-fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft) {
+fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft, draft: &Draft) {
     let span = statement.span();
     match statement.keyword.name {
         "ip_family" => {
@@ -194,7 +214,7 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
         "sorry_server" => {
             if let Some((address, port)) = address_and_port(parser, statement) {
                 let forwarding = server.forwarding.map(|f| f.value);
-                server.sorry = Some(SorryDraft { address, port, span, forwarding, inhibit: false });
+                server.sorry = Some(SorryDraft { address, port, forwarding, inhibit: false });
             }
         }
         "sorry_server_inhibit" => match &mut server.sorry {
@@ -208,14 +228,64 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
                 None => needs_sorry_server(parser, statement),
             }
         }
-        "real_server" => real_server(parser, statement, server),
-        name => {
-            if !server.timing.take(parser, statement, name) {
+        "real_server" => real_server(parser, statement, server, draft),
+        _ => {
+            if !server.timing.take(parser, statement) && !options(parser, statement, server, draft) {
                 not_lowered(parser, statement);
             }
         }
     }
 }
+
+/// Takes what is beyond service and pool; false for another keyword.
+fn options(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft, draft: &Draft) -> bool {
+    match statement.keyword.name {
+        "persistence_engine" => server.persistence_engine = Some(cut(parser, statement, ENGINE)),
+        "ha_suspend" => server.ha_suspend = Some(statement.span()),
+        "smtp_alert" => set(&mut server.smtp_alert, parser.boolean(statement)),
+        "virtualhost" => server.virtual_host = Some(statement.name()),
+        "snmp_name" => server.snmp_name = Some(statement.name()),
+        "omega" => server.omega = true,
+        "quorum_up" | "quorum_down" => {
+            let found = script::script(parser, statement, draft);
+            let up = statement.keyword.name == "quorum_up";
+            script::keep(parser, if up { &mut server.quorum_up } else { &mut server.quorum_down }, found);
+        }
+        // It had a meaning before schedulers had flags; the table says that it is gone.
+        "hashed" => {}
+        _ => return false,
+    }
+    true
+}
+
+/// Reads the `SSL` block. A second one replaces the first.
+pub(crate) fn tls(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
+    if draft.lvs.tls.is_some() {
+        let headline = "a second `SSL` block";
+        parser.report(Diagnostic::new(Code::Repeated, headline, head.span(), "this one counts"));
+    }
+    if !parser.enter(head) {
+        return;
+    }
+    let mut tls = TlsMaterial::default();
+    while let Some(statement) = parser.next() {
+        let slot = match statement.keyword.name {
+            "password" => &mut tls.password,
+            "ca" => &mut tls.ca,
+            "certificate" => &mut tls.certificate,
+            "key" => &mut tls.key,
+            _ => {
+                not_lowered(parser, &statement);
+                continue;
+            }
+        };
+        *slot = Some(statement.name());
+    }
+    draft.lvs.tls = Some(tls);
+}
+
+/// A persistence engine's name: 16 bytes in keepalived, of which the kernel takes 15 (`IP_VS_PENAME_MAXLEN`).
+const ENGINE: usize = 15;
 
 fn needs_sorry_server(parser: &mut Parser<'_>, statement: &Statement) {
     let headline = format!("`{}` without a sorry server", statement.keyword.name);
@@ -355,7 +425,7 @@ fn granularity(parser: &mut Parser<'_>, statement: &Statement, server: &mut Serv
     server.granularity = Some(Spanned { value, span });
 }
 
-fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDraft) {
+fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDraft, draft: &Draft) {
     let Some((address, port)) = address_and_port(parser, head) else { return parser.skip_block(head) };
     if !parser.enter(head) {
         return;
@@ -371,8 +441,12 @@ fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDra
         inhibit_on_failure: None,
         alpha: None,
         timing: TimingDraft::default(),
+        notify_up: None,
+        notify_down: None,
+        smtp_alert: None,
+        virtual_host: None,
+        snmp_name: None,
         checkers: Vec::new(),
-        other_checkers: false,
     };
     while let Some(statement) = parser.next() {
         match statement.keyword.name {
@@ -382,10 +456,17 @@ fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDra
             "lthreshold" => real.lower_threshold = parser.number(&statement).unwrap_or(real.lower_threshold),
             "inhibit_on_failure" => set(&mut real.inhibit_on_failure, parser.boolean(&statement)),
             "alpha" => set(&mut real.alpha, parser.boolean(&statement)),
-            "TCP_CHECK" => real.checkers.extend(checker::tcp_check(parser, &statement)),
-            name => {
-                if !real.timing.take(parser, &statement, name) {
-                    real.other_checkers |= statement.keyword.has_block();
+            "notify_up" | "notify_down" => {
+                let found = script::script(parser, &statement, draft);
+                let up = statement.keyword.name == "notify_up";
+                script::keep(parser, if up { &mut real.notify_up } else { &mut real.notify_down }, found);
+            }
+            "smtp_alert" => set(&mut real.smtp_alert, parser.boolean(&statement)),
+            "virtualhost" => real.virtual_host = Some(statement.name()),
+            "snmp_name" => real.snmp_name = Some(statement.name()),
+            _ if statement.keyword.has_block() => real.checkers.extend(checker::checker(parser, &statement, draft)),
+            _ => {
+                if !real.timing.take(parser, &statement) {
                     not_lowered(parser, &statement);
                 }
             }

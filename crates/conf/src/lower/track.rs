@@ -13,6 +13,8 @@ pub(crate) struct TrackDraft {
     pub(crate) name: Spanned<Vec<u8>>,
     pub(crate) weight: Option<i16>,
     pub(crate) reverse: Option<bool>,
+    /// What it names was defined above it.
+    pub(crate) known: bool,
 }
 
 /// Reads a track list. `most` is the largest weight either way; one more is taken for it, as in keepalived.
@@ -24,7 +26,7 @@ pub(crate) fn entries(parser: &mut Parser<'_>, head: &Statement, most: i16, nore
     while let Some(line) = parser.next_entry() {
         let Some(name) = line.word(0) else { continue };
         let name = Spanned { value: name.to_vec(), span: line.span_of(0) };
-        let mut entry = TrackDraft { name, weight: None, reverse: None };
+        let mut entry = TrackDraft { name, weight: None, reverse: None, known: true };
         if options(parser, &line, &mut entry, most, noreverse) {
             found.push(entry);
         }

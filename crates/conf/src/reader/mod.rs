@@ -15,6 +15,7 @@ mod repeat;
 pub(crate) mod words;
 
 pub use include::Checks;
+pub(crate) use repeat::c_number;
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};

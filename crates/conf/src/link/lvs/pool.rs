@@ -1,21 +1,14 @@
-//! Real servers, their checkers, and the sorry server.
+//! Real servers, and the sorry server.
 
+use super::{Surroundings, probe};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::lower::checker::{CheckerDraft, ConnectDraft, ProbeDraft, TimingDraft};
 use crate::lower::server::{RealDraft, ServerDraft, SorryDraft};
 use crate::source::Span;
-use core::time::Duration;
-use standfast_model::config::lvs::{Checker, Connect, Probe, RealServer, SorryServer, Timing};
+use standfast_model::config::lvs::{Checker, RealServer, RealServerOptions, SorryServer};
 use standfast_model::ipvs::{Family, Forwarding, ServiceKey};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-
-/// `delay_loop` when nobody says it.
-const DELAY_LOOP: Duration = Duration::from_secs(60);
-
-/// `connect_timeout` when nobody says it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn port_of(key: ServiceKey) -> u16 {
     match key {
@@ -29,7 +22,7 @@ pub(super) fn real_servers(
     draft: &ServerDraft,
     key: ServiceKey,
     forwarding: Forwarding,
-    log_all_failures: bool,
+    around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<RealServer> {
     let mut seen: BTreeMap<SocketAddr, Span> = BTreeMap::new();
@@ -47,16 +40,8 @@ pub(super) fn real_servers(
             continue;
         }
         seen.insert(address, real.head);
-        let alpha = real.alpha.unwrap_or(draft.alpha);
-        let timing = real.timing.within(draft.timing);
-        let checkers = real.checkers.iter().map(|c| checker(c, address, timing, alpha, log_all_failures, diagnostics));
-        let checkers: Vec<Checker> = checkers.collect();
-        if checkers.is_empty() && !real.other_checkers {
-            let headline = format!("real server {address} has no checker");
-            let label = "it stays in the table when it dies";
-            let diagnostic = Diagnostic::new(Code::NoCheckers, headline, real.head, label);
-            diagnostics.push(diagnostic.help("write a TCP_CHECK { } into it, or another checker"));
-        }
+        let checkers = checkers(draft, real, address, around, diagnostics);
+        let options = options(real, around, diagnostics);
         kept.push(RealServer {
             address,
             weight: real.weight.or(draft.weight).unwrap_or(1),
@@ -65,10 +50,43 @@ pub(super) fn real_servers(
             lower_threshold: real.lower_threshold,
             inhibit_on_failure: real.inhibit_on_failure.unwrap_or(draft.inhibit_on_failure),
             checkers,
-            options: Default::default(),
+            options,
         });
     }
     kept
+}
+
+fn checkers(
+    draft: &ServerDraft,
+    real: &RealDraft,
+    address: SocketAddr,
+    around: &mut Surroundings<'_, '_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Checker> {
+    if real.checkers.is_empty() {
+        let headline = format!("real server {address} has no checker");
+        let label = "it stays in the table when it dies";
+        let diagnostic = Diagnostic::new(Code::NoCheckers, headline, real.head, label);
+        diagnostics.push(diagnostic.help("write a TCP_CHECK { } into it, or another checker"));
+    }
+    let outer = probe::Outer {
+        server: address,
+        timing: real.timing.within(draft.timing),
+        alpha: real.alpha.unwrap_or(draft.alpha),
+        virtual_host: real.virtual_host.as_ref().or(draft.virtual_host.as_ref()),
+        service_delay_loop: draft.timing.delay_loop.unwrap_or(probe::DELAY_LOOP),
+    };
+    real.checkers.iter().filter_map(|checker| probe::checker(checker, &outer, around, diagnostics)).collect()
+}
+
+fn options(real: &RealDraft, around: &mut Surroundings<'_, '_>, diagnostics: &mut Diagnostics) -> RealServerOptions {
+    let global = &around.draft.global;
+    RealServerOptions {
+        notify_up: around.scripts.optional(real.notify_up.as_ref(), diagnostics),
+        notify_down: around.scripts.optional(real.notify_down.as_ref(), diagnostics),
+        smtp_alert: real.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true),
+        snmp_name: real.snmp_name.clone(),
+    }
 }
 
 fn fits(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: &mut Diagnostics) -> bool {
@@ -92,13 +110,18 @@ fn port(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: 
         Forwarding::Nat | Forwarding::Local => false,
         Forwarding::DirectRouting | Forwarding::Tunnel(_) => true,
     };
-    if keeps && real.port != service && matches!(key, ServiceKey::Address { .. }) {
-        let headline = format!("real server {} {} cannot have another port than its service", real.address, real.port);
-        let label = format!("port {service} is used: direct routing and tunnels do not change it");
-        diagnostics.push(Diagnostic::new(Code::PortMismatch, headline, real.head, label));
-        return service;
+    if !keeps || real.port == service {
+        return real.port;
     }
-    real.port
+    let headline = format!("real server {} {} cannot have another port than its service", real.address, real.port);
+    let label = match key {
+        ServiceKey::Address { .. } => format!("port {service} is used: direct routing and tunnels do not change it"),
+        ServiceKey::FirewallMark { .. } => {
+            "the port is left out: direct routing and tunnels do not change it".to_owned()
+        }
+    };
+    diagnostics.push(Diagnostic::new(Code::PortMismatch, headline, real.head, label));
+    service
 }
 
 pub(super) fn sorry_server(draft: &SorryDraft, key: ServiceKey, forwarding: Forwarding) -> SorryServer {
@@ -107,50 +130,5 @@ pub(super) fn sorry_server(draft: &SorryDraft, key: ServiceKey, forwarding: Forw
         address: SocketAddr::new(draft.address, port),
         forwarding: draft.forwarding.unwrap_or(forwarding),
         inhibit: draft.inhibit,
-    }
-}
-
-fn checker(
-    draft: &CheckerDraft,
-    server: SocketAddr,
-    outer: TimingDraft,
-    alpha: bool,
-    log_all_failures: bool,
-    diagnostics: &mut Diagnostics,
-) -> Checker {
-    let said = draft.timing.within(outer);
-    let delay_loop = said.delay_loop.unwrap_or(DELAY_LOOP);
-    let timing = Timing {
-        delay_loop,
-        retry: said.retry.unwrap_or(1),
-        delay_before_retry: said.delay_before_retry.unwrap_or(Duration::from_secs(1)),
-        warmup: said.warmup.unwrap_or(delay_loop),
-        alpha: draft.alpha.unwrap_or(alpha),
-        log_all_failures: draft.log_all_failures || log_all_failures,
-    };
-    let timeout = said.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-    let probe = match &draft.probe {
-        ProbeDraft::Tcp(connect) => Probe::Tcp(self::connect(connect, server, timeout, diagnostics)),
-    };
-    Checker { probe, timing }
-}
-
-fn connect(draft: &ConnectDraft, server: SocketAddr, timeout: Duration, diagnostics: &mut Diagnostics) -> Connect {
-    let target = SocketAddr::new(draft.ip.unwrap_or(server.ip()), draft.port.unwrap_or(server.port()));
-    let mut bind_address = draft.bind_address.map(|b| b.value);
-    if let Some(bind) = draft.bind_address
-        && bind.value.is_ipv4() != target.is_ipv4()
-    {
-        let headline = format!("{} is of another family than {}", bind.value, target.ip());
-        diagnostics.push(Diagnostic::new(Code::MixedFamilies, headline, bind.span, "this is ignored"));
-        bind_address = None;
-    }
-    Connect {
-        target,
-        bind_address,
-        bind_port: draft.bind_port,
-        bind_interface: draft.bind_interface.clone(),
-        timeout,
-        mark: draft.mark,
     }
 }

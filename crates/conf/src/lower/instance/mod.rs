@@ -1,5 +1,9 @@
 //! `vrrp_instance`.
 
+mod device;
+mod hmac;
+mod options;
+
 use super::global::{GarpDraft, set, version};
 use super::{Draft, Spanned, address, not_lowered, track};
 use crate::code::Code;
@@ -10,6 +14,9 @@ use crate::source::Span;
 use crate::value::shown;
 use core::time::Duration;
 use standfast_model::config::vrrp::{InitialState, TrackedInterface};
+
+pub(crate) use options::{OptionsDraft, TrackersDraft};
+
 use standfast_model::{InterfaceName, Password, Priority, Version, VirtualAddress, Vrid};
 use std::net::IpAddr;
 
@@ -57,6 +64,7 @@ pub(crate) struct InstanceDraft {
     pub(crate) higher_prio_send_advert: Option<bool>,
     pub(crate) dont_track_primary: bool,
     pub(crate) track_interfaces: Vec<Spanned<TrackedInterface>>,
+    pub(crate) options: OptionsDraft,
 }
 
 impl InstanceDraft {
@@ -85,6 +93,7 @@ impl InstanceDraft {
             higher_prio_send_advert: None,
             dont_track_primary: false,
             track_interfaces: Vec::new(),
+            options: OptionsDraft::default(),
         }
     }
 }
@@ -164,7 +173,8 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
             instance.track_interfaces.extend(found);
         }
         name => {
-            if !instance.garp.take(parser, statement, name) {
+            let taken = instance.garp.take(parser, statement, name) || instance.options.take(parser, statement, draft);
+            if !taken {
                 not_lowered(parser, statement);
             }
         }

@@ -1,0 +1,213 @@
+//! Track lists: names to what they name, with the weights that count.
+
+use super::scripts::Scripts;
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lower::Draft;
+use crate::lower::instance::TrackersDraft;
+use crate::lower::track::TrackDraft;
+use crate::lower::tracker::{Named, TrackFileDraft, TrackProcessDraft, TrackScriptDraft, Weight};
+use core::time::Duration;
+use standfast_model::config::instance::VrrpCommon;
+use standfast_model::config::track::{
+    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, TrackFile, TrackProcess, TrackScript, Tracked, Tracker,
+};
+use std::collections::BTreeMap;
+
+/// What is tracked, found by name when first used: what nobody tracks is not run.
+pub(super) struct Trackers<'d> {
+    draft: &'d Draft,
+    scripts: BTreeMap<usize, Option<ScriptId>>,
+    files: BTreeMap<usize, Option<FileId>>,
+    processes: BTreeMap<usize, Option<ProcessId>>,
+    sessions: BTreeMap<usize, BfdId>,
+}
+
+fn next_id(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+impl<'d> Trackers<'d> {
+    pub(super) fn new(draft: &'d Draft) -> Self {
+        Self {
+            draft,
+            scripts: BTreeMap::new(),
+            files: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+        }
+    }
+
+    /// The entries of an instance or a group. What names nothing, or names it twice, is told and left out.
+    pub(super) fn resolve(
+        &mut self,
+        written: &TrackersDraft,
+        common: &mut VrrpCommon,
+        scripts: &mut Scripts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Tracked> {
+        let draft = self.draft;
+        let mut found = Vec::new();
+        for (entry, at, defined) in named(&written.scripts, &draft.scripts, "vrrp_script", diagnostics) {
+            if let Some(id) = self.script(at, entry, defined, common, scripts, diagnostics) {
+                found.push(tracked(entry, Tracker::Script(id), defined.weight));
+            }
+        }
+        for (entry, at, defined) in named(&written.files, &draft.files, "track_file", diagnostics) {
+            if let Some(id) = self.file(at, entry, defined, common) {
+                // A track_file without a weight counts once.
+                let weight = defined.weight.unwrap_or(Weight { value: 1, reverse: false });
+                found.push(tracked(entry, Tracker::File(id), weight));
+            }
+        }
+        for (entry, at, defined) in named(&written.processes, &draft.processes, "vrrp_track_process", diagnostics) {
+            if let Some(id) = self.process(at, entry, defined, common, diagnostics) {
+                found.push(tracked(entry, Tracker::Process(id), defined.weight));
+            }
+        }
+        for (entry, at, defined) in named(&written.sessions, &draft.sessions, "bfd_instance", diagnostics) {
+            let id = *self.sessions.entry(at).or_insert_with(|| {
+                common.bfd_sessions.push(String::from_utf8_lossy(&entry.name.value).into_owned());
+                BfdId(next_id(common.bfd_sessions.len() - 1))
+            });
+            found.push(tracked(entry, Tracker::Bfd(id), defined.weight));
+        }
+        found
+    }
+
+    fn script(
+        &mut self,
+        at: usize,
+        entry: &TrackDraft,
+        defined: &TrackScriptDraft,
+        common: &mut VrrpCommon,
+        scripts: &mut Scripts<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<ScriptId> {
+        *self.scripts.entry(at).or_insert_with(|| {
+            let usable = defined.script.as_ref().filter(|_| !defined.bad)?;
+            let script = scripts.tracker(usable, diagnostics)?;
+            let interval = defined.interval.unwrap_or(Duration::from_secs(1));
+            common.scripts.push(TrackScript {
+                name: String::from_utf8_lossy(&entry.name.value).into_owned(),
+                script,
+                interval,
+                timeout: defined.timeout.unwrap_or(interval),
+                rise: defined.rise.unwrap_or(1),
+                fall: defined.fall.unwrap_or(1),
+                init_fail: defined.init_fail,
+            });
+            Some(ScriptId(next_id(common.scripts.len() - 1)))
+        })
+    }
+
+    fn file(
+        &mut self,
+        at: usize,
+        entry: &TrackDraft,
+        defined: &TrackFileDraft,
+        common: &mut VrrpCommon,
+    ) -> Option<FileId> {
+        *self.files.entry(at).or_insert_with(|| {
+            common.files.push(track_file(&String::from_utf8_lossy(&entry.name.value), defined)?);
+            Some(FileId(next_id(common.files.len() - 1)))
+        })
+    }
+
+    fn process(
+        &mut self,
+        at: usize,
+        entry: &TrackDraft,
+        defined: &TrackProcessDraft,
+        common: &mut VrrpCommon,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<ProcessId> {
+        *self.processes.entry(at).or_insert_with(|| {
+            let name = String::from_utf8_lossy(&entry.name.value).into_owned();
+            common.processes.push(track_process(name, defined, diagnostics)?);
+            Some(ProcessId(next_id(common.processes.len() - 1)))
+        })
+    }
+}
+
+/// The file of that name as the configuration has it; none if it names no path, which was told.
+pub(super) fn track_file(name: &str, defined: &TrackFileDraft) -> Option<TrackFile> {
+    Some(TrackFile { name: name.to_owned(), path: defined.path.clone()?, init: defined.init })
+}
+
+fn track_process(name: String, defined: &TrackProcessDraft, diagnostics: &mut Diagnostics) -> Option<TrackProcess> {
+    if defined.words.is_empty() {
+        return None;
+    }
+    let quorum_max = defined.quorum_max.map(|q| q.value);
+    // A largest number of 0 demands that none runs.
+    let quorum = if quorum_max == Some(0) { 0 } else { defined.quorum.map_or(1, |q| q.value) };
+    if let Some(most) = defined.quorum_max.filter(|most| most.value < quorum) {
+        let headline = format!("quorum_max {} is below quorum {quorum}", most.value);
+        diagnostics.push(Diagnostic::new(Code::Adjusted, headline, most.span, "this is ignored"));
+    }
+    let matching = match defined.param_match {
+        Some(matching) => matching,
+        None if defined.words.len() > 1 => ProcessMatch::Exact,
+        None if defined.full_command => ProcessMatch::Command,
+        None => ProcessMatch::Name,
+    };
+    Some(TrackProcess {
+        name,
+        words: defined.words.clone(),
+        matching,
+        quorum,
+        quorum_max: quorum_max.filter(|most| *most >= quorum),
+        terminate_delay: defined.terminate_delay,
+        fork_delay: defined.fork_delay,
+    })
+}
+
+fn tracked(entry: &TrackDraft, tracker: Tracker, default: Weight) -> Tracked {
+    Tracked {
+        tracker,
+        weight: entry.weight.unwrap_or(default.value),
+        reverse: entry.reverse.unwrap_or(default.reverse),
+    }
+}
+
+/// The entries that name something, each once, with what they name.
+fn named<'w, 'd, T>(
+    written: &'w [TrackDraft],
+    defined: &'d Named<T>,
+    what: &str,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(&'w TrackDraft, usize, &'d T)> {
+    let mut seen = BTreeMap::new();
+    let mut found = Vec::new();
+    for entry in written {
+        let name = String::from_utf8_lossy(&entry.name.value);
+        let Some((at, value)) = defined.get(&name) else {
+            let headline = format!("no {what} is called `{name}`");
+            let mut diagnostic =
+                Diagnostic::new(Code::UnknownTracker, headline, entry.name.span, "this entry is ignored");
+            if let Some(near) = crate::nearest::nearest(name.as_bytes(), defined.names()) {
+                diagnostic = diagnostic.help(format!("did you mean `{}`?", String::from_utf8_lossy(near)));
+            }
+            diagnostics.push(diagnostic);
+            continue;
+        };
+        if !entry.known {
+            let headline = format!("`{name}` is defined further down");
+            let label = "keepalived ignores this entry";
+            let mut diagnostic = Diagnostic::new(Code::DefinedLater, headline, entry.name.span, label);
+            if let Some(span) = defined.span(&name) {
+                diagnostic = diagnostic.and(span, "it is defined here");
+            }
+            diagnostics.push(diagnostic.help("define it above its first use"));
+        }
+        if let Some(first) = seen.insert(at, entry.name.span) {
+            let headline = format!("`{name}` is tracked twice");
+            let diagnostic = Diagnostic::new(Code::Repeated, headline, entry.name.span, "this entry is ignored");
+            diagnostics.push(diagnostic.and(first, "this one counts"));
+            continue;
+        }
+        found.push((entry, at, value));
+    }
+    found
+}
