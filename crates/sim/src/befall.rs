@@ -8,6 +8,7 @@ use crate::lan::{LanId, MachineId, Weather};
 use crate::laws::{Broken, Law, TOLD_WITHIN, broken};
 use crate::machine::{Director, Life};
 use crate::packet;
+use crate::scenario::Scenario;
 use crate::world::World;
 use standfast_model::State;
 use standfast_node::Input;
@@ -38,7 +39,7 @@ impl<D: Director> World<D> {
             Fault::TakeAddresses(id, router) => self.on_addresses(id, router, false),
             Fault::GiveAddresses(id, router) => self.on_addresses(id, router, true),
             Fault::RefuseAddress(id) => self.machines[id.0].kernel.refuse_additions(1),
-            Fault::Freeze(id) => self.machines[id.0].freeze(),
+            Fault::Freeze(id) => self.machines[id.0].freeze(self.now),
             Fault::Thaw(id) => return self.thaw(id),
             Fault::PowerCut(id) => self.power_cut(id),
             Fault::Kill(id) => self.kill(id),
@@ -101,18 +102,26 @@ impl<D: Director> World<D> {
         }
     }
 
-    /// A machine goes on: the daemon reads what waited before its timers, which are late.
+    /// A machine goes on: the daemon reads what waited before its timers, which are late. What it held when it stood still
+    /// for too long is not its own any more.
     fn thaw(&mut self, id: MachineId) -> Result<(), Broken> {
-        if !matches!(self.machines[id.0].life, Life::Frozen(..)) {
-            return Ok(());
-        }
-        let waiting = self.machines[id.0].thaw();
+        let Some((since, waiting)) = self.machines[id.0].thaw() else { return Ok(()) };
+        let slept = self.now.since(since);
+        let instances = self.machines[id.0].config.instances.iter().enumerate();
+        let outslept: Vec<usize> = instances
+            .filter(|(router, i)| slept > Scenario::outslept_after(i) && self.machines[id.0].holds(*router))
+            .map(|(router, _)| router)
+            .collect();
         self.upset(id);
         self.look();
         for arrival in waiting {
             self.read(id, arrival)?;
         }
-        self.act(id, Input::Wake)
+        self.act(id, Input::Wake)?;
+        match outslept.into_iter().find(|router| self.machines[id.0].holds(*router)) {
+            Some(router) => broken(Law::ListensAfterPause, format!("machine {}, router {router}, {slept:?}", id.0)),
+            None => Ok(()),
+        }
     }
 
     fn power_cut(&mut self, id: MachineId) {

@@ -47,6 +47,8 @@ pub enum Law {
     HonestAdverts,
     /// After a wake the next deadline lies ahead.
     TimePasses,
+    /// Who stood still for so long that somebody else is master now listens before it speaks.
+    ListensAfterPause,
     /// A daemon that stopped has left nothing behind.
     CleanStop,
     /// Nothing is announced that is not there.
@@ -66,6 +68,7 @@ impl fmt::Display for Law {
             Self::StatesConnect => "each state follows from the last",
             Self::HonestAdverts => "adverts are valid and sent by whom they speak for",
             Self::TimePasses => "a deadline lies ahead",
+            Self::ListensAfterPause => "who slept listens before it speaks",
             Self::CleanStop => "a stopped daemon leaves nothing behind",
             Self::HonestAnnouncements => "only what is there is announced",
         })
@@ -116,8 +119,8 @@ struct Watch {
     down_at_most: Duration,
     /// Interval of each machine.
     intervals: Vec<Duration>,
-    /// Least skew with which each machine may follow a resignation, worst priority assumed where tracking may lower it.
-    skews: Vec<Duration>,
+    /// How long each machine may take to follow the resignation of each: first by who resigns, then by who follows.
+    skews: Vec<Vec<Duration>>,
     sight: Sight,
     two_since: Option<Instant>,
     /// Since when each machine is healthy and not served.
@@ -154,7 +157,7 @@ impl Laws {
         let watch = |number: usize| Watch {
             down_at_most: scenario.moving_with(number).map(|(_, router)| router.down_at_most).max().unwrap_or_default(),
             intervals: scenario.instances(number).map(|i| i.advert_interval.as_duration()).collect(),
-            skews: (0..machines).map(|machine| scenario.skew_at_most(number, machine)).collect(),
+            skews: (0..machines).map(|by| scenario.skews_at_most(number, by).collect()).collect(),
             sight: none.clone(),
             two_since: None,
             vacuum_since: vec![None; machines],
@@ -238,7 +241,8 @@ impl Laws {
         }
         if sent.resigns {
             let Sight { healthy, .. } = &watch.sight;
-            let followers = watch.skews.iter().zip(healthy).enumerate().filter(|(m, (_, h))| *m != sent.by.0 && **h);
+            let skews = watch.skews.get(sent.by.0).into_iter().flatten();
+            let followers = skews.zip(healthy).enumerate().filter(|(m, (_, h))| *m != sent.by.0 && **h);
             let skew = followers.map(|(_, (skew, _))| *skew).min();
             if let (Some(skew), true) = (skew, fresh && sent.leaves) {
                 watch.taken_over_by = Some(now + skew + Lan::SOON + LATENESS);

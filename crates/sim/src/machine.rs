@@ -101,6 +101,8 @@ pub struct Machine<D> {
     pub armed: Option<Instant>,
     /// The state of each instance as the journal tells it.
     pub states: Vec<State>,
+    /// Since when it stands still, if it does.
+    pub frozen_at: Option<Instant>,
     /// How far its clock is ahead.
     clock_ahead: Duration,
 }
@@ -117,6 +119,7 @@ impl<D: Director> Machine<D> {
             lives: 0,
             armed: None,
             states: vec![State::Init; plan.config.instances.len()],
+            frozen_at: None,
             clock_ahead: plan.clock_ahead,
         }
     }
@@ -180,23 +183,26 @@ impl<D: Director> Machine<D> {
     }
 
     /// Everything stops where it is.
-    pub fn freeze(&mut self) {
+    pub fn freeze(&mut self, now: Instant) {
         self.life = match core::mem::replace(&mut self.life, Life::Off) {
-            Life::Running(director) => Life::Frozen(director, VecDeque::new()),
+            Life::Running(director) => {
+                self.frozen_at = Some(now);
+                Life::Frozen(director, VecDeque::new())
+            }
             other @ (Life::Off | Life::Idle | Life::Frozen(..)) => other,
         };
     }
 
-    /// And goes on: what arrived meanwhile, oldest first.
-    pub fn thaw(&mut self) -> VecDeque<Arrival> {
+    /// And goes on. Says since when it stood still, and what arrived meanwhile, oldest first.
+    pub fn thaw(&mut self) -> Option<(Instant, VecDeque<Arrival>)> {
         match core::mem::replace(&mut self.life, Life::Off) {
             Life::Frozen(director, arrived) => {
                 self.life = Life::Running(director);
-                arrived
+                Some((self.frozen_at.take()?, arrived))
             }
             other @ (Life::Off | Life::Idle | Life::Running(_)) => {
                 self.life = other;
-                VecDeque::new()
+                None
             }
         }
     }

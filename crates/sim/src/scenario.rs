@@ -131,22 +131,36 @@ impl Scenario {
         self.routers.iter().enumerate().filter(move |(number, other)| *number == router || (grouped && other.grouped))
     }
 
-    /// The longest that a machine waits after a resignation: its skew time, or the skew time of priority 1 where tracking
-    /// may lower its priority; in a sync group the longest of all members, because they move when all of them may.
-    #[must_use]
-    pub fn skew_at_most(&self, router: usize, machine: usize) -> Duration {
-        let of = |number| {
-            let instance = self.instances(number).nth(machine)?;
-            let tracked = instance.track_interfaces.iter().any(|tracked| tracked.weight < 0);
-            let priority = if tracked && !instance.priority.is_owner() { 1 } else { instance.priority.get() };
-            let base = match instance.version {
-                Version::V2 => Duration::from_secs(1),
-                // The interval is the one learned from whoever resigned.
-                Version::V3 => self.instances(number).map(|i| i.advert_interval.as_duration()).max()?,
-            };
-            Some(base * (256 - u32::from(priority)) / 256)
+    /// How long each machine waits at most after another one's resignation: its skew time, or the skew time of priority 1
+    /// where tracking may lower its priority; in a sync group the longest of all members, because they move when all may.
+    pub fn skews_at_most(&self, router: usize, resigns: usize) -> impl Iterator<Item = Duration> {
+        (0..self.machines.len()).map(move |machine| {
+            let members = self.moving_with(router);
+            members.filter_map(|(member, _)| self.skew_at_most(member, resigns, machine)).max().unwrap_or_default()
+        })
+    }
+
+    fn skew_at_most(&self, router: usize, resigns: usize, machine: usize) -> Option<Duration> {
+        let instance = self.instances(router).nth(machine)?;
+        let tracked = instance.track_interfaces.iter().any(|tracked| tracked.weight < 0);
+        let priority = if tracked && !instance.priority.is_owner() { 1 } else { instance.priority.get() };
+        let base = match instance.version {
+            Version::V2 => Duration::from_secs(1),
+            // The interval learned from whoever resigns.
+            Version::V3 => self.instances(router).nth(resigns)?.advert_interval.as_duration(),
         };
-        self.moving_with(router).filter_map(|(number, _)| of(number)).max().unwrap_or_default()
+        Some(base * (256 - u32::from(priority)) / 256)
+    }
+
+    /// How long a master may be silent before every standby with its interval has taken over.
+    #[must_use]
+    pub fn outslept_after(instance: &Instance) -> Duration {
+        let interval = instance.advert_interval.as_duration();
+        let skew = match instance.version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => interval,
+        };
+        interval * u32::from(instance.down_timer_adverts) + skew
     }
 
     /// How long after the last disturbance everything must have come to rest: whoever should not be master has yielded

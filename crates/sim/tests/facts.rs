@@ -144,6 +144,16 @@ fn of_two_masters_after_a_healed_split_the_better_one_stays() {
     assert!(one.since(at(70)) <= Duration::from_secs(1) + TOLERANCE, "{:?}", one.since(at(70)));
 }
 
+// REQ: VRRP2-6.4.3-06 VRRP3-6.4.3-08
+#[test]
+fn of_two_equal_masters_the_one_with_the_higher_address_stays() {
+    let mut world = settled(vec![instance(100), instance(100)]);
+    world.plan(at(60), Fault::Split(LanId(0), vec![0, 1]));
+    world.plan(at(70), Fault::Heal(LanId(0)));
+    world.run_until(at(72)).unwrap();
+    assert_eq!(world.holders(0), [B], "10.0.0.2 is higher than 10.0.0.1");
+}
+
 // REQ: VRRP3-6.4-01 KA-BUG-01
 #[test]
 fn ten_thousand_bad_packets_move_no_advertisement() {

@@ -44,6 +44,8 @@ pub(crate) enum Defect {
     BreaksTheGroup,
     /// Says a transition twice.
     RepeatsItself,
+    /// Does not notice that time has passed without it.
+    Sleepwalks,
 }
 
 /// The real node with a defect.
@@ -52,9 +54,12 @@ pub(crate) struct Faulty<const DEFECT: usize> {
     config: VrrpConfig,
     born: Option<Instant>,
     inputs: u64,
+    last: Option<Instant>,
+    /// How much time it has not noticed.
+    missed: Duration,
 }
 
-pub(crate) const DEFECTS: [Defect; 13] = [
+pub(crate) const DEFECTS: [Defect; 14] = [
     Defect::Deaf,
     Defect::HearsNoResignation,
     Defect::Absent,
@@ -68,11 +73,13 @@ pub(crate) const DEFECTS: [Defect; 13] = [
     Defect::AnnouncesAnything,
     Defect::BreaksTheGroup,
     Defect::RepeatsItself,
+    Defect::Sleepwalks,
 ];
 
 /// A kernel between the node and the real one, for defects in what is asked of it.
 struct Between<'a> {
     kernel: &'a mut Kernel,
+    now: Instant,
     defect: Defect,
 }
 
@@ -116,7 +123,10 @@ impl System for Between<'_> {
         self.kernel.apply(operations)
     }
 
-    fn record(&mut self, record: Record) {
+    fn record(&mut self, mut record: Record) {
+        if let Record::Transition(transition) = &mut record {
+            transition.at = self.now;
+        }
         if self.defect == Defect::RepeatsItself {
             self.kernel.record(record.clone());
         }
@@ -167,12 +177,16 @@ impl<const DEFECT: usize> Faulty<DEFECT> {
 impl<const DEFECT: usize> Director for Faulty<DEFECT> {
     fn new(config: &VrrpConfig) -> Self {
         let node = VrrpNode::new(config.clone(), Router::new(config.clone()));
-        Self { node, config: config.clone(), born: None, inputs: 0 }
+        Self { node, config: config.clone(), born: None, inputs: 0, last: None, missed: Duration::ZERO }
     }
 
     fn handle(&mut self, now: Instant, input: Input<'_>, kernel: &mut Kernel) {
         self.inputs += 1;
         let age = now.since(*self.born.get_or_insert(now));
+        let silent = now.since(self.last.replace(now).unwrap_or(now));
+        if Self::DEFECT == Defect::Sleepwalks && silent > Duration::from_secs(4) {
+            self.missed += silent;
+        }
         let ignored = match &input {
             Input::Packet(packet) => {
                 Self::DEFECT == Defect::Deaf
@@ -183,7 +197,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             Input::Start(_) | Input::Resync(_) | Input::Changed(_) | Input::Wake => false,
         };
         if !ignored {
-            self.node.handle(now, input, &mut Between { kernel, defect: Self::DEFECT });
+            self.node.handle(now - self.missed, input, &mut Between { kernel, now, defect: Self::DEFECT });
         }
         self.misbehave_after(now, kernel);
     }
@@ -193,7 +207,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
         if Self::DEFECT == Defect::LivesInThePast {
             return Some(Instant::ZERO);
         }
-        Some(if Self::DEFECT == Defect::WakesLate { deadline + Duration::from_secs(4) } else { deadline })
+        Some(if Self::DEFECT == Defect::WakesLate { deadline + Duration::from_secs(4) } else { deadline + self.missed })
     }
 
     fn holds(&self, instance: InstanceId) -> bool {

@@ -91,3 +91,8 @@ fn a_group_of_two_minds_is_seen() {
 fn a_transition_from_a_state_it_was_not_in_is_seen() {
     breaks::<12>(Defect::RepeatsItself, Law::StatesConnect);
 }
+
+#[test]
+fn who_sleeps_and_goes_on_as_master_is_seen() {
+    breaks::<13>(Defect::Sleepwalks, Law::ListensAfterPause);
+}
