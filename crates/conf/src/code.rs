@@ -20,6 +20,8 @@ pub enum Verdict {
     Parameter,
     /// Nothing could be read: status 4.
     NoFile,
+    /// It gives up before it looks, and ends with status 0.
+    GivesUp,
 }
 
 macro_rules! codes {
@@ -358,6 +360,10 @@ codes! {
     UnknownSyncInstance "K0802" Warning Report "the sync daemon follows an instance that does not exist"
         "inst of lvs_sync_daemon names a vrrp_instance. Without it the sync daemon only receives."
 
+    NoNamespace "K0803" Fatal GivesUp "a network namespace that does not exist"
+        "net_namespace names a namespace that is not under /run/netns, so the daemon could not enter it and does not start. A \
+         test shows what it finds in the text and says nothing about interfaces; it ends with status 0, as keepalived's \
+         does, since the configuration is for another machine or another time."
     NoNeighbor "K0901" Dropped Report "a BFD session without a neighbour"
         "A bfd_instance needs neighbor_ip. The session is removed."
     BfdAdjusted "K0902" Warning Report "BFD values that do not fit together"

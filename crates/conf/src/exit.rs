@@ -14,6 +14,8 @@ pub fn exit_code_for_test(diagnostics: &[Diagnostic]) -> u8 {
     let any = |verdict| verdicts().any(|v| v == verdict);
     if any(Verdict::NoFile) {
         4
+    } else if any(Verdict::GivesUp) {
+        0
     } else if any(Verdict::Parameter) {
         2
     } else if any(Verdict::Security) {

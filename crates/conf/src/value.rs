@@ -215,9 +215,15 @@ impl Parser<'_> {
         found
     }
 
-    /// An argument as an address.
+    /// A word as an address. What stands behind the first `-` or `/` is cut, as in keepalived, but not silently.
     pub(crate) fn address_of(&mut self, word: &[u8], span: Span) -> Option<IpAddr> {
-        let found = address(word);
+        let cut = word.iter().position(|b| matches!(b, b'-' | b'/')).unwrap_or(word.len());
+        let found = word.get(..cut).and_then(address);
+        if let Some(found) = found.filter(|_| cut < word.len()) {
+            let headline = format!("what follows the address in `{}` is cut", shown(word));
+            let label = format!("{found} is used");
+            self.report(Diagnostic::new(Code::CutAddress, headline, span, label));
+        }
         if found.is_none() {
             let headline = format!("`{}` is not an address", shown(word));
             let label = "a numeric IPv4 or IPv6 address is wanted";

@@ -4,6 +4,13 @@
 //! [kind=directory|special] [escaped]`; the first is the main file) and one fenced rendering (`text`), which is compared to the
 //! letter. `BLESS=1` writes the renderings anew; they are to be read before they are committed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a document that cannot be read is a failed test"
+)]
+
 use standfast_conf::host::{FileKind, Memory, Metadata};
 use standfast_conf::{Code, Options, exit_code_for_test, load, render, start_refused};
 use std::collections::BTreeSet;
@@ -42,7 +49,7 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("\\x") {
-        out.extend_from_slice(rest[..at].as_bytes());
+        out.extend_from_slice(&rest.as_bytes()[..at]);
         out.push(u8::from_str_radix(&rest[at + 2..at + 4], 16).expect("two hexadecimal digits"));
         rest = &rest[at + 4..];
     }

@@ -1,5 +1,7 @@
 //! The sample pair, to the last field, and the same configuration with its braces in the wrong places.
 
+#![expect(clippy::unwrap_used, reason = "a value that cannot be made is a failed test")]
+
 use core::time::Duration;
 use standfast_conf::host::Memory;
 use standfast_conf::{Class, Code, Loaded, Options, exit_code_for_test, load};

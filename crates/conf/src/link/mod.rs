@@ -19,12 +19,14 @@ use standfast_model::config::Global;
 use standfast_model::config::global::TimedScript;
 use standfast_model::config::script::Fifo;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// `startup_script_timeout` and `shutdown_script_timeout` when nobody says them.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes the configuration; what is wrong is reported, and the caller throws the result away if that was fatal.
 pub(crate) fn link(mut draft: Draft, host: &dyn Host, diagnostics: &mut Diagnostics) -> Config {
+    namespace(&draft, host, diagnostics);
     interfaces(&draft, host, diagnostics);
     let mut scripts = Scripts::new(host, draft.global.model.script_security);
     let bfd = bfd::link(&draft, diagnostics);
@@ -60,9 +62,24 @@ fn fifo(draft: &FifoDraft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnost
     Some(Fifo { path: path.value.clone(), owner: draft.owner, reader })
 }
 
+/// Where `ip netns` keeps namespaces, and keepalived looks for them.
+const NAMESPACES: &str = "/run/netns";
+
+fn namespace(draft: &Draft, host: &dyn Host, diagnostics: &mut Diagnostics) {
+    let Some(named) = &draft.global.namespace else { return };
+    let name = named.value.as_str();
+    if host.metadata(&Path::new(NAMESPACES).join(name)).is_err() {
+        let headline = format!("network namespace `{name}` does not exist");
+        let label = format!("{NAMESPACES}/{name} is missing");
+        let diagnostic = Diagnostic::new(Code::NoNamespace, headline, named.span, label);
+        diagnostics.push(diagnostic.help(format!("ip netns add {name}")));
+    }
+}
+
 /// Each missing interface once, at its first use.
 fn interfaces(draft: &Draft, host: &dyn Host, diagnostics: &mut Diagnostics) {
-    if draft.global.model.dynamic_interfaces {
+    // In another namespace there are other interfaces, and this process cannot see them.
+    if draft.global.model.dynamic_interfaces || draft.global.namespace.is_some() {
         return;
     }
     let mut asked = BTreeSet::new();

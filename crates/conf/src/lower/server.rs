@@ -101,19 +101,15 @@ pub(crate) fn address_and_port(parser: &mut Parser<'_>, statement: &Statement) -
     let word = statement.arg(0)?;
     let cut = word.iter().position(|b| matches!(b, b'-' | b'/')).unwrap_or(word.len());
     let name = statement.keyword.name;
-    let Some(found) = word.get(..cut).and_then(address) else {
+    if word.get(..cut).and_then(address).is_none() {
         let headline = format!("`{}` is no address of a {name}", shown(word));
         let span = statement.arg_span(0);
         let diagnostic =
             Diagnostic::new(Code::InvalidServer, headline, span, "a numeric IPv4 or IPv6 address is wanted");
         parser.report(diagnostic.and(statement.keyword_span(), format!("this {name} is ignored")));
         return None;
-    };
-    if cut < word.len() {
-        let headline = format!("what follows the address in `{}` is cut", shown(word));
-        let label = format!("{found} is used");
-        parser.report(Diagnostic::new(Code::CutAddress, headline, statement.arg_span(0), label));
     }
+    let found = parser.address_of(word, statement.arg_span(0))?;
     let port = match statement.arg(1) {
         None => 0,
         Some(word) => u16::try_from(parser.number_of(word, statement.arg_span(1), 0, 65535)?).ok()?,

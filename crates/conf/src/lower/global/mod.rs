@@ -27,6 +27,8 @@ use standfast_model::config::script::Identity;
 pub(crate) struct GlobalDraft {
     /// What needs nothing else to be settled.
     pub(crate) model: Global,
+    /// `net_namespace` with its place.
+    pub(crate) namespace: Option<Spanned<String>>,
     pub(crate) garp: GarpDraft,
     pub(crate) min_garp: bool,
     pub(crate) down_timer_adverts: Option<u8>,
@@ -133,7 +135,11 @@ pub(crate) fn root(parser: &mut Parser<'_>, statement: &Statement, draft: &mut D
             once(parser, statement, &mut model.instance, Some(statement.name()));
             model.use_pid_dir = true;
         }
-        "net_namespace" => once(parser, statement, &mut model.net_namespace, Some(statement.name())),
+        "net_namespace" => {
+            let named = Spanned { value: statement.name(), span: statement.arg_span(0) };
+            model.net_namespace.get_or_insert_with(|| named.value.clone());
+            once(parser, statement, &mut draft.global.namespace, Some(named));
+        }
         "net_namespace_ipvs" => {
             let value = match statement.arg(0) {
                 Some(_) => IpvsNamespace::Named(statement.name()),
