@@ -207,6 +207,9 @@ codes! {
     EmptyList "K0419" Warning Report "an empty list"
         "The block has no entries, so it does nothing."
 
+    MootKeyword "K0420" Hint Silent "a keyword that has nothing to do here"
+        "The keyword is understood. What it is about does not exist here, or has no effect in keepalived either."
+
     NoVrid "K0501" Fatal Report "an instance without virtual_router_id"
         "Every vrrp_instance needs a virtual_router_id from 1 to 255, the same on all routers that share its addresses. \
          There is no default, and keepalived does not start either."

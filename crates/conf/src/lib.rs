@@ -57,6 +57,16 @@ pub struct Loaded {
 /// Reads a configuration. `root` is the main file or a pattern for several (`-f`).
 #[must_use]
 pub fn load(host: &dyn Host, root: &Path, options: &Options) -> Loaded {
+    read(host, root, options, false)
+}
+
+/// As [`load`], and what this release does not act upon is in the configuration, too: for tools that read and do not run.
+#[must_use]
+pub fn load_everything(host: &dyn Host, root: &Path, options: &Options) -> Loaded {
+    read(host, root, options, true)
+}
+
+fn read(host: &dyn Host, root: &Path, options: &Options, not_yet: bool) -> Loaded {
     let id = options.config_id.clone().unwrap_or_else(|| {
         let name = host.host_name();
         name.split('.').next().unwrap_or_default().to_owned()
@@ -66,7 +76,7 @@ pub fn load(host: &dyn Host, root: &Path, options: &Options) -> Loaded {
     let mut parser = Parser::new(reader);
     let draft = lower::lower(&mut parser);
     let (sources, mut diagnostics) = parser.into_reader().finish();
-    let config = link::link(draft, host, &mut diagnostics);
+    let config = link::link(draft, host, not_yet, &mut diagnostics);
     let fatal = diagnostics.has_fatal();
     Loaded { config: (!fatal).then_some(config), diagnostics: diagnostics.finish(), sources }
 }

@@ -326,8 +326,13 @@ impl<'h> Parser<'h> {
                 self.report(Diagnostic::new(Code::RemovedKeyword, headline, span, "").help("remove it"));
             }
         }
-        if now.stage == Stage::NotYet && found.status != Status::Removed {
-            self.note_not_yet(block, now, span);
+        match now.stage {
+            Stage::NotYet if found.status != Status::Removed => self.note_not_yet(block, now, span),
+            Stage::Moot => {
+                let headline = format!("`{name}` has nothing to do here");
+                self.report(Diagnostic::new(Code::MootKeyword, headline, span, now.help));
+            }
+            Stage::NotYet | Stage::Live => {}
         }
     }
 

@@ -49,9 +49,11 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("\\x") {
-        out.extend_from_slice(&rest.as_bytes()[..at]);
-        out.push(u8::from_str_radix(&rest[at + 2..at + 4], 16).expect("two hexadecimal digits"));
-        rest = &rest[at + 4..];
+        let (before, behind) = rest.split_at(at);
+        let (digits, after) = behind[2..].split_at(2);
+        out.extend_from_slice(before.as_bytes());
+        out.push(u8::from_str_radix(digits, 16).expect("two hexadecimal digits"));
+        rest = after;
     }
     out.extend_from_slice(rest.as_bytes());
     out

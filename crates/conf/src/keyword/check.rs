@@ -323,7 +323,7 @@ pub(crate) static UDP_CHECK: Block = Block {
             "false, or-ed with checker_log_all_failures (bare = true)",
             "Log each failed attempt.",
         ),
-        value("payload", Args::Word("HEX"), "repeated text \"keepalived check - \"", "Data to send."),
+        value("payload", Args::Words("HEX"), "repeated text \"keepalived check - \"", "Data to send."),
         value(
             "require_reply",
             Args::Other("[<HEX with x wildcards>]", 0),

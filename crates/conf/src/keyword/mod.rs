@@ -148,6 +148,8 @@ pub enum Stage {
     Live,
     /// It is understood, and nothing follows from it.
     NotYet,
+    /// There is nothing for it to do here, now or later.
+    Moot,
 }
 
 /// What the network's largest timer holds: 18446744073709.551614 s.
@@ -189,6 +191,11 @@ impl Keyword {
     /// This release acts upon it.
     pub(crate) const fn live(self) -> Self {
         Self { stage: Stage::Live, ..self }
+    }
+
+    /// There is nothing for it to do here.
+    pub(crate) const fn moot(self) -> Self {
+        Self { stage: Stage::Moot, ..self }
     }
 
     const fn status(self, status: Status) -> Self {

@@ -22,7 +22,7 @@ pub static ROOT: Block = Block {
             "same as net_namespace",
             "Namespace used for IPVS only; without a name it means the default namespace.",
         ),
-        flag("namespace_with_ipsets", "Permit ipsets when running in a namespace other than the default."),
+        flag("namespace_with_ipsets", "Ipsets are not used, so there is nothing to permit.").moot(),
         flag("use_pid_dir", "Put pid files in a keepalived/ sub-directory of the run directory."),
         value(
             "instance",

@@ -191,7 +191,7 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "Wait after first seeing a lower priority master before taking over.",
         )
         .live(),
-        value("debug", Args::Number(0, 4), "0", "Unused debug level."),
+        value("debug", Args::Number(0, 4), "0", "A level that nothing looks at, in keepalived either.").moot(),
         value("notify_backup", Args::Script, "none", "Run on entering BACKUP; second one is an error."),
         value("notify_master", Args::Script, "none", "Run on entering MASTER."),
         value("notify_fault", Args::Script, "none", "Run on entering FAULT."),

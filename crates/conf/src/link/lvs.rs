@@ -22,6 +22,8 @@ const PERSISTENCE_SECONDS: u32 = 360;
 /// What is needed of elsewhere.
 pub(super) struct Surroundings<'a, 'h> {
     draft: &'a Draft,
+    /// Checkers that this release does not perform are wanted too.
+    not_yet: bool,
     bfd: &'a BfdConfig,
     scripts: &'a mut Scripts<'h>,
     /// Files that checkers watch, by their place in the draft.
@@ -32,6 +34,7 @@ pub(super) struct Surroundings<'a, 'h> {
 pub(super) fn link(
     draft: &Draft,
     servers: Vec<ServerDraft>,
+    not_yet: bool,
     vrrp: &VrrpConfig,
     bfd: &BfdConfig,
     scripts: &mut Scripts<'_>,
@@ -41,7 +44,7 @@ pub(super) fn link(
     let lvs_fifo = super::fifo(&draft.global.lvs_fifo, scripts, diagnostics);
     let sync_daemon = sync_daemon(draft, vrrp, diagnostics);
     let common = LvsCommon { fifo, lvs_fifo, sync_daemon, ..draft.lvs.clone() };
-    let mut around = Surroundings { draft, bfd, scripts, files: BTreeMap::new(), common };
+    let mut around = Surroundings { draft, not_yet, bfd, scripts, files: BTreeMap::new(), common };
     let mut virtual_servers = Vec::with_capacity(servers.len());
     let mut seen: BTreeMap<ServiceKey, Span> = BTreeMap::new();
     for one in servers {
@@ -60,7 +63,7 @@ pub(super) fn link(
 
 /// The sync daemon, with the VRID of its instance as id unless it says one.
 fn sync_daemon(draft: &Draft, vrrp: &VrrpConfig, diagnostics: &mut Diagnostics) -> Option<SyncDaemon> {
-    let written = draft.sync_daemon.as_ref()?;
+    let Some(written) = draft.sync_daemon.as_ref() else { return old_sync_daemon(draft, vrrp) };
     let mut daemon = written.model.clone();
     let name = daemon.instance.clone();
     let found = name.as_ref().and_then(|name| vrrp.instances.iter().find(|i| i.name == *name));
@@ -72,6 +75,21 @@ fn sync_daemon(draft: &Draft, vrrp: &VrrpConfig, diagnostics: &mut Diagnostics) 
     }
     daemon.id = written.id.or(found.map(|i| i.vrid.get())).unwrap_or(0);
     Some(daemon)
+}
+
+/// `lvs_sync_daemon_interface` of an instance: the first one counts.
+fn old_sync_daemon(draft: &Draft, vrrp: &VrrpConfig) -> Option<SyncDaemon> {
+    let written = draft.instances.iter().find(|i| i.options.sync_daemon.is_some())?;
+    let instance = vrrp.instances.iter().find(|i| i.name == written.name)?;
+    Some(SyncDaemon {
+        interface: written.options.sync_daemon.clone()?,
+        instance: Some(instance.name.clone()),
+        id: instance.vrid.get(),
+        max_length: None,
+        port: None,
+        ttl: None,
+        group: None,
+    })
 }
 
 /// What a virtual server is called in a message.

@@ -24,15 +24,16 @@ use std::path::Path;
 /// `startup_script_timeout` and `shutdown_script_timeout` when nobody says them.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Makes the configuration; what is wrong is reported, and the caller throws the result away if that was fatal.
-pub(crate) fn link(mut draft: Draft, host: &dyn Host, diagnostics: &mut Diagnostics) -> Config {
+/// Makes the configuration; what is wrong is reported, and the caller throws the result away if that was fatal. With
+/// `not_yet`, what this release does not act upon is in it too.
+pub(crate) fn link(mut draft: Draft, host: &dyn Host, not_yet: bool, diagnostics: &mut Diagnostics) -> Config {
     namespace(&draft, host, diagnostics);
     interfaces(&draft, host, diagnostics);
     let mut scripts = Scripts::new(host, draft.global.model.script_security);
     let bfd = bfd::link(&draft, diagnostics);
     let servers = core::mem::take(&mut draft.servers);
     let vrrp = vrrp::link(&draft, &mut scripts, diagnostics);
-    let lvs = lvs::link(&draft, servers, &vrrp, &bfd, &mut scripts, diagnostics);
+    let lvs = lvs::link(&draft, servers, not_yet, &vrrp, &bfd, &mut scripts, diagnostics);
     let global = global(&draft, &mut scripts, diagnostics);
     scripts.finish(diagnostics);
     Config { global, vrrp, lvs, bfd }

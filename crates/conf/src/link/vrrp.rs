@@ -16,7 +16,7 @@ use crate::source::Span;
 use crate::value::seconds_text;
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::instance::{ReceiveBuffer, VrrpCommon};
+use standfast_model::config::instance::{Linkbeat, ReceiveBuffer, VrrpCommon};
 use standfast_model::config::vrrp::{
     Authentication, Garp, InitialState, Instance, InstanceId, Preempt, TrackedInterface,
 };
@@ -75,6 +75,10 @@ fn common(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostic
         Some(ReceivePolicy::Bytes(bytes)) => ReceiveBuffer::Bytes(bytes),
     };
     let mut common = draft.vrrp.clone();
+    for instance in draft.instances.iter().filter(|i| i.options.linkbeat) {
+        let interface = instance.interface.as_ref().map(|i| i.value.clone());
+        common.linkbeat.extend(interface.map(|interface| Linkbeat { interface, method: None }));
+    }
     for address in &mut common.static_addresses {
         if address.interface.is_none() {
             address.interface.clone_from(&global.default_interface);

@@ -110,7 +110,7 @@ pub(crate) fn lower(parser: &mut Parser<'_>) -> Draft {
 /// A statement that nothing is made of: its words and its block are checked all the same.
 fn not_lowered(parser: &mut Parser<'_>, statement: &Statement) {
     debug_assert!(
-        statement.keyword.stage == Stage::NotYet,
+        statement.keyword.stage != Stage::Live,
         "{} is live in the table and not lowered",
         statement.keyword.name
     );

@@ -53,6 +53,8 @@ pub struct Global {
     pub data_use_instance: bool,
     /// `netlink` receive buffers.
     pub netlink: NetlinkBuffers,
+    /// `use_symlink_paths`: script paths stay as they are written.
+    pub use_symlink_paths: bool,
 }
 
 impl Default for Global {
@@ -81,6 +83,7 @@ impl Default for Global {
             state_dump_file: None,
             data_use_instance: false,
             netlink: NetlinkBuffers::default(),
+            use_symlink_paths: false,
         }
     }
 }
@@ -197,17 +200,26 @@ pub struct Reload {
     pub file: Option<String>,
 }
 
-/// Receive buffers of netlink sockets, bytes; 0 leaves the kernel's.
+/// Receive buffers of netlink sockets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct NetlinkBuffers {
     /// `vrrp_netlink_cmd_rcv_bufs`
-    pub vrrp_command: u32,
+    pub vrrp_command: NetlinkBuffer,
     /// `vrrp_netlink_monitor_rcv_bufs`
-    pub vrrp_monitor: u32,
+    pub vrrp_monitor: NetlinkBuffer,
     /// `lvs_netlink_cmd_rcv_bufs`
-    pub lvs_command: u32,
+    pub lvs_command: NetlinkBuffer,
     /// `lvs_netlink_monitor_rcv_bufs`
-    pub lvs_monitor: u32,
+    pub lvs_monitor: NetlinkBuffer,
     /// `process_monitor_rcv_bufs`
-    pub process_monitor: u32,
+    pub process_monitor: NetlinkBuffer,
+}
+
+/// The receive buffer of one netlink socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct NetlinkBuffer {
+    /// Bytes; 0 leaves the kernel's.
+    pub bytes: u32,
+    /// `*_force`: beyond the limit of the system (SO_RCVBUFFORCE).
+    pub force: bool,
 }

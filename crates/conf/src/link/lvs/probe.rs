@@ -77,7 +77,7 @@ pub(super) fn checker(
     };
     let timeout = said.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
     let probe = probe(draft, outer, timeout, around, diagnostics)?;
-    (draft.keyword.stage == Stage::Live).then_some(Checker { probe, timing })
+    (around.not_yet || draft.keyword.stage == Stage::Live).then_some(Checker { probe, timing })
 }
 
 fn probe(

@@ -19,7 +19,7 @@ use crate::value::shown;
 use core::time::Duration;
 use standfast_model::Version;
 use standfast_model::config::Global;
-use standfast_model::config::global::{Dbus, IpvsNamespace};
+use standfast_model::config::global::{Dbus, IpvsNamespace, NetlinkBuffers};
 use standfast_model::config::script::Identity;
 
 /// What `global_defs` and the process-wide root keywords say; none is not said.
@@ -199,12 +199,10 @@ fn general(parser: &mut Parser<'_>, statement: &Statement, draft: &mut Draft) ->
         "enable_dbus" => _ = model.dbus.get_or_insert_with(Dbus::default),
         "dbus_service_name" => model.dbus.get_or_insert_with(Dbus::default).service_name = text(),
         "dbus_no_interface_name" => model.dbus.get_or_insert_with(Dbus::default).no_interface_name = text(),
-        "vrrp_netlink_cmd_rcv_bufs" => buffer(parser, statement, &mut model.netlink.vrrp_command),
-        "vrrp_netlink_monitor_rcv_bufs" => buffer(parser, statement, &mut model.netlink.vrrp_monitor),
-        "lvs_netlink_cmd_rcv_bufs" => buffer(parser, statement, &mut model.netlink.lvs_command),
-        "lvs_netlink_monitor_rcv_bufs" => buffer(parser, statement, &mut model.netlink.lvs_monitor),
-        "process_monitor_rcv_bufs" => buffer(parser, statement, &mut model.netlink.process_monitor),
-        _ => return false,
+        "use_symlink_paths" => set_flag(&mut model.use_symlink_paths, parser.boolean(statement)),
+        "iproute_usr_dir" => draft.names.vendor = statement.name().into(),
+        "iproute_etc_dir" => draft.names.local = statement.name().into(),
+        name => return buffer(parser, statement, name, &mut model.netlink),
     }
     true
 }
@@ -213,8 +211,26 @@ pub(crate) fn set_flag(field: &mut bool, value: Option<bool>) {
     *field = value.unwrap_or(*field);
 }
 
-fn buffer(parser: &mut Parser<'_>, statement: &Statement, field: &mut u32) {
-    *field = parser.number(statement).unwrap_or(*field);
+/// Takes a statement about a netlink buffer; false for another.
+fn buffer(parser: &mut Parser<'_>, statement: &Statement, name: &str, buffers: &mut NetlinkBuffers) -> bool {
+    let (name, force) = match name.strip_suffix("_force") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let buffer = match name {
+        "vrrp_netlink_cmd_rcv_bufs" => &mut buffers.vrrp_command,
+        "vrrp_netlink_monitor_rcv_bufs" => &mut buffers.vrrp_monitor,
+        "lvs_netlink_cmd_rcv_bufs" => &mut buffers.lvs_command,
+        "lvs_netlink_monitor_rcv_bufs" => &mut buffers.lvs_monitor,
+        "process_monitor_rcv_bufs" => &mut buffers.process_monitor,
+        _ => return false,
+    };
+    if force {
+        set_flag(&mut buffer.force, parser.boolean(statement));
+    } else {
+        buffer.bytes = parser.number(statement).unwrap_or(buffer.bytes);
+    }
+    true
 }
 
 /// Takes scripts, FIFOs and whom scripts run as; false for another keyword.

@@ -87,6 +87,10 @@ pub(crate) struct OptionsDraft {
     pub(crate) timer_expired_backup: Option<Priority>,
     pub(crate) garp_extra_if: Option<GarpExtra>,
     pub(crate) kernel_rx_buf_size: Option<u32>,
+    /// `lvs_sync_daemon_interface`
+    pub(crate) sync_daemon: Option<InterfaceName>,
+    /// `linkbeat_use_polling`
+    pub(crate) linkbeat: bool,
 }
 
 impl OptionsDraft {
@@ -183,8 +187,6 @@ impl OptionsDraft {
                 self.garp_extra_if = found;
             }
             "kernel_rx_buf_size" => set(&mut self.kernel_rx_buf_size, parser.number(statement)),
-            // A level that nothing looks at, in keepalived as here.
-            "debug" => _ = parser.number::<u8>(statement),
             _ => return false,
         }
         true
@@ -207,10 +209,10 @@ impl OptionsDraft {
             }
             "lvs_sync_daemon_interface" => {
                 if let Some(word) = statement.arg(0) {
-                    parser.interface_of(word, statement.arg_span(0));
+                    self.sync_daemon = parser.interface_of(word, statement.arg_span(0));
                 }
             }
-            "linkbeat_use_polling" => {}
+            "linkbeat_use_polling" => self.linkbeat = true,
             _ => return false,
         }
         true
