@@ -7,5 +7,5 @@ pub mod restore;
 pub mod system;
 pub mod vrrp;
 
-pub use system::{Applied, Frame, Listen, Packet, Record, System};
+pub use system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
 pub use vrrp::{Input, VrrpNode};

@@ -7,15 +7,32 @@ use standfast_net::Operation;
 use standfast_vrrp::Notice;
 use std::net::IpAddr;
 
+/// What tells one socket of a node from another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SocketKey {
+    /// Where.
+    pub interface: InterfaceIndex,
+    /// Which protocol carries the advertisements.
+    pub family: Family,
+    /// The multicast group it joins; none for what comes and goes by unicast.
+    pub group: Option<IpAddr>,
+}
+
+impl SocketKey {
+    /// The socket that a packet to `destination` leaves by.
+    #[must_use]
+    pub fn towards(interface: InterfaceIndex, destination: IpAddr) -> Self {
+        Self { interface, family: destination.into(), group: destination.is_multicast().then_some(destination) }
+    }
+}
+
 /// A socket that should be open: adverts of these VRIDs on this interface.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listen {
-    /// Where.
-    pub interface: InterfaceIndex,
-    /// Its name, for error messages and for binding.
+    /// Which one.
+    pub key: SocketKey,
+    /// The interface's name, for error messages.
     pub name: InterfaceName,
-    /// Which protocol carries the advertisements.
-    pub family: Family,
     /// The VRIDs configured there, ascending; nothing else is worth waking up for.
     pub vrids: Vec<u8>,
 }
@@ -25,7 +42,9 @@ pub struct Listen {
 pub struct Packet {
     /// Through which interface.
     pub interface: InterfaceIndex,
-    /// Where to; its family says which socket.
+    /// Where from, as the header has it or (IPv6) shall have it.
+    pub source: IpAddr,
+    /// Where to, which says by which socket ([`SocketKey::towards`]).
     pub destination: IpAddr,
     /// IPv4: with its header. IPv6: the VRRP message alone.
     pub bytes: Vec<u8>,
@@ -80,7 +99,7 @@ pub trait System {
     fn listen(&mut self, socket: &Listen) -> Result<(), String>;
 
     /// Closes the socket.
-    fn unlisten(&mut self, interface: InterfaceIndex, family: Family);
+    fn unlisten(&mut self, key: SocketKey);
 
     /// Sends advertisements, in order. One that cannot leave is lost, as any packet may be: the next is due soon.
     fn send(&mut self, packets: &[Packet]);

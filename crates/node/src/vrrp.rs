@@ -1,14 +1,13 @@
 //! The `vrrp` worker without its sockets: the router, what the kernel was last heard to hold, and the executor.
 
 use crate::restore::RestoreLimit;
-use crate::system::{Applied, Frame, Listen, Packet, Record, System};
+use crate::system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
 use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::{Instance, InstanceId};
-use standfast_model::ipvs::Family;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName, VirtualAddress};
 use standfast_net::{Change, Observed, ObservedAddress, Operation, diff};
-use standfast_vrrp::{Action, Event, InterfaceFacts, Output, Router};
+use standfast_vrrp::{Action, Event, InterfaceFacts, Output, Router, group};
 use standfast_wire::ndisc::Unsolicited;
 use standfast_wire::{Received, arp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +42,7 @@ pub struct VrrpNode {
     /// Interfaces the router has been told of, to tell it only of differences.
     told: BTreeMap<InterfaceName, Option<InterfaceFacts>>,
     /// Sockets that are open.
-    listening: BTreeMap<(InterfaceIndex, Family), Listen>,
+    listening: BTreeMap<SocketKey, Listen>,
     restores: BTreeMap<InstanceId, RestoreLimit>,
     output: Output,
 }
@@ -112,8 +111,8 @@ impl VrrpNode {
             Input::Wake => self.feed(now, Event::Wake, system),
             Input::Shutdown => {
                 self.feed(now, Event::Shutdown, system);
-                for (interface, family) in core::mem::take(&mut self.listening).into_keys() {
-                    system.unlisten(interface, family);
+                for key in core::mem::take(&mut self.listening).into_keys() {
+                    system.unlisten(key);
                 }
             }
         }
@@ -180,8 +179,8 @@ impl VrrpNode {
                 frames.clear();
             }
             match action {
-                Action::Send { instance: _, interface, destination, packet } => {
-                    packets.push(Packet { interface, destination, bytes: packet });
+                Action::Send { instance: _, interface, source, destination, packet } => {
+                    packets.push(Packet { interface, source, destination, bytes: packet });
                 }
                 Action::Reconcile => {
                     let operations = self.operations();
@@ -331,20 +330,18 @@ impl VrrpNode {
 
     /// Opens sockets on interfaces that are there and closes those of interfaces that are gone.
     fn listen(&mut self, now: Instant, system: &mut impl System) {
-        let mut wanted: BTreeMap<(InterfaceIndex, Family), Listen> = BTreeMap::new();
+        let mut wanted: BTreeMap<SocketKey, Listen> = BTreeMap::new();
         for (_, instance) in self.instances() {
             let Some(link) = self.observed.link_named(&instance.interface) else { continue };
-            let socket = wanted.entry((link.index, instance.family)).or_insert_with(|| Listen {
-                interface: link.index,
-                name: link.name.clone(),
-                family: instance.family,
-                vrids: Vec::new(),
-            });
+            let group = group(instance, &self.config.common);
+            let key = SocketKey { interface: link.index, family: instance.family, group };
+            let socket =
+                wanted.entry(key).or_insert_with(|| Listen { key, name: link.name.clone(), vrids: Vec::new() });
             socket.vrids.push(instance.vrid.get());
         }
         for key in self.listening.keys().filter(|key| !wanted.contains_key(key)).copied().collect::<Vec<_>>() {
             self.listening.remove(&key);
-            system.unlisten(key.0, key.1);
+            system.unlisten(key);
         }
         for (key, mut socket) in wanted {
             socket.vrids.sort_unstable();
@@ -358,7 +355,7 @@ impl VrrpNode {
                 Err(words) => {
                     let what = format!("listening on {}: {words}", socket.name);
                     system.record(Record::Refused { what: what.clone() });
-                    for id in self.instances_on(&socket.name, key.1) {
+                    for id in self.instances_on(&socket.name, key) {
                         self.feed(now, Event::OperationFailed { instance: id, what: &what }, system);
                     }
                 }
@@ -391,8 +388,14 @@ impl VrrpNode {
         self.config.instances.get(usize::try_from(id.0).ok()?)
     }
 
-    fn instances_on(&self, name: &InterfaceName, family: Family) -> Vec<InstanceId> {
-        self.instances().filter(|(_, i)| i.interface == *name && i.family == family).map(|(id, _)| id).collect()
+    /// The instances that need the socket.
+    fn instances_on(&self, name: &InterfaceName, key: SocketKey) -> Vec<InstanceId> {
+        let needs = |instance: &Instance| {
+            instance.interface == *name
+                && instance.family == key.family
+                && group(instance, &self.config.common) == key.group
+        };
+        self.instances().filter(|(_, instance)| needs(instance)).map(|(id, _)| id).collect()
     }
 
     /// The link an address lives on, if it exists.

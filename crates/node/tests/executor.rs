@@ -8,7 +8,7 @@ use standfast_model::{
     AdvertInterval, Instant, InterfaceIndex, MacAddress, Password, Priority, State, Version, VirtualAddress, Vrid,
 };
 use standfast_net::{Change, Link, Observed, ObservedAddress, Operation};
-use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, System, VrrpNode};
+use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, System, VrrpNode};
 use standfast_vrrp::Router;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,12 +31,12 @@ impl Machine {
 
 impl System for Machine {
     fn listen(&mut self, socket: &Listen) -> Result<(), String> {
-        self.log.push(format!("listen {} index {} vrids {:?}", socket.name, socket.interface.0, socket.vrids));
+        self.log.push(format!("listen {} index {} vrids {:?}", socket.name, socket.key.interface.0, socket.vrids));
         Ok(())
     }
 
-    fn unlisten(&mut self, interface: InterfaceIndex, _: Family) {
-        self.log.push(format!("unlisten index {}", interface.0));
+    fn unlisten(&mut self, key: SocketKey) {
+        self.log.push(format!("unlisten index {}", key.interface.0));
     }
 
     fn send(&mut self, packets: &[Packet]) {

@@ -6,10 +6,9 @@
 use crate::lan::LanId;
 use core::mem;
 use ipnet::IpNet;
-use standfast_model::ipvs::Family;
 use standfast_model::{InterfaceIndex, InterfaceName, MacAddress};
 use standfast_net::{Change, Link, Observed, ObservedAddress, Operation};
-use standfast_node::{Applied, Frame, Listen, Packet, Record, System};
+use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
 use standfast_wire::{arp, ethernet, ndisc};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -44,7 +43,7 @@ pub struct Kernel {
     cards: Vec<Card>,
     links: BTreeMap<InterfaceIndex, Link>,
     addresses: Vec<ObservedAddress>,
-    sockets: BTreeMap<(InterfaceIndex, Family), Listen>,
+    sockets: BTreeMap<SocketKey, Listen>,
     next_index: u32,
     effects: Vec<Effect>,
     changes: Vec<Change>,
@@ -158,10 +157,11 @@ impl Kernel {
         of_link.find(|a| matches!(a, IpAddr::V6(a) if a.is_unicast_link_local()))
     }
 
-    /// Whether the daemon has a socket that passes this.
+    /// Whether the daemon has a socket that passes an advertisement to that destination.
     #[must_use]
-    pub fn listens(&self, interface: InterfaceIndex, family: Family, vrid: u8) -> bool {
-        self.sockets.get(&(interface, family)).is_some_and(|socket| socket.vrids.contains(&vrid))
+    pub fn listens(&self, interface: InterfaceIndex, destination: IpAddr, vrid: u8) -> bool {
+        let key = SocketKey::towards(interface, destination);
+        self.sockets.get(&key).is_some_and(|socket| socket.vrids.contains(&vrid))
     }
 
     /// Carrier comes or goes.
@@ -187,7 +187,7 @@ impl Kernel {
         let Some(index) = self.link(lan).map(|link| link.index) else { return };
         self.links.remove(&index);
         self.addresses.retain(|a| a.interface != index);
-        self.sockets.retain(|(interface, _), _| *interface != index);
+        self.sockets.retain(|key, _| key.interface != index);
         self.changes.push(Change::LinkGone(index));
     }
 
@@ -255,15 +255,15 @@ impl Kernel {
 
 impl System for Kernel {
     fn listen(&mut self, socket: &Listen) -> Result<(), String> {
-        if !self.links.contains_key(&socket.interface) {
+        if !self.links.contains_key(&socket.key.interface) {
             return Err("no such device".to_owned());
         }
-        self.sockets.insert((socket.interface, socket.family), socket.clone());
+        self.sockets.insert(socket.key, socket.clone());
         Ok(())
     }
 
-    fn unlisten(&mut self, interface: InterfaceIndex, family: Family) {
-        self.sockets.remove(&(interface, family));
+    fn unlisten(&mut self, key: SocketKey) {
+        self.sockets.remove(&key);
     }
 
     fn send(&mut self, packets: &[Packet]) {

@@ -313,7 +313,7 @@ impl<D: Director> World<D> {
                 let kernel = &self.machines[id.0].kernel;
                 let Some(interface) = kernel.link(lan).map(|link| link.index) else { return Ok(()) };
                 let vrid = datagram.message.get(1).copied().unwrap_or(0);
-                if !kernel.listens(interface, packet::family(datagram.source), vrid) {
+                if !kernel.listens(interface, datagram.destination, vrid) {
                     return Ok(());
                 }
                 let received = Received {

@@ -22,5 +22,6 @@ mod units;
 
 pub use event::{Event, InterfaceFacts};
 pub use output::{Action, Notice, Output};
+pub use peering::group;
 pub use router::{Options, Router};
 pub use status::Status;

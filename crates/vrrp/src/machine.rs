@@ -201,7 +201,7 @@ impl Machine {
                 (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,
             };
             // REQ: VRRP2-5.2.2-01 VRRP2-7.2-01 VRRP3-5.1.1.2-01 VRRP3-5.1.2.2-01 VRRP3-7.2-01
-            batch.send(Action::Send { instance: self.id, interface, destination, packet });
+            batch.send(Action::Send { instance: self.id, interface, source, destination, packet });
         }
         true
     }

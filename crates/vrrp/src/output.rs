@@ -14,6 +14,8 @@ pub enum Action {
         instance: InstanceId,
         /// Through which interface.
         interface: InterfaceIndex,
+        /// Where from: over IPv6 the kernel writes it, and must not choose another.
+        source: IpAddr,
         /// Where to.
         destination: IpAddr,
         /// IPv4: the whole packet with its header. IPv6: the VRRP message, the kernel writes the header.

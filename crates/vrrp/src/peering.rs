@@ -26,11 +26,7 @@ impl Partners {
     /// Whom the configuration names: the instance's own words, then those of `global_defs`, then the RFC's group.
     pub(crate) fn of(instance: &Instance, common: &VrrpCommon) -> Self {
         match &instance.options.peering {
-            Peering::Multicast { group: Some(group) } => Self::Group(*group),
-            Peering::Multicast { group: None } => Self::Group(match instance.family {
-                Family::Inet => common.multicast4.unwrap_or(GROUP_V4).into(),
-                Family::Inet6 => common.multicast6.unwrap_or(GROUP_V6).into(),
-            }),
+            Peering::Multicast { group } => Self::Group(group.unwrap_or_else(|| common_group(instance.family, common))),
             Peering::Unicast(unicast) => Self::Peers { peers: unicast.peers.clone(), only_them: unicast.check_source },
         }
     }
@@ -42,5 +38,22 @@ impl Partners {
             // REQ: KA-UNI-01
             Self::Peers { peers, .. } => peers.iter().map(|peer| peer.address).collect(),
         }
+    }
+}
+
+/// The group that an instance listens to and speaks to; none for one that speaks to its peers by unicast.
+#[must_use]
+pub fn group(instance: &Instance, common: &VrrpCommon) -> Option<IpAddr> {
+    match Partners::of(instance, common) {
+        Partners::Group(group) => Some(group),
+        Partners::Peers { .. } => None,
+    }
+}
+
+/// What `vrrp_mcast_group4` and `vrrp_mcast_group6` say, and the RFC's groups without them.
+fn common_group(family: Family, common: &VrrpCommon) -> IpAddr {
+    match family {
+        Family::Inet => common.multicast4.unwrap_or(GROUP_V4).into(),
+        Family::Inet6 => common.multicast6.unwrap_or(GROUP_V6).into(),
     }
 }

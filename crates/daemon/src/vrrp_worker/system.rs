@@ -9,13 +9,13 @@ use standfast_kernel::netlink::Outcome;
 use standfast_kernel::packet_socket::{self, PacketSocket};
 use standfast_kernel::route::Route;
 use standfast_kernel::vrrp_socket::{Outgoing, VrrpSocket};
-use standfast_model::ipvs::Family;
-use standfast_model::{Instant, InterfaceIndex, InterfaceName};
+use standfast_model::{Instant, InterfaceName};
 use standfast_net::Operation;
-use standfast_node::{Applied, Frame, Listen, Packet, Record, System};
+use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
+use std::net::IpAddr;
 
 /// Announcements that wait for room in a link's queue: two bursts of five for a thousand addresses. What does not
 /// fit is dropped, oldest last, for a later burst says the same.
@@ -28,7 +28,7 @@ const FRAMES_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Machine {
     route: Route,
-    sockets: BTreeMap<(InterfaceIndex, Family), VrrpSocket>,
+    sockets: BTreeMap<SocketKey, VrrpSocket>,
     packet_socket: PacketSocket,
     waiting: VecDeque<Frame>,
     /// When the frames in waiting are offered again.
@@ -56,12 +56,12 @@ impl Machine {
     }
 
     /// Which sockets are open now.
-    pub(super) fn open_sockets(&self) -> Vec<(InterfaceIndex, Family)> {
+    pub(super) fn open_sockets(&self) -> Vec<SocketKey> {
         self.sockets.keys().copied().collect()
     }
 
     /// One of them, unless it was closed meanwhile.
-    pub(super) fn socket(&self, key: (InterfaceIndex, Family)) -> Option<&VrrpSocket> {
+    pub(super) fn socket(&self, key: SocketKey) -> Option<&VrrpSocket> {
         self.sockets.get(&key)
     }
 
@@ -103,10 +103,11 @@ impl Machine {
 
 impl System for Machine {
     fn listen(&mut self, socket: &Listen) -> Result<(), String> {
-        let open = match self.sockets.entry((socket.interface, socket.family)) {
+        let SocketKey { interface, family, group } = socket.key;
+        let open = match self.sockets.entry(socket.key) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => {
-                let opened = VrrpSocket::open(socket.interface, socket.family);
+                let opened = VrrpSocket::open_with_group(interface, family, group);
                 place.insert(opened.map_err(|error| error.to_string())?)
             }
         };
@@ -117,20 +118,14 @@ impl System for Machine {
         Ok(())
     }
 
-    fn unlisten(&mut self, interface: InterfaceIndex, family: Family) {
-        self.sockets.remove(&(interface, family));
+    fn unlisten(&mut self, key: SocketKey) {
+        self.sockets.remove(&key);
     }
 
     fn send(&mut self, packets: &[Packet]) {
-        let mut rest = packets;
-        while let Some(first) = rest.first() {
-            let key = (first.interface, Family::from(first.destination));
-            let same = rest.iter().take_while(|p| (p.interface, Family::from(p.destination)) == key).count();
-            let (now, later) = rest.split_at(same);
-            rest = later;
-            let Some(socket) = self.sockets.get(&key) else { continue };
-            let outgoing: Vec<Outgoing<'_>> =
-                now.iter().map(|p| Outgoing { packet: &p.bytes, destination: p.destination, source: None }).collect();
+        for packets in packets.chunk_by(|a, b| key_of(a) == key_of(b)) {
+            let Some(socket) = packets.first().and_then(|first| self.sockets.get(&key_of(first))) else { continue };
+            let outgoing: Vec<Outgoing<'_>> = packets.iter().map(outgoing).collect();
             for (_, error) in socket.send(&outgoing) {
                 journal::trouble("send", &format!("advertisement not sent: {error}"));
             }
@@ -158,4 +153,17 @@ impl System for Machine {
     fn record(&mut self, record: Record) {
         journal::record(&record, &self.names);
     }
+}
+
+fn key_of(packet: &Packet) -> SocketKey {
+    SocketKey::towards(packet.interface, packet.destination)
+}
+
+fn outgoing(packet: &Packet) -> Outgoing<'_> {
+    let source = match packet.source {
+        // It stands in the header.
+        IpAddr::V4(_) => None,
+        IpAddr::V6(source) => Some(source),
+    };
+    Outgoing { packet: &packet.bytes, destination: packet.destination, source }
 }

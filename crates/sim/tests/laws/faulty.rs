@@ -6,9 +6,9 @@ use core::time::Duration;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Cause, Instant, InterfaceIndex, State, Transition};
+use standfast_model::{Cause, Instant, State, Transition};
 use standfast_net::Operation;
-use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, System, VrrpNode};
+use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, System, VrrpNode};
 use standfast_sim::Director;
 use standfast_sim::kernel::Kernel;
 use standfast_sim::lan::LanId;
@@ -88,8 +88,8 @@ impl System for Between<'_> {
         self.kernel.listen(socket)
     }
 
-    fn unlisten(&mut self, interface: InterfaceIndex, family: Family) {
-        self.kernel.unlisten(interface, family);
+    fn unlisten(&mut self, key: SocketKey) {
+        self.kernel.unlisten(key);
     }
 
     fn send(&mut self, packets: &[Packet]) {
@@ -151,7 +151,8 @@ impl<const DEFECT: usize> Faulty<DEFECT> {
             addresses: vec![[10, 1, 1, 1].into()],
         }
         .emit_packet(&envelope, vrrp::Coverage::PseudoHeader);
-        kernel.send(&[Packet { interface, destination: destination.into(), bytes: packet }]);
+        let (source, destination) = (envelope.source.into(), destination.into());
+        kernel.send(&[Packet { interface, source, destination, bytes: packet }]);
     }
 
     fn misbehave_after(&self, now: Instant, kernel: &mut Kernel) {
