@@ -1,7 +1,8 @@
 //! The stable codes of all diagnostics, with class, keepalived's view of the same mistake, and an explanation.
 //!
 //! A code is never reused for another mistake. The thousands are by family: K00 files, K01 lines, K02 definitions,
-//! K03 blocks, K04 keywords and values, K05 VRRP, K06 LVS, K07 scripts, K08 process-wide settings, K09 BFD.
+//! K03 blocks, K04 keywords and values, K05 VRRP, K06 LVS, K07 scripts, K08 process-wide settings, K09 BFD, K10 two
+//! directors side by side.
 
 use crate::diagnostic::Class;
 
@@ -371,6 +372,45 @@ codes! {
         "A bfd_instance needs neighbor_ip. The session is removed."
     BfdAdjusted "K0902" Warning Report "BFD values that do not fit together"
         "source_ip is of the neighbour's family, max_hops is not above the TTL. What does not fit is left out."
+
+    PairLoneInstance "K1001" Fatal Report "an instance that the other director does not have"
+        "A virtual router needs an instance on both directors: same virtual_router_id, same family. Without it its addresses \
+         disappear with the one director that has them."
+    PairVrid "K1002" Fatal Report "another virtual_router_id on each director"
+        "Routers know each other by the virtual_router_id. With different ones both become master, and the addresses are on \
+         both directors."
+    PairVersion "K1003" Fatal Report "another version or family on each director"
+        "A router refuses advertisements of another version, so both become master, and the addresses are on both directors."
+    PairInterval "K1004" Fatal Report "another advert_int on each director"
+        "In version 2 an advertisement with another interval is refused (RFC 3768 7.1), so both become master. In version 3 a \
+         backup learns its master's interval, and the pair only changes its speed when the master changes."
+    PairAuthentication "K1005" Fatal Report "authentication that does not fit"
+        "An advertisement with another type, password or key is refused, so both become master. Only the first eight \
+         characters of auth_pass count."
+    PairAddresses "K1006" Fatal Report "other addresses on each director"
+        "An advertisement that does not hold the addresses of virtual_ipaddress is refused (RFC 3768 7.1), and \
+         after a takeover an address that only one director has is gone. virtual_ipaddress_excluded is not advertised, so \
+         there only the second holds."
+    PairAddressOrder "K1007" Warning Report "addresses in another order"
+        "The order does not matter to us, nor to keepalived. Other implementations compare the lists as they are, and the first \
+         address names the virtual router in logs and SNMP."
+    PairPriority "K1008" Warning Report "the same priority on both directors"
+        "With equal priorities the higher primary IP address decides between two masters, and no director takes back its role \
+         when it returns. Give the one that should be master the higher priority."
+    PairPreempt "K1009" Warning Report "nopreempt on one director only"
+        "nopreempt keeps a returning router from taking over from a living master. It belongs on the director of higher \
+         priority, where it matters; on both it is easier to understand."
+    PairUnicast "K1010" Fatal Report "unicast peers that do not name each other"
+        "Advertisements go to the addresses in unicast_peer and nowhere else. Each director must list the address the other \
+         sends from (unicast_src_ip), and both must be unicast. Otherwise both become master."
+    PairLoneService "K1011" Fatal Report "a virtual server that the other director does not have"
+        "After a takeover the service would not be there: the address answers, and nobody listens."
+    PairService "K1012" Warning Report "a virtual server that is not the same on both directors"
+        "After a takeover clients would be served by another pool, in another way, or without their persistence. That can be meant; \
+         mostly one file was forgotten."
+    PairGroup "K1013" Warning Report "instances that move together on one director only"
+        "A vrrp_sync_group keeps instances on the same director. If the other director does not know of it, its instances \
+         change one by one, and traffic may come in through one director and leave through the other."
 }
 
 #[cfg(test)]

@@ -9,14 +9,19 @@
 pub mod code;
 pub mod diagnostic;
 mod exit;
+mod format;
 pub mod host;
 pub mod keyword;
 mod link;
 mod lower;
 mod nearest;
+mod outline;
+pub mod pair;
 mod parse;
 mod reader;
+pub mod reference;
 mod render;
+mod show;
 pub mod source;
 mod text;
 mod value;
@@ -24,9 +29,12 @@ mod value;
 pub use code::Code;
 pub use diagnostic::{Class, Diagnostic};
 pub use exit::{exit_code_for_test, start_refused};
+pub use format::{FormatError, format};
 pub use host::Host;
+pub use nearest::nearest;
 pub use reader::Checks;
 pub use render::{render, render_line};
+pub use show::show;
 pub use source::Sources;
 
 use parse::Parser;
@@ -41,6 +49,16 @@ pub struct Options {
     pub config_id: Option<String>,
     /// `-e`: which include problems are errors.
     pub include_checks: Checks,
+}
+
+impl Options {
+    /// The id that `@NAME` lines are compared with.
+    fn id(&self, host: &dyn Host) -> String {
+        self.config_id.clone().unwrap_or_else(|| {
+            let name = host.host_name();
+            name.split('.').next().unwrap_or_default().to_owned()
+        })
+    }
 }
 
 /// What became of a configuration.
@@ -67,11 +85,7 @@ pub fn load_everything(host: &dyn Host, root: &Path, options: &Options) -> Loade
 }
 
 fn read(host: &dyn Host, root: &Path, options: &Options, not_yet: bool) -> Loaded {
-    let id = options.config_id.clone().unwrap_or_else(|| {
-        let name = host.host_name();
-        name.split('.').next().unwrap_or_default().to_owned()
-    });
-    let mut reader = Reader::new(host, id.into_bytes(), options.include_checks);
+    let mut reader = Reader::new(host, options.id(host).into_bytes(), options.include_checks);
     reader.open_main(root);
     let mut parser = Parser::new(reader);
     let draft = lower::lower(&mut parser);

@@ -4,7 +4,8 @@
 const LENGTH_LIMIT: usize = 64;
 
 /// The candidate nearest to a word, if it is near enough to be what was meant: one edit in three letters.
-pub(crate) fn nearest<'c>(word: &[u8], candidates: impl Iterator<Item = &'c [u8]>) -> Option<&'c [u8]> {
+#[must_use]
+pub fn nearest<'c>(word: &[u8], candidates: impl Iterator<Item = &'c [u8]>) -> Option<&'c [u8]> {
     if word.is_empty() || word.len() > LENGTH_LIMIT {
         return None;
     }

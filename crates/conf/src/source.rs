@@ -115,6 +115,21 @@ pub(crate) struct Site {
     pub(crate) name: String,
 }
 
+/// How spans of one load become spans of another ([`Sources::absorb`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shift {
+    files: u32,
+    sites: u32,
+}
+
+impl Shift {
+    pub(crate) fn span(self, span: Span) -> Span {
+        let file = FileId(span.file.0.saturating_add(self.files));
+        let site = span.site.map(|site| SiteId(site.0.saturating_add(self.sites)));
+        Span { file, site, ..span }
+    }
+}
+
 /// All files of one load, and the uses of definitions in them.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -174,6 +189,18 @@ impl Sources {
         let id = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
         self.sites.push(Site { span, name: String::from_utf8_lossy(name).into_owned() });
         id
+    }
+
+    /// Takes over the files of another load; the answer turns its spans into spans of this one.
+    pub(crate) fn absorb(&mut self, other: Self) -> Shift {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let shift = Shift { files: number(self.files.len()), sites: number(self.sites.len()) };
+        self.files.extend(other.files.into_iter().map(|mut file| {
+            file.included_from = file.included_from.map(|span| shift.span(span));
+            file
+        }));
+        self.sites.extend(other.sites.into_iter().map(|site| Site { span: shift.span(site.span), ..site }));
+        shift
     }
 
     /// The span of the first byte of a file, for what is wrong with the file as a whole.

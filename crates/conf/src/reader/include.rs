@@ -66,7 +66,7 @@ fn split(line: &[u8]) -> Option<(Checks, usize)> {
 }
 
 /// Whether a line is of the include family.
-pub(super) fn is_include(line: &[u8]) -> bool {
+pub(crate) fn is_include(line: &[u8]) -> bool {
     line.starts_with(b"include") && split(line).is_some()
 }
 

@@ -5,7 +5,7 @@ use crate::source::{Sources, Span};
 use crate::text::Text;
 
 /// keepalived's buffer holds 1022 bytes and the line feed.
-const KEEPALIVED_LINE: usize = 1022;
+pub(crate) const KEEPALIVED_LINE: usize = 1022;
 
 /// One line of a file.
 pub(super) enum Physical {
@@ -50,7 +50,7 @@ pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
 ///
 /// A comment begins at any place outside double quotes where `may_begin` agrees. Inside quotes a backslash protects the
 /// next byte, so that `"\""` is closed where its writer closed it.
-fn uncommented(bytes: &[u8], may_begin: impl Fn(usize) -> bool) -> (usize, Vec<usize>) {
+pub(crate) fn uncommented(bytes: &[u8], may_begin: impl Fn(usize) -> bool) -> (usize, Vec<usize>) {
     let mut escapes = Vec::new();
     let mut quoted = false;
     let mut at = 0;
@@ -90,7 +90,7 @@ pub(super) fn decomment_substituted(text: Text) -> Text {
 }
 
 /// The first brace outside double quotes that is no part of `${...}`, with its place.
-pub(super) fn structural_brace(bytes: &[u8]) -> Option<(usize, u8)> {
+pub(crate) fn structural_brace(bytes: &[u8]) -> Option<(usize, u8)> {
     let mut quoted = false;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {

@@ -9,8 +9,8 @@
 
 mod define;
 mod glob;
-mod include;
-mod line;
+pub(crate) mod include;
+pub(crate) mod line;
 mod repeat;
 pub(crate) mod words;
 
@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 /// A line may have 64 KiB, before and after substitution: keepalived's own limit is 1022 bytes, and what a person or a
 /// template writes is far below.
-const LINE_LIMIT: usize = 64 * 1024;
+pub(crate) const LINE_LIMIT: usize = 64 * 1024;
 
 /// Lines that definitions and repetitions may add: an order of magnitude above the largest configuration we measure.
 const EXPANSION_LIMIT: usize = 1_000_000;
