@@ -2,7 +2,7 @@
 //!
 //! - [`binary`]: the own program, kept open, to start workers from
 //! - [`pid_file`]: pid files in keepalived's form, locked while in use
-//! - [`daemonize`]: leaving the terminal
+//! - [`daemonize`](mod@daemonize): leaving the terminal
 //! - [`identity`]: name, capabilities, limits and namespace of the calling process
 //!
 //! It decides nothing: which process runs when is the daemon's business.

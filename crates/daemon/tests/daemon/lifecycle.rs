@@ -22,6 +22,8 @@ fn pid_files_come_with_the_processes_and_go_with_them() {
         assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o644, "{file}");
     }
     assert_eq!(daemon.stop(), 0);
+    let said = machine.read("stderr");
+    assert!(said.contains("Stopping: told to stop"), "a worker that listens needs no signal: {said}");
     assert!(!runs(worker));
     for file in ["/run/keepalived.pid", "/run/vrrp.pid"] {
         assert!(!Path::new(file).exists(), "{file}");
@@ -96,6 +98,8 @@ fn without_n_the_command_returns_when_the_pid_files_are_there() {
     let (session, terminal) = (fields[3].parse::<i32>().unwrap(), fields[4]);
     assert_eq!(terminal, "0", "it has a terminal");
     assert_ne!(session, daemon, "it leads a session and could acquire a terminal");
+    let ours = rustix::process::getsid(None).unwrap().as_raw_nonzero().get();
+    assert_ne!(session, ours, "it is still in the session of its caller");
     assert_eq!(std::fs::read_link(format!("/proc/{daemon}/cwd")).unwrap(), Path::new("/"));
     for fd in 0..3 {
         let target = std::fs::read_link(format!("/proc/{daemon}/fd/{fd}")).unwrap();
@@ -120,7 +124,12 @@ fn the_service_manager_hears_when_it_is_ready_and_when_it_stops() {
     assert!(!environment.windows(13).any(|window| window == b"NOTIFY_SOCKET"), "the worker could speak in its name");
     let hear = || {
         let mut bytes = [0; 1000];
-        let length = socket.recv(&mut bytes).unwrap();
+        let length = loop {
+            match socket.recv(&mut bytes) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                outcome => break outcome.unwrap(),
+            }
+        };
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     };
     let ready = format!("READY=1\nMAINPID={}", daemon.pid());
@@ -164,6 +173,7 @@ fn a_worker_inherits_no_descriptor_that_someone_left_open() {
     };
     let pipe = std::fs::read_link(format!("/proc/self/fd/{inherited}")).unwrap().display().to_string();
     assert!(descriptors(daemon.pid()).contains(&pipe), "the daemon itself has not got it: nothing is proven");
+    assert_eq!(std::fs::read_link(format!("/proc/{worker}/fd/0")).unwrap(), Path::new("/dev/null"));
     let of_worker = descriptors(worker);
     assert!(!of_worker.contains(&pipe), "{of_worker:?}");
     for stray in [".pid", "standfastd"] {

@@ -110,7 +110,8 @@ impl Machine {
 
     /// Runs the program to its end.
     pub(crate) fn status(&self, words: &[&str]) -> i32 {
-        self.command(words).status().unwrap().code().expect("killed")
+        let mut child = Daemon { child: self.command(words).spawn().unwrap() };
+        child.end().code().expect("killed")
     }
 
     /// Starts the daemon in the foreground and waits until its workers run.
