@@ -122,6 +122,16 @@ fn a_successor_that_comes_late_but_not_too_late_speaks_at_once() {
 }
 
 #[test]
+fn a_stamp_is_young_for_the_down_interval_less_half_of_the_skew() {
+    // 3.4140625 s less 0.20703125 s.
+    for (age, state) in [(3_207_031_249, State::Master), (3_207_031_250, State::Backup)] {
+        let stamp = ms(100_000) - Duration::from_nanos(age);
+        let world = successor(&[(FIRST, stamp), (SECOND, stamp)]);
+        assert_eq!(world.state(0, FIRST), state, "{age}");
+    }
+}
+
+#[test]
 fn a_successor_that_comes_too_late_listens_and_so_does_its_group() {
     for stamps in [
         vec![(FIRST, ms(96_000)), (SECOND, ms(99_900))],
