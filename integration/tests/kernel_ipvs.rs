@@ -11,7 +11,8 @@ use lab::{Plan, Result};
 /// Where cargo has put the test binary. It is built by whoever builds all tests, and here if it is not there yet.
 fn test_binary() -> PathBuf {
     let built = Command::new(env!("CARGO"))
-        .args(["test", "--package", "standfast-kernel", "--test", "ipvs", "--no-run", "--message-format=json"])
+        // The whole workspace, for its features: with those of one package everything would be built a second time.
+        .args(["test", "--workspace", "--test", "ipvs", "--no-run", "--message-format=json"])
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
