@@ -150,11 +150,11 @@ impl Kernel {
         self.addresses.iter().any(|a| a.address.addr() == address)
     }
 
-    /// The IPv6 source the kernel gives an advertisement: the first link-local address, and ours come last.
+    /// Whether a link has this address since boot: one to send from, not a virtual one.
     #[must_use]
-    pub fn link_local(&self, interface: InterfaceIndex) -> Option<IpAddr> {
-        let mut of_link = self.addresses.iter().filter(|a| a.interface == interface).map(|a| a.address.addr());
-        of_link.find(|a| matches!(a, IpAddr::V6(a) if a.is_unicast_link_local()))
+    pub fn sends_from(&self, interface: InterfaceIndex, address: IpAddr) -> bool {
+        let card = self.lan(interface).and_then(|lan| self.cards.iter().find(|card| card.lan == lan));
+        card.is_some_and(|card| card.addresses.iter().any(|own| own.addr() == address))
     }
 
     /// Whether the daemon has a socket that passes an advertisement to that destination.

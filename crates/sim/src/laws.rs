@@ -127,6 +127,9 @@ struct Watch {
     vacuum_since: Vec<Option<Instant>>,
     taken_over_by: Option<Instant>,
     last_advert: Vec<Option<Instant>>,
+    /// How many adverts a machine sent in the moment of the last: one by multicast, one to each peer by unicast.
+    copies: Vec<usize>,
+    copies_at_most: usize,
 }
 
 /// All clocks.
@@ -163,6 +166,12 @@ impl Laws {
             vacuum_since: vec![None; machines],
             taken_over_by: None,
             last_advert: vec![None; machines],
+            copies: vec![0; machines],
+            copies_at_most: if scenario.routers.get(number).is_some_and(|r| r.group.is_none()) {
+                machines - 1
+            } else {
+                1
+            },
         };
         Self {
             watches: (0..scenario.routers.len()).map(watch).collect(),
@@ -250,10 +259,12 @@ impl Laws {
             return Ok(());
         }
         let interval = watch.intervals.get(sent.by.0).copied().unwrap_or_default();
-        if let Some(last) = watch.last_advert.get_mut(sent.by.0) {
+        if let (Some(last), Some(copies)) = (watch.last_advert.get_mut(sent.by.0), watch.copies.get_mut(sent.by.0)) {
+            let again = *last == Some(now);
             let early = last.is_some_and(|last| now.since(last) + LATENESS + SLACK < interval);
+            *copies = if again { *copies + 1 } else { 1 };
             *last = Some(now);
-            if settled && early {
+            if settled && ((early && !again) || *copies > watch.copies_at_most) {
                 return broken(Law::Cadence, format!("{sent:?} too early"));
             }
         }

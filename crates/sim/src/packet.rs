@@ -10,7 +10,7 @@ use standfast_model::ipvs::Family;
 use standfast_model::{AdvertInterval, Password, Priority, Version, Vrid};
 use standfast_node::Packet;
 use standfast_wire::ipv4;
-use standfast_wire::vrrp::{self, Advert, Authentication, Coverage, GROUP_V4, GROUP_V6, Protocol, View};
+use standfast_wire::vrrp::{self, Advert, Authentication, Coverage, Protocol, View};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What an advertisement says, whichever its family.
@@ -31,29 +31,33 @@ pub const fn family(address: IpAddr) -> Family {
     }
 }
 
+/// Hop limit that the kernel gives to unicast over IPv6.
+const HOP_LIMIT: u8 = 64;
+
 /// Reads a packet that a node sends as strictly as a stranger's receiver would.
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn read(packet: &Packet, link_local: Option<IpAddr>) -> Result<(Datagram, Said), String> {
+pub fn read(packet: &Packet) -> Result<(Datagram, Said), String> {
     let words = |error: vrrp::Error| error.to_string();
-    match packet.destination {
+    let (source, destination) = (packet.source, packet.destination);
+    match destination {
         IpAddr::V4(to) => {
             let (header, message) = ipv4::parse_header(&packet.bytes).map_err(|error| error.to_string())?;
-            if (header.destination, header.ttl, header.protocol) != (to, 255, vrrp::PROTOCOL) {
-                return Err(format!("{header:?} to {to}"));
+            let said = (IpAddr::from(header.source), header.destination, header.ttl, header.protocol);
+            if said != (source, to, 255, vrrp::PROTOCOL) {
+                return Err(format!("{header:?} from {source} to {to}"));
             }
-            let (source, destination) = (header.source.into(), header.destination.into());
             let view = View::new(message, source, destination).map_err(words)?;
-            let (advert, _) = Advert::<Ipv4Addr>::parse(&view, &[Coverage::PseudoHeader]).map_err(words)?;
+            let (advert, _) = Advert::<Ipv4Addr>::parse(&view, &Coverage::BOTH).map_err(words)?;
             let datagram = Datagram { source, destination, ttl: header.ttl, message: message.to_vec() };
             Ok((datagram, Said { vrid: advert.vrid, priority: advert.priority }))
         }
-        IpAddr::V6(to) => {
-            let source = link_local.ok_or("no link-local address to send from")?;
-            let view = View::new(&packet.bytes, source, to.into()).map_err(words)?;
-            let (advert, _) = Advert::<Ipv6Addr>::parse(&view, &[Coverage::PseudoHeader]).map_err(words)?;
-            let datagram = Datagram { source, destination: to.into(), ttl: 255, message: packet.bytes.clone() };
+        IpAddr::V6(_) => {
+            let view = View::new(&packet.bytes, source, destination).map_err(words)?;
+            let (advert, _) = Advert::<Ipv6Addr>::parse(&view, &Coverage::BOTH).map_err(words)?;
+            let ttl = if destination.is_multicast() { 255 } else { HOP_LIMIT };
+            let datagram = Datagram { source, destination, ttl, message: packet.bytes.clone() };
             Ok((datagram, Said { vrid: advert.vrid, priority: advert.priority }))
         }
     }
@@ -64,9 +68,11 @@ pub fn read(packet: &Packet, link_local: Option<IpAddr>) -> Result<(Datagram, Sa
 pub fn noise(scenario: &Scenario, noise: Noise) -> Option<Datagram> {
     let router = scenario.routers.get(noise.router)?;
     let configured = scenario.instances(noise.router).next()?;
-    let (source, destination): (IpAddr, IpAddr) = match router.family {
-        Family::Inet => (Ipv4Addr::new(10, 0, 0, 250).into(), GROUP_V4.into()),
-        Family::Inet6 => (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 250).into(), GROUP_V6.into()),
+    // Unicast takes other TTLs, and a stranger cannot know whom to send it to.
+    let destination = router.group?;
+    let source: IpAddr = match router.family {
+        Family::Inet => Ipv4Addr::new(10, 0, 0, 250).into(),
+        Family::Inet6 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 250).into(),
     };
     let vrid = if noise.wrong == Wrong::Vrid { Vrid::new(250)? } else { router.vrid };
     let authentication = match (configured.authentication, noise.wrong) {

@@ -9,12 +9,14 @@ use crate::rng::Rng;
 use core::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::instance::{InstanceOptions, Peer, Peering, Unicast};
 use standfast_model::config::vrrp::{
     Authentication, Garp, InitialState, Instance, InstanceId, Preempt, SyncGroup, TrackedInterface,
 };
 use standfast_model::ipvs::Family;
 use standfast_model::{AdvertInterval, InterfaceName, MacAddress, Password, Priority, Version, VirtualAddress, Vrid};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use standfast_wire::vrrp::{GROUP_V4, GROUP_V6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The first VRID, and the one that would stand in for an impossible one.
 const VRID: Vrid = match Vrid::new(51) {
@@ -33,6 +35,8 @@ pub struct VirtualRouter {
     pub version: Version,
     /// The family it speaks.
     pub family: Family,
+    /// The group it speaks to; none if its machines speak to one another by unicast.
+    pub group: Option<IpAddr>,
     /// Everything it holds.
     pub addresses: Vec<IpNet>,
     /// An upper bound of the master down interval of any machine, whatever interval it has learned.
@@ -84,8 +88,10 @@ impl Scenario {
             let plan = Plan::draw(&mut rng, number, lans);
             let priorities = if grouped { shared.clone() } else { priorities(&mut rng, machines, false) };
             let mut instances = Vec::new();
-            for priority in priorities {
-                instances.push(plan.instance(&mut rng, priority, track.clone()));
+            for (id, priority) in (0..).map(MachineId).zip(priorities) {
+                let mut instance = plan.instance(&mut rng, priority, track.clone());
+                instance.options.peering = plan.peering(id, machines);
+                instances.push(instance);
             }
             routers.extend(router_of(plan.lan, &instances));
             for (config, instance) in configs.iter_mut().zip(instances) {
@@ -234,6 +240,17 @@ struct Plan {
     addresses: Vec<IpNet>,
     excluded: Vec<IpNet>,
     down_timer_adverts: u8,
+    speaks: Speaks,
+    /// The checksum of version 3 over IPv4 covers the message alone.
+    message_only: bool,
+}
+
+/// How the machines of a virtual router speak to one another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Speaks {
+    Group,
+    OtherGroup,
+    Each { only_to_peers: bool },
 }
 
 impl Plan {
@@ -250,8 +267,15 @@ impl Plan {
             1 => Preempt::After(Duration::from_secs(rng.between(1, 8))),
             _ => Preempt::After(Duration::ZERO),
         };
+        let speaks = match rng.below(6) {
+            0 => Speaks::Each { only_to_peers: rng.once_in(2) },
+            1 => Speaks::OtherGroup,
+            _ => Speaks::Group,
+        };
         Self {
             number,
+            speaks,
+            message_only: rng.once_in(4),
             lan: LanId(rng.index(lans)),
             vrid: Vrid::new(51 + octet).unwrap_or(VRID),
             version,
@@ -267,6 +291,23 @@ impl Plan {
             addresses: addresses(family, octet, 100),
             excluded: if rng.once_in(4) { addresses(family, octet, 200) } else { Vec::new() },
             down_timer_adverts: if rng.once_in(5) { 2 + u8::try_from(rng.below(4)).unwrap_or(1) } else { 3 },
+        }
+    }
+
+    fn peering(&self, id: MachineId, machines: usize) -> Peering {
+        let another: IpAddr = match self.family {
+            Family::Inet => Ipv4Addr::new(224, 0, 0, 81).into(),
+            Family::Inet6 => Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x81).into(),
+        };
+        match self.speaks {
+            Speaks::Group => Peering::Multicast { group: None },
+            Speaks::OtherGroup => Peering::Multicast { group: Some(another) },
+            Speaks::Each { only_to_peers } => {
+                let others = (0..machines).map(MachineId).filter(|other| *other != id);
+                let peer =
+                    |other| Peer { address: own_address(self.family, self.lan, other), min_ttl: 0, max_ttl: 255 };
+                Peering::Unicast(Unicast { peers: others.map(peer).collect(), ttl: None, check_source: only_to_peers })
+            }
         }
     }
 
@@ -293,7 +334,7 @@ impl Plan {
             higher_prio_send_advert: rng.once_in(8) && !self.mixed_rates,
             dont_track_primary: false,
             track_interfaces: track.unwrap_or_default(),
-            options: Default::default(),
+            options: InstanceOptions { v3_checksum_as_v2: self.message_only, ..InstanceOptions::default() },
         }
     }
 }
@@ -313,10 +354,22 @@ fn router_of(lan: LanId, instances: &[Instance]) -> Option<VirtualRouter> {
         vrid: first.vrid,
         version: first.version,
         family: first.family,
+        group: group_of(first),
         addresses: first.addresses.iter().chain(&first.excluded).map(|entry| entry.address).collect(),
         down_at_most: slowest * u32::from(adverts) + skew,
         grouped: false,
     })
+}
+
+fn group_of(instance: &Instance) -> Option<IpAddr> {
+    let usual: IpAddr = match instance.family {
+        Family::Inet => GROUP_V4.into(),
+        Family::Inet6 => GROUP_V6.into(),
+    };
+    match &instance.options.peering {
+        Peering::Multicast { group } => Some(group.unwrap_or(usual)),
+        Peering::Unicast(_) => None,
+    }
 }
 
 fn interval(rng: &mut Rng, version: Version) -> AdvertInterval {
@@ -338,20 +391,26 @@ fn addresses(family: Family, router: u8, last: u8) -> Vec<IpNet> {
     hosts.to_vec()
 }
 
+/// What a machine has on a LAN from boot on: link-local over IPv6.
+#[must_use]
+pub fn own_address(family: Family, lan: LanId, machine: MachineId) -> IpAddr {
+    let octet = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    let (lan, host) = (octet(lan.0), octet(machine.0 + 1));
+    match family {
+        Family::Inet => Ipv4Addr::new(10, lan, 0, host).into(),
+        Family::Inet6 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, lan.into(), host.into()).into(),
+    }
+}
+
 fn machine(rng: &mut Rng, id: MachineId, lans: usize, config: VrrpConfig) -> Machine {
-    let host = u8::try_from(id.0 + 1).unwrap_or(u8::MAX);
+    let octet = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
     let card = |lan: usize| {
-        let octet = u8::try_from(lan).unwrap_or(u8::MAX);
-        let (v4, v6) =
-            (Ipv4Addr::new(10, octet, 0, host), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, octet.into(), host.into()));
+        let own = |family, length| IpNet::new(own_address(family, LanId(lan), id), length).ok();
         Card {
             lan: LanId(lan),
             name: interface(LanId(lan)),
-            mac: MacAddress([2, 0, 0, octet, 0, host]),
-            addresses: [Ipv4Net::new(v4, 24).map(IpNet::from), Ipv6Net::new(v6, 64).map(IpNet::from)]
-                .into_iter()
-                .flatten()
-                .collect(),
+            mac: MacAddress([2, 0, 0, octet(lan), 0, octet(id.0 + 1)]),
+            addresses: [own(Family::Inet, 24), own(Family::Inet6, 64)].into_iter().flatten().collect(),
         }
     };
     let clock_ahead = rng.span(Duration::from_secs(1), Duration::from_secs(1 << 24));

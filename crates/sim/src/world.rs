@@ -11,7 +11,7 @@ use crate::laws::{Broken, LATENESS, Law, Laws, Sent, Sight, TOLD_WITHIN, broken}
 use crate::machine::{Arrival, BACKLOG, Datagram, Director, Life, Machine};
 use crate::packet;
 use crate::rng::Rng;
-use crate::scenario::{Scenario, VirtualRouter, interface};
+use crate::scenario::{Scenario, VirtualRouter, interface, own_address};
 use crate::trace::Trace;
 use core::cmp::Reverse;
 use core::fmt;
@@ -394,8 +394,9 @@ impl<D: Director> World<D> {
         let kernel = &self.machines[id.0].kernel;
         // A link may be gone without the daemon knowing yet.
         let Some(lan) = kernel.lan(packet.interface) else { return Ok(()) };
-        let read = packet::read(packet, kernel.link_local(packet.interface));
-        let Ok((datagram, advert)) = read else {
+        // REQ: VRRP2-5.2.1-01 VRRP3-5.1.1.1-01 VRRP3-5.1.2.1-01
+        let own = kernel.sends_from(packet.interface, packet.source);
+        let Some((datagram, advert)) = packet::read(packet).ok().filter(|_| own) else {
             return broken(Law::HonestAdverts, format!("machine {} sent {packet:02x?}", id.0));
         };
         let family = packet::family(datagram.source);
@@ -427,6 +428,11 @@ impl<D: Director> World<D> {
         }
         let datagram = Rc::new(datagram);
         for to in (0..self.machines.len()).map(MachineId).filter(|to| Some(*to) != from) {
+            let addressed = datagram.destination.is_multicast()
+                || datagram.destination == own_address(packet::family(datagram.destination), lan, to);
+            if !addressed {
+                continue;
+            }
             let ways = match from {
                 Some(from) => self.lans[lan.0].ways(&mut self.rng, from, to),
                 None => [Some(Duration::from_micros(100)), None],
