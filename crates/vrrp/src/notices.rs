@@ -153,6 +153,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_router_is_said_once_until_it_changes() {
+        let now = Instant::ZERO;
+        let mut memory = Memory::default();
+        assert!(memory.lower_priority(now, peer(2), 50, 100));
+        assert!(!memory.lower_priority(now, peer(2), 50, 100));
+        assert!(memory.lower_priority(now, peer(2), 51, 100));
+        assert!(memory.owner_clash(now, peer(2)));
+        assert!(!memory.owner_clash(now, peer(2)));
+        assert!(memory.interval_differs(now, peer(2), 50, 100));
+        assert!(!memory.interval_differs(now, peer(2), 50, 100));
+        // Another router with our interval changes nothing about the first.
+        assert!(!memory.interval_differs(now, peer(3), 100, 100));
+        assert!(!memory.interval_differs(now, peer(2), 50, 100));
+        assert!(!memory.interval_differs(now, peer(2), 100, 100));
+        assert!(memory.interval_differs(now, peer(2), 50, 100));
+    }
+
+    #[test]
     fn a_difference_that_went_away_and_came_back_is_news() {
         let mut memory = Memory::default();
         let difference = Some("received [], expected [192.0.2.100]".to_owned());

@@ -262,3 +262,46 @@ pub(crate) fn vrid_of(packet: &Received<'_>) -> Option<u8> {
         Err(_) => packet.message.get(1).copied(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_model::{VirtualAddress, Vrid};
+    use std::net::Ipv4Addr;
+
+    /// A message that lists 192.0.2.x for each x, to an instance that has 192.0.2.y for each y.
+    fn difference(theirs: &[u8], ours: &[u8]) -> Option<String> {
+        let address = |last: &u8| Ipv4Addr::new(192, 0, 2, *last);
+        let count = u8::try_from(theirs.len()).unwrap();
+        let mut message = vec![0x31, 51, 100, count, 0, 100, 0, 0];
+        message.extend(theirs.iter().flat_map(|last| address(last).octets()));
+        let mut instance = Instance::plain("VI_1", "eth0".parse().unwrap(), Vrid::new(51).unwrap());
+        let plain = |last: &u8| VirtualAddress::plain(format!("{}/24", address(last)).parse().unwrap());
+        instance.addresses = ours.iter().map(plain).collect();
+        let here = IpAddr::from(address(&2));
+        address_difference(&instance, &View::new(&message, here, here).unwrap())
+    }
+
+    // REQ: VRRP3-5.2.9-03 VRRP2-7.1-05
+    #[test]
+    fn addresses_are_compared_as_sets_and_a_difference_shows_both_lists() {
+        for (theirs, ours) in [(&[1, 2, 3][..], &[1, 2, 3][..]), (&[3, 1, 2], &[1, 2, 3]), (&[], &[]), (&[9], &[9])] {
+            assert_eq!(difference(theirs, ours), None, "{theirs:?} {ours:?}");
+        }
+        for (theirs, ours) in [
+            (&[1, 2][..], &[1, 2, 3][..]),
+            (&[1, 2, 3], &[1, 2]),
+            (&[1, 2, 4], &[1, 2, 3]),
+            (&[], &[1]),
+            (&[1], &[]),
+            (&[7], &[8]),
+            (&[1, 1], &[1]),
+        ] {
+            assert!(difference(theirs, ours).is_some(), "{theirs:?} {ours:?}");
+        }
+        assert_eq!(
+            difference(&[2, 4], &[1, 2]).unwrap(),
+            "received [192.0.2.2 192.0.2.4], expected [192.0.2.1 192.0.2.2]"
+        );
+    }
+}

@@ -161,10 +161,10 @@ pub(crate) struct Packet {
 
 impl Packet {
     /// What a router gave out: with its header for IPv4, the message alone for IPv6.
-    pub(crate) fn sent(source_v6: Ipv6Addr, destination: IpAddr, packet: &[u8]) -> Self {
+    pub(crate) fn sent(source: IpAddr, destination: IpAddr, packet: &[u8]) -> Self {
         match destination {
             IpAddr::V4(_) => Self::ipv4(packet),
-            IpAddr::V6(_) => Self { source: source_v6.into(), destination, ttl: 255, message: packet.to_vec() },
+            IpAddr::V6(_) => Self { source, destination, ttl: 255, message: packet.to_vec() },
         }
     }
 
@@ -351,10 +351,10 @@ impl World {
         let mut out = Output::default();
         self.nodes[place].router.handle(self.now, event, &mut out);
         for action in out.actions {
-            if let Action::Send { interface, destination, packet, .. } = &action {
+            if let Action::Send { interface, source, destination, packet, .. } = &action {
                 let from = self.nodes[place].host;
                 let lan = usize::try_from(interface.0).unwrap() - 2;
-                let packet = Packet::sent(link_local(from), *destination, packet);
+                let packet = Packet::sent(*source, *destination, packet);
                 let is_for = |host| {
                     let own = [IpAddr::from(address(lan, host)), link_local(host).into()];
                     destination.is_multicast() || own.contains(destination)
@@ -504,8 +504,8 @@ impl Node {
 
     pub(crate) fn packets(&self, of: InstanceId) -> Vec<(Instant, Packet)> {
         let sent = self.log.iter().filter_map(|(at, action)| match action {
-            Action::Send { instance, destination, packet, .. } if *instance == of => {
-                Some((*at, Packet::sent(link_local(self.host), *destination, packet)))
+            Action::Send { instance, source, destination, packet, .. } if *instance == of => {
+                Some((*at, Packet::sent(*source, *destination, packet)))
             }
             Action::Send { .. }
             | Action::Reconcile
