@@ -43,7 +43,24 @@ pub fn rows() -> Vec<Row> {
         let options = block.keywords.iter().map(|keyword| row(block, keyword));
         entry(block).into_iter().chain(options)
     });
-    blocks.chain(options).chain(services()).collect()
+    blocks.chain(respelled()).chain(options).chain(services()).collect()
+}
+
+/// The statements of a block that has another name too, under that name.
+fn respelled() -> impl Iterator<Item = Row> {
+    let named = BLOCKS.into_iter().filter(|block| block.path.is_empty()).flat_map(|root| root.keywords);
+    let blocks = named.filter_map(|keyword| match keyword.kind {
+        Kind::Block(_, block) if block.path != keyword.name => Some((keyword.name, block)),
+        Kind::Block(..) | Kind::Value(_) | Kind::List(..) => None,
+    });
+    blocks.flat_map(|(name, block)| {
+        let under = move |keyword: &'static Keyword| Row {
+            path: format!("{name}/{}", keyword.name),
+            block: name,
+            ..row(block, keyword)
+        };
+        block.keywords.iter().map(under)
+    })
 }
 
 fn row(block: &'static Block, keyword: &'static Keyword) -> Row {

@@ -30,6 +30,11 @@ pub enum Invocation {
     Version,
     /// `--signum`.
     SignalNumber(Request),
+    /// `--keywords`, `--keywords=json`.
+    Keywords {
+        /// For programs.
+        json: bool,
+    },
 }
 
 /// Pid files, where they are not the default ones.
@@ -126,6 +131,9 @@ pub enum CommandLineError {
     /// `--signum` with another name.
     #[error("unknown signal name {0:?}: STOP, RELOAD, DATA, STATS, STATS_CLEAR, JSON and TDUMP are known")]
     SignalName(String),
+    /// `--keywords` in another form.
+    #[error("unknown form {0:?}: --keywords and --keywords=json are known")]
+    KeywordsForm(String),
     /// `-T`.
     #[error("genhash mode is not built yet")]
     Genhash,
@@ -253,6 +261,13 @@ fn apply(
             let name = text()?;
             let request = Request::of_name(name).ok_or_else(|| CommandLineError::SignalName(name.to_owned()))?;
             return Ok(Some(Invocation::SignalNumber(request)));
+        }
+        Meaning::Keywords => {
+            return match text()? {
+                "" => Ok(Some(Invocation::Keywords { json: false })),
+                "json" => Ok(Some(Invocation::Keywords { json: true })),
+                other => Err(CommandLineError::KeywordsForm(other.to_owned())),
+            };
         }
         // Something else was wanted than a daemon, so none may come of it.
         Meaning::Genhash => return Err(CommandLineError::Genhash),

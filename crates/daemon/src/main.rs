@@ -3,6 +3,7 @@
 //! This file is the order in which things happen at start. A worker is the same program with another first word.
 
 use standfast_api::{CheckSlice, EncodeError, LogSettings, Setup, VrrpSlice, WorkerKind, encode};
+use standfast_conf::reference;
 use standfast_daemon::command_line::{self, Invocation, Options};
 use standfast_daemon::configuration::{self, Loaded};
 use standfast_daemon::exit_status::ExitStatus;
@@ -13,7 +14,7 @@ use standfast_daemon::{log, panics, worker};
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
 use standfast_model::Config;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tracing::{error, info, warn};
 
@@ -30,6 +31,12 @@ fn main() -> ExitCode {
     let status = match command_line::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Help) => print(&command_line::help()),
         Ok(Invocation::Version) => print(&command_line::version()),
+        Ok(Invocation::Keywords { json }) => {
+            let text = if json { reference::json() } else { reference::text() };
+            // Whoever closed the pipe has read enough.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitStatus::Ok
+        }
         Ok(Invocation::SignalNumber(request)) => {
             println!("{}", request.number());
             ExitStatus::Ok

@@ -124,7 +124,8 @@ fn lone(routers: &[Router<'_>], matched: &BTreeSet<InstanceId>, other: &str, fin
 fn identity(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
     let (x, y) = (a.instance, b.instance);
     if x.vrid != y.vrid {
-        let headline = format!("`{}` is virtual router {} here and {} there", x.name, x.vrid, y.vrid);
+        let headline =
+            format!("`{}` is virtual router {} in the first file and {} in the second", x.name, x.vrid, y.vrid);
         let at = |r: &Router<'_>| (r.at(&["virtual_router_id"]), format!("{} on this director", r.instance.vrid));
         let found = finding(Code::PairVrid, headline, at(a), at(b));
         findings.push(found.help("both routers of a pair have the same virtual_router_id"));
@@ -156,8 +157,10 @@ fn interval(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
     if x.advert_interval == y.advert_interval {
         return;
     }
-    let headline =
-        format!("`{}` advertises every {} here and every {} there", x.name, x.advert_interval, y.advert_interval);
+    let headline = format!(
+        "`{}` advertises every {} in the first file and every {} in the second",
+        x.name, x.advert_interval, y.advert_interval
+    );
     let at = |r: &Router<'_>| (r.at(&["advert_int"]), format!("{} on this director", r.instance.advert_interval));
     let found = finding(Code::PairInterval, headline, at(a), at(b));
     findings.push(match (x.version, y.version) {

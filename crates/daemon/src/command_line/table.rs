@@ -53,6 +53,7 @@ pub(super) enum Meaning {
     IgnoreSigint,
     ConfigTest,
     Signum,
+    Keywords,
     Version,
     Help,
     /// Nothing to note.
@@ -125,6 +126,7 @@ pub const OPTIONS: &[Opt] = &[
     row('e', "all-config", No, Meaning::AllConfig, Built, "every failed include is an error"),
     row('i', "config-id", Required("ID"), Meaning::ConfigId, Built, "take the lines that begin with @ID"),
     row(' ', "signum", Required("NAME"), Meaning::Signum, Built, "print the number of a signal: STOP, RELOAD, DATA, STATS, ..."),
+    row(' ', "keywords", Optional("json"), Meaning::Keywords, Built, "print every keyword of the configuration"),
     row('t', "config-test", Optional("FILE"), Meaning::ConfigTest, Built, "test the configuration; report to FILE or standard error"),
     row(' ', "config-fd", Required("N"), Meaning::Nothing, Foreign, "internal to keepalived"),
     row(' ', "ignore-sigint", No, Meaning::IgnoreSigint, Built, "do not stop on ^C"),

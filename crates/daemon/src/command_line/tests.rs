@@ -148,6 +148,10 @@ fn what_ends_the_reading_does_so_where_it_stands() {
     assert_eq!(parse(["-n", "-v", "-Z"]), Ok(Invocation::Version));
     assert_eq!(parse(["-h"]), Ok(Invocation::Help));
     assert_eq!(parse(["--signum=RELOAD"]), Ok(Invocation::SignalNumber(Request::Reload)));
+    assert_eq!(parse(["--keywords"]), Ok(Invocation::Keywords { json: false }));
+    assert_eq!(parse(["--keywords=json", "-Z"]), Ok(Invocation::Keywords { json: true }));
+    let error = parse(["--keywords=xml"]).unwrap_err().to_string();
+    assert_eq!(error, "unknown form \"xml\": --keywords and --keywords=json are known");
     assert!(parse(["-Z", "-v"]).is_err());
 }
 

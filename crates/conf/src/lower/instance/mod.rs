@@ -127,6 +127,9 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
             if let Some(word) = statement.arg(0) {
                 let span = statement.arg_span(0);
                 let value = parser.interface_of(word, span);
+                if let Some(name) = &value {
+                    draft.need(name, span);
+                }
                 set(&mut instance.interface, value.map(|value| Spanned { value, span }));
             }
         }

@@ -1,0 +1,15 @@
+//! The operator's command, one module a subcommand. What is known about configurations is in `standfast_conf`; here it
+//! is asked for, shown, and turned into an exit status.
+
+pub mod arguments;
+pub mod check;
+pub mod check_pair;
+pub mod completions;
+pub mod config_show;
+pub mod explain;
+pub mod fmt;
+pub mod keywords;
+mod machine;
+pub mod manual;
+mod report;
+mod sarif;

@@ -1,0 +1,32 @@
+//! `standfast`, the operator's command: what a configuration means, before a director runs on it.
+//!
+//! This file hands words to the subcommands; each is a module. None of them changes a file but `fmt`, and none talks to a
+//! daemon.
+
+use clap::Parser as _;
+use standfast_cli::arguments::{Arguments, Command, ConfigCommand};
+use standfast_cli::{check, check_pair, completions, config_show, explain, fmt, keywords, manual};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.command {
+        Command::Check(words) => check::run(words),
+        Command::Explain(words) => explain::run(words),
+        Command::CheckPair(words) => check_pair::run(words),
+        Command::Fmt(words) => fmt::run(words),
+        Command::Config(ConfigCommand::Show(words)) => config_show::run(words),
+        Command::Keywords(words) => keywords::run(words),
+        Command::Completions(words) => completions::run(words),
+        Command::Man(words) => manual::run(words),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("standfast: {error}");
+            ExitCode::from(1)
+        }
+    }
+}

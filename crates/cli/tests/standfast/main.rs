@@ -1,0 +1,8 @@
+//! The built command, from the outside.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what a test helper cannot do fails the test")]
+
+mod command;
+mod common;
+mod generated;
+mod pairs;
