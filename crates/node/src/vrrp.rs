@@ -363,12 +363,14 @@ impl VrrpNode {
         }
     }
 
-    /// One gratuitous ARP or neighbour advertisement per address and round, in configured order.
+    /// One gratuitous ARP or neighbour advertisement per address and round, in configured order. An address that the
+    /// kernel refused is not announced: nobody would answer for it.
     fn announcement(&self, id: InstanceId, rounds: u32) -> Vec<Frame> {
         let Some(instance) = self.instance(id) else { return Vec::new() };
         let round: Vec<Frame> = addresses_of(instance)
             .filter_map(|address| {
-                let link = self.observed.link(self.home(instance, address)?)?;
+                let interface = self.home(instance, address)?;
+                let link = self.observed.link(interface).filter(|_| self.observed.has(interface, address.address))?;
                 let mac = link.mac.filter(|_| !link.no_arp)?;
                 let bytes = match address.address.addr() {
                     IpAddr::V4(address) => arp::Frame::gratuitous(mac, address).emit().to_vec(),

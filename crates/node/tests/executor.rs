@@ -261,6 +261,7 @@ fn a_refused_address_gives_mastership_up_and_says_so() {
     node.handle(at, Input::Wake, &mut machine);
     let log = machine.take_log();
     assert!(log.contains(&"refused adding 192.168.1.200/32: operation not permitted".to_owned()), "{log:?}");
+    assert!(!log.iter().any(|line| line.starts_with("announce")), "nobody answers for it: {log:?}");
     assert!(log.contains(&"send priority 0".to_owned()), "{log:?}");
     assert_eq!(node.router().state(standfast_model::config::vrrp::InstanceId(0)), State::Fault);
 }

@@ -340,10 +340,8 @@ impl<D: Director> World<D> {
         // Who was master at some moment of this step may have advertised in it.
         let was: Vec<bool> =
             (0..held.len()).map(|router| held[router] || machine.enters_master(router, &effects)).collect();
-        let refused = effects.iter().any(|effect| matches!(effect, Effect::Recorded(Record::Refused { .. })));
-        // An address that something else removed a moment ago, or that the kernel refused in this very step, may still be
-        // announced: the announcement was decided with the takeover, before either was known.
-        let excused = refused || now < self.upset_until[id.0];
+        // An address that something else removed a moment ago may still be announced: the node has not heard of it yet.
+        let excused = now < self.upset_until[id.0];
         if let Some(complaint) = machine.kernel.take_complaints().first().filter(|_| !excused) {
             return broken(Law::HonestAnnouncements, format!("machine {}: {complaint}", id.0));
         }

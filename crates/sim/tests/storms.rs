@@ -6,7 +6,7 @@ use standfast_sim::stormy_hour;
 use standfast_sim::world::Tally;
 
 /// Simulated hours of each of the four storms, which run side by side.
-const HOURS: u64 = 10;
+const HOURS: u64 = 100;
 
 fn asked(name: &str, unless: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(unless)
