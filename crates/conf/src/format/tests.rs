@@ -81,6 +81,22 @@ fn a_line_that_keepalived_can_read_stays_one() {
     assert_eq!(formatted(&just), just);
 }
 
+#[test]
+fn the_samples_give_the_same_configuration_and_what_is_broken_is_left_alone() {
+    let configuration = |text: &[u8]| {
+        let host = Memory::new().with_any_interface().file("/f", text);
+        crate::load(&host, Path::new("/f"), &crate::Options::default()).config.expect("the sample is good")
+    };
+    for sample in [&include_bytes!("../../tests/data/master.conf")[..], include_bytes!("../../tests/data/standby.conf")]
+    {
+        let untidy: Vec<u8> = lines(sample).flat_map(|line| [b"\t", trim(line), b"   \r\n"].concat()).collect();
+        assert_eq!(format(&untidy).as_deref(), Ok(sample), "the samples are laid out so");
+        assert_eq!(configuration(&untidy), configuration(sample));
+    }
+    let printed = include_bytes!("../../tests/data/master-as-printed.conf");
+    assert_eq!(format(printed), Err(FormatError::Surplus { line: 22 }));
+}
+
 /// Pieces of which lines are made, the traps among them.
 fn nasty_line() -> impl Strategy<Value = String> {
     let bits = prop::sample::select(vec![
@@ -164,7 +180,7 @@ fn agrees(text: &str) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_local_rejects: 100_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, max_local_rejects: 100_000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_means_the_same_and_stays_as_formatted(lines in prop::collection::vec(prop_oneof![nasty_line(), tame_line()], 0..12)) {
