@@ -101,15 +101,19 @@ pub(crate) const KEPT: usize = 1000;
 pub(crate) struct Diagnostics {
     kept: Vec<Diagnostic>,
     dropped: usize,
+    /// One that was only counted stops a start.
+    lost_fatal: bool,
 }
 
 impl Diagnostics {
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
         if self.is_full() {
-            // A fatal one must not get lost: without it a Config would be made.
-            if diagnostic.class == Class::Fatal && !self.kept.iter().any(|d| d.class == Class::Fatal) {
+            // The first fatal one is always shown: it is why a start is refused.
+            if diagnostic.class == Class::Fatal && !self.has_fatal() {
                 self.kept.push(diagnostic);
+                return;
             }
+            self.lost_fatal |= diagnostic.class == Class::Fatal;
             self.dropped += 1;
         } else {
             self.kept.push(diagnostic);
@@ -121,14 +125,30 @@ impl Diagnostics {
         self.kept.len() >= KEPT
     }
 
+    /// Counts one that was not made because there are enough.
+    pub(crate) fn count(&mut self) {
+        self.dropped += 1;
+    }
+
     pub(crate) fn has_fatal(&self) -> bool {
-        self.kept.iter().any(|d| d.class == Class::Fatal)
+        self.lost_fatal || self.kept.iter().any(|d| d.class == Class::Fatal)
+    }
+
+    /// Makes the last one fatal: what it dropped cannot be done without.
+    pub(crate) fn escalate(&mut self) {
+        if self.is_full() {
+            self.lost_fatal = true;
+        } else if let Some(last) = self.kept.last_mut() {
+            last.class = Class::Fatal;
+        }
     }
 
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         if self.dropped > 0 {
             let headline = format!("{} more mistakes are not shown", self.dropped);
-            self.kept.push(Diagnostic::placeless(Code::TooManyMistakes, headline));
+            // A fatal one must not get lost: a start is refused because of what is in this list.
+            let class = if self.lost_fatal { Class::Fatal } else { Code::TooManyMistakes.class() };
+            self.kept.push(Diagnostic::placeless(Code::TooManyMistakes, headline).class(class));
         }
         self.kept
     }

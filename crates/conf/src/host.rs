@@ -177,6 +177,13 @@ impl Memory {
         self
     }
 
+    /// Without a user.
+    #[must_use]
+    pub fn without_user(mut self, name: &str) -> Self {
+        self.users.remove(name);
+        self
+    }
+
     /// With a variable in the environment.
     #[must_use]
     pub fn with_environment(mut self, name: &str, value: &str) -> Self {

@@ -10,12 +10,19 @@ pub fn nearest<'c>(word: &[u8], candidates: impl Iterator<Item = &'c [u8]>) -> O
         return None;
     }
     let allowed = word.len().div_ceil(3);
-    candidates
-        .filter(|c| c.len() <= LENGTH_LIMIT && c.len().abs_diff(word.len()) <= allowed)
+    let mut candidates: Vec<&[u8]> = candidates.collect();
+    candidates.retain(|c| c.len() <= LENGTH_LIMIT);
+    let edited = candidates
+        .iter()
+        .copied()
+        .filter(|c| c.len().abs_diff(word.len()) <= allowed)
         .map(|c| (distance(word, c), c))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, c)| c)
+        .map(|(_, c)| c);
+    // `device` for `dev`, `prio` for `priority`: too far to edit, and clear.
+    let begun = |c: &&[u8]| word.len() >= 3 && c.len() >= 3 && (word.starts_with(c) || c.starts_with(word));
+    edited.or_else(|| candidates.into_iter().find(begun))
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that make one word of the other (optimal string

@@ -157,6 +157,8 @@ pub(crate) struct Parser<'h> {
     not_yet: BTreeSet<(&'static str, &'static str)>,
     /// The item taken last.
     at: Span,
+    /// An entry of the list was left out because of a mistake already told.
+    entry_spoilt: bool,
 }
 
 impl<'h> Parser<'h> {
@@ -170,7 +172,16 @@ impl<'h> Parser<'h> {
             last_child: None,
             indented: false,
         };
-        Self { reader, peeked: None, frames: vec![root], unwind: 0, suspect: None, not_yet: BTreeSet::new(), at }
+        Self {
+            reader,
+            peeked: None,
+            frames: vec![root],
+            unwind: 0,
+            suspect: None,
+            not_yet: BTreeSet::new(),
+            at,
+            entry_spoilt: false,
+        }
     }
 
     pub(crate) fn reader(&mut self) -> &mut Reader<'h> {
@@ -183,6 +194,11 @@ impl<'h> Parser<'h> {
 
     pub(crate) fn into_reader(self) -> Reader<'h> {
         self.reader
+    }
+
+    /// Makes the last mistake one that stops a start.
+    pub(crate) fn escalate(&mut self) {
+        self.reader.diagnostics().escalate();
     }
 
     pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
@@ -255,6 +271,9 @@ impl<'h> Parser<'h> {
             self.unknown(block, line);
             return None;
         };
+        if line.text.is_spoilt() && !found.has_block() {
+            return None;
+        }
         self.note_indent(&line);
         if let Some(at) = line.words.unterminated
             && !takes_single_quotes(found)
@@ -330,7 +349,7 @@ impl<'h> Parser<'h> {
             Stage::NotYet if found.status != Status::Removed => self.note_not_yet(block, now, span),
             Stage::Moot => {
                 let headline = format!("`{name}` has nothing to do here");
-                self.report(Diagnostic::new(Code::MootKeyword, headline, span, now.help));
+                self.report(Diagnostic::new(Code::MootKeyword, headline, span, "").help(now.help));
             }
             Stage::NotYet | Stage::Live => {}
         }
@@ -338,6 +357,11 @@ impl<'h> Parser<'h> {
 
     /// Says that a keyword is not acted upon, once for each keyword.
     pub(crate) fn note_not_yet(&mut self, block: &'static Block, keyword: &'static Keyword, span: Span) {
+        // Nothing in a block that is not acted upon can be.
+        let outer = self.frames.last().and_then(|frame| frame.keyword);
+        if outer.is_some_and(|outer| outer.stage == Stage::NotYet) {
+            return;
+        }
         if self.not_yet.insert((block.path, keyword.name)) {
             let headline = format!("`{}` is not acted upon yet", keyword.name);
             self.report(Diagnostic::new(Code::NotYet, headline, span, "it is understood, and nothing follows from it"));
@@ -398,6 +422,7 @@ impl<'h> Parser<'h> {
         if self.frames.len() == 1 {
             self.suspect = None;
         }
+        self.entry_spoilt = false;
         self.frames.push(Frame {
             content,
             keyword: Some(head.keyword),
@@ -407,6 +432,11 @@ impl<'h> Parser<'h> {
             indented: false,
         });
         true
+    }
+
+    /// Whether entries of the list read last were left out because of mistakes already told.
+    pub(crate) fn is_entry_spoilt(&self) -> bool {
+        self.entry_spoilt
     }
 
     /// The next entry of the open list; none at its end.
@@ -442,7 +472,8 @@ impl<'h> Parser<'h> {
                         let span = self.take().map_or(line.span(), |item| item.span());
                         self.unexpected_open(span);
                     }
-                    if line.len() > 0 {
+                    self.entry_spoilt |= line.text.is_spoilt();
+                    if line.len() > 0 && !line.text.is_spoilt() {
                         return Some(line);
                     }
                 }

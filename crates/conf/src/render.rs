@@ -203,6 +203,18 @@ fn floor(text: &str, mut at: usize) -> usize {
     at
 }
 
+/// How long the first words are, with the blanks before them.
+fn words_length(line: Option<&[u8]>, words: usize) -> usize {
+    let line = line.unwrap_or_default();
+    let mut at = 0;
+    for _ in 0..words {
+        let rest = line.get(at..).unwrap_or_default();
+        let blanks = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        at += blanks + rest.iter().skip(blanks).take_while(|b| !b.is_ascii_whitespace()).count();
+    }
+    at
+}
+
 /// A star for each letter behind a word that announces a secret.
 fn mask(window: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(window.len());
@@ -214,7 +226,9 @@ fn mask(window: &[u8]) -> Vec<u8> {
             let before = at.checked_sub(1).and_then(|i| line.get(i));
             let alone = before.is_none_or(|b| b.is_ascii_whitespace() || *b == b'{');
             let after = line.get(at + word.len()).is_some_and(u8::is_ascii_whitespace);
-            (alone && after).then_some(at + word.len())
+            // A key of auth_hmac has its number first, which is no secret.
+            let open = usize::from(*word == b"key");
+            (alone && after).then(|| at + word.len() + words_length(line.get(at + word.len()..), open))
         });
         if let Some(from) = secret.and_then(|at| out.get_mut(start + at..)) {
             for byte in from.iter_mut().filter(|b| !b.is_ascii_whitespace()) {

@@ -23,12 +23,19 @@ pub(crate) struct Text {
     first: Piece,
     /// Further pieces; empty for nearly every line, so that a line costs one allocation.
     more: Vec<Piece>,
+    /// A definition used in it could not be replaced, and that was told: what it says is not what was meant.
+    spoilt: bool,
 }
 
 impl Text {
     /// Bytes that stand in a file exactly as they are here.
     pub(crate) fn exact(bytes: &[u8], span: Span) -> Self {
-        Self { bytes: bytes.to_vec(), first: Piece { at: 0, span, exact: true, used: None }, more: Vec::new() }
+        Self {
+            bytes: bytes.to_vec(),
+            first: Piece { at: 0, span, exact: true, used: None },
+            more: Vec::new(),
+            spoilt: false,
+        }
     }
 
     /// No bytes yet, at a place.
@@ -84,6 +91,16 @@ impl Text {
         self.piece_at(offset).0.used.is_some()
     }
 
+    /// Whether a mistake in it was told already.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        self.spoilt
+    }
+
+    /// Notes that a mistake in it was told.
+    pub(crate) fn spoil(&mut self) {
+        self.spoilt = true;
+    }
+
     /// A part of it.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         let bytes = self.bytes.get(range.clone()).unwrap_or_default().to_vec();
@@ -95,7 +112,7 @@ impl Text {
         first.at = 0;
         let more = self.more.iter().skip(index).take_while(|p| p.at < range.end);
         let more = more.map(|p| Piece { at: p.at - range.start, ..*p }).collect();
-        Self { bytes, first, more }
+        Self { bytes, first, more, spoilt: self.spoilt }
     }
 
     /// The same without blanks (spaces and tabs) at either end.

@@ -1,7 +1,7 @@
 //! Every diagnostic as a document: what it means, a configuration that has it, and how it is shown.
 //!
 //! `tests/diagnostics/K0000-name.md` holds prose, one or more fenced configurations (`conf NAME [mode=755]
-//! [kind=directory|special] [escaped]`; the first is the main file) and one fenced rendering (`text`), which is compared to the
+//! [kind=directory|special] [escaped] [given=NAME]`; the first is the main file, or what is given for it) and one fenced rendering (`text`), which is compared to the
 //! letter. `BLESS=1` writes the renderings anew; they are to be read before they are committed.
 
 #![expect(
@@ -78,6 +78,8 @@ fn host(fences: &[Fence]) -> (Memory, String) {
         let mut body = fence.body.clone().into_bytes();
         for word in words {
             match word.split_once('=') {
+                Some(("given", given)) => main = Some(given.to_owned()),
+                Some(("without", user)) => host = host.without_user(user),
                 Some(("mode", mode)) => metadata.mode = u32::from_str_radix(mode, 8).expect("an octal mode"),
                 Some(("kind", "directory")) => metadata.kind = FileKind::Directory,
                 Some(("kind", "special")) => metadata.kind = FileKind::Special,
@@ -96,7 +98,9 @@ fn rendering(document: &str) -> (String, Vec<Code>) {
     let (host, main) = host(&fences(document));
     let loaded = load(&host, Path::new(&main), &Options::default());
     let mut text = String::new();
-    for diagnostic in &loaded.diagnostics {
+    // What is not acted upon yet changes from release to release; one document is about that.
+    let about_not_yet = document.starts_with("# K0414");
+    for diagnostic in loaded.diagnostics.iter().filter(|d| about_not_yet || d.code != Code::NotYet) {
         let shown = render(diagnostic, &loaded.sources, false);
         for line in shown.lines() {
             _ = writeln!(text, "{}", line.trim_end());
@@ -128,7 +132,10 @@ fn every_document_shows_what_it_says() {
         let fence = fence.unwrap_or_else(|| panic!("{name} has no rendering"));
         let (shown, codes) = rendering(&document);
         let code = &name[..5];
-        assert!(codes.iter().any(|c| c.id() == code), "{name} does not show {code}, but {codes:?}");
+        if !codes.iter().any(|c| c.id() == code) {
+            wrong.push(format!("--- {name} does not show {code}, but {codes:?}"));
+            continue;
+        }
         if shown != fence.body {
             if bless {
                 let mut blessed = document.clone();
@@ -147,7 +154,10 @@ fn every_code_has_a_document() {
     let written: BTreeSet<String> =
         documents().iter().map(|p| p.file_name().unwrap().to_string_lossy()[..5].to_owned()).collect();
     // What only two files together show (K10) has its documents with the command that shows it.
-    let alone = Code::ALL.iter().map(|c| c.id()).filter(|id| !id.starts_with("K10"));
-    let missing: Vec<_> = alone.filter(|id| !written.contains(*id)).collect();
+    let alone = Code::ALL.iter().filter(|code| !code.id().starts_with("K10"));
+    // What takes a megabyte to show is shown in `hostile.rs`.
+    let hostile = include_str!("hostile.rs");
+    let shown = |code: &Code| written.contains(code.id()) || hostile.contains(&format!("Code::{code:?}"));
+    let missing: Vec<_> = alone.filter(|code| !shown(code)).map(|code| code.id()).collect();
     assert!(missing.is_empty(), "no document for {missing:?}");
 }

@@ -11,16 +11,19 @@ pub(crate) static ADDRESS_OPTIONS: Block = Block {
             Args::Other("<IFNAME>", 1),
             "instance interface; default_interface for static",
             "Interface for the address; a missing one is fatal unless dynamic_interfaces.",
-        ),
+        )
+        .live(),
         value(
             "scope",
             Args::Other("<NAME_OR_NUMBER>", 1),
             "global",
             "Address scope; invalid value is ignored with an error.",
-        ),
-        value("brd", Args::Other("<IPV4>|+|-", 1), "none", "Broadcast address; + and - compute it from the prefix."),
-        value("broadcast", Args::Other("<IPV4>|+|-", 1), "none", "Same as brd.").status(Status::Alias("brd")),
-        value("label", Args::Other("<TEXT>", 1), "none", "Address label; too long removes the address."),
+        )
+        .live(),
+        value("brd", Args::Other("<IPV4>|+|-", 1), "none", "Broadcast address; + and - compute it from the prefix.")
+            .live(),
+        value("broadcast", Args::Other("<IPV4>|+|-", 1), "none", "Same as brd.").status(Status::Alias("brd")).live(),
+        value("label", Args::Other("<TEXT>", 1), "none", "Address label; too long removes the address.").live(),
         value("peer", Args::Other("<IP>[/<LEN>]", 1), "none", "Point-to-point peer."),
         flag("home", "IFA_F_HOMEADDRESS flag."),
         flag("-nodad", "Skip duplicate address detection."),

@@ -106,9 +106,11 @@ fn server(
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<VirtualServer> {
-    let keys = keys(draft, around, diagnostics);
-    let forwarding = forwarding(draft, diagnostics);
-    let scheduler = scheduler(draft, diagnostics);
+    let mut missing = Vec::new();
+    let keys = keys(draft, around, &mut missing, diagnostics);
+    let forwarding = forwarding(draft, &mut missing);
+    let scheduler = scheduler(draft, &mut missing);
+    report_missing(draft, &missing, diagnostics);
     let mut keys = keys?;
     let key = if keys.is_empty() { return None } else { keys.remove(0) };
     let real_servers = pool::real_servers(draft, key, forwarding, around, diagnostics);
@@ -166,21 +168,31 @@ fn mark_family(draft: &ServerDraft) -> Family {
     draft.family.map_or(first, |f| f.value)
 }
 
-fn protocol(draft: &ServerDraft, diagnostics: &mut Diagnostics) -> Protocol {
+/// Settings that were not made, with the defaults that are used.
+type Missing = Vec<(&'static str, &'static str)>;
+
+fn protocol(draft: &ServerDraft, missing: &mut Missing) -> Protocol {
     match &draft.protocol {
         Some(protocol) => protocol.value,
         None => {
-            missing(draft, draft.bad_protocol, "protocol", "UDP", diagnostics);
+            if !draft.bad_protocol {
+                missing.push(("protocol", "UDP"));
+            }
             Protocol::Udp
         }
     }
 }
 
 /// The services that the pool serves: one, or those of a group.
-fn keys(draft: &ServerDraft, around: &Surroundings<'_, '_>, diagnostics: &mut Diagnostics) -> Option<Vec<ServiceKey>> {
+fn keys(
+    draft: &ServerDraft,
+    around: &Surroundings<'_, '_>,
+    missing: &mut Missing,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<ServiceKey>> {
     match &draft.name {
         ServiceName::Address(address, port) => {
-            let protocol = protocol(draft, diagnostics);
+            let protocol = protocol(draft, missing);
             Some(vec![ServiceKey::Address { address: *address, port: *port, protocol }])
         }
         ServiceName::Mark(mark) => {
@@ -190,7 +202,7 @@ fn keys(draft: &ServerDraft, around: &Surroundings<'_, '_>, diagnostics: &mut Di
             }
             Some(vec![ServiceKey::FirewallMark { mark: *mark, family: mark_family(draft) }])
         }
-        ServiceName::Group(name) => group(draft, name, around, diagnostics),
+        ServiceName::Group(name) => group(draft, name, around, missing, diagnostics),
     }
 }
 
@@ -198,6 +210,7 @@ fn group(
     draft: &ServerDraft,
     name: &str,
     around: &Surroundings<'_, '_>,
+    missing: &mut Missing,
     diagnostics: &mut Diagnostics,
 ) -> Option<Vec<ServiceKey>> {
     let Some((_, services)) = around.draft.service_groups.get(name) else {
@@ -211,7 +224,7 @@ fn group(
         return None;
     };
     let addressed = services.iter().any(|s| matches!(s, Services::Addresses { .. }));
-    let protocol = if addressed { protocol(draft, diagnostics) } else { Protocol::Udp };
+    let protocol = if addressed { protocol(draft, missing) } else { Protocol::Udp };
     let mut keys = Vec::new();
     for service in services {
         match *service {
@@ -229,31 +242,38 @@ fn group(
     Some(keys)
 }
 
-/// Says that a default was taken, where keepalived says so.
-fn missing(draft: &ServerDraft, told: bool, what: &str, default: &str, diagnostics: &mut Diagnostics) {
-    if told {
+/// Says which defaults were taken, where keepalived says so.
+fn report_missing(draft: &ServerDraft, missing: &Missing, diagnostics: &mut Diagnostics) {
+    if missing.is_empty() {
         return;
     }
-    let headline = format!("{} says no {what}", name_of(draft));
-    let diagnostic = Diagnostic::new(Code::MissingSetting, headline, draft.head, format!("{default} is used"));
-    diagnostics.push(diagnostic.help(format!("write {what} {default}, or what is meant")));
+    let names: Vec<_> = missing.iter().map(|(name, _)| *name).collect();
+    let used: Vec<_> = missing.iter().map(|(name, default)| format!("{name} {default}")).collect();
+    let headline = format!("{} says no {}", name_of(draft), names.join(", no "));
+    let verb = if used.len() == 1 { "is" } else { "are" };
+    let label = format!("{} {verb} used", used.join(", "));
+    let diagnostic = Diagnostic::new(Code::MissingSetting, headline, draft.head, label);
+    diagnostics.push(diagnostic.help("write what is meant"));
 }
 
-fn scheduler(draft: &ServerDraft, diagnostics: &mut Diagnostics) -> Scheduler {
+fn scheduler(draft: &ServerDraft, missing: &mut Missing) -> Scheduler {
     if let Some(scheduler) = &draft.scheduler {
         return scheduler.value.clone();
     }
-    missing(draft, draft.bad_scheduler, "lb_algo", "wlc", diagnostics);
+    if !draft.bad_scheduler {
+        missing.push(("lb_algo", "wlc"));
+    }
     Scheduler::default()
 }
 
-fn forwarding(draft: &ServerDraft, diagnostics: &mut Diagnostics) -> Forwarding {
+fn forwarding(draft: &ServerDraft, missing: &mut Missing) -> Forwarding {
     if let Some(forwarding) = draft.forwarding {
         return forwarding.value;
     }
     // When every real server has a method of its own, the common one is not missed.
-    if !draft.real_servers.iter().all(|r| r.forwarding.is_some()) || draft.real_servers.is_empty() {
-        missing(draft, draft.bad_forwarding, "lb_kind", "NAT", diagnostics);
+    let own = !draft.real_servers.is_empty() && draft.real_servers.iter().all(|r| r.forwarding.is_some());
+    if !own && !draft.bad_forwarding {
+        missing.push(("lb_kind", "NAT"));
     }
     Forwarding::Nat
 }

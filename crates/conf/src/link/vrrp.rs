@@ -161,12 +161,11 @@ fn vrid(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Option<Vrid> {
     if let Some(vrid) = draft.vrid {
         return Some(vrid.value);
     }
-    let name = &draft.name;
-    let headline = format!("instance `{name}` has no virtual_router_id");
-    let mut diagnostic = Diagnostic::new(Code::NoVrid, headline, draft.head, "it needs one from 1 to 255");
-    if let Some(bad) = draft.bad_vrid {
-        diagnostic = diagnostic.and(bad, "this one could not be used");
+    if draft.bad_vrid {
+        return None;
     }
+    let headline = format!("instance `{}` has no virtual_router_id", draft.name);
+    let diagnostic = Diagnostic::new(Code::NoVrid, headline, draft.head, "it needs one from 1 to 255");
     diagnostics.push(diagnostic.help("give it the same number on all routers that share its addresses"));
     None
 }
@@ -174,6 +173,9 @@ fn vrid(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Option<Vrid> {
 fn interface(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Option<InterfaceName> {
     if let Some(interface) = &draft.interface {
         return Some(interface.value.clone());
+    }
+    if draft.bad_interface {
+        return None;
     }
     let headline = format!("instance `{}` has no interface", draft.name);
     diagnostics.push(Diagnostic::new(Code::NoInterface, headline, draft.head, "it needs one to send multicast on"));
@@ -302,6 +304,10 @@ fn addresses(
 }
 
 fn no_addresses(draft: &InstanceDraft, version: Version, diagnostics: &mut Diagnostics) {
+    // That its addresses are none has been told, unless it stops a start.
+    if draft.bad_address && version == Version::V2 {
+        return;
+    }
     let headline = format!("instance `{}` has no virtual_ipaddress", draft.name);
     let (class, label) = match version {
         Version::V2 => (Code::NoAddresses.class(), "it serves nothing"),

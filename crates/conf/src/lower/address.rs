@@ -12,17 +12,24 @@ use ipnet::IpNet;
 use standfast_model::{Scope, VirtualAddress};
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Reads an address list.
-pub(crate) fn addresses(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) -> Vec<Spanned<VirtualAddress>> {
+/// Reads an address list; `bad` becomes true when an entry was left out.
+pub(crate) fn addresses(
+    parser: &mut Parser<'_>,
+    head: &Statement,
+    draft: &mut Draft,
+    bad: &mut bool,
+) -> Vec<Spanned<VirtualAddress>> {
     let mut found = Vec::new();
     if !parser.enter(head) {
         return found;
     }
     while let Some(line) = parser.next_entry() {
-        if let Some(value) = entry(parser, &line, draft) {
-            found.push(Spanned { value, span: line.span_of(0) });
+        match entry(parser, &line, draft) {
+            Some(value) => found.push(Spanned { value, span: line.span_of(0) }),
+            None => *bad = true,
         }
     }
+    *bad |= parser.is_entry_spoilt();
     found
 }
 
@@ -63,8 +70,7 @@ fn entry(parser: &mut Parser<'_>, line: &Line, draft: &mut Draft) -> Option<Virt
     while let Some(word) = line.word(at) {
         let Some(option) = ADDRESS_OPTIONS.find(word) else {
             unknown_option(parser, line, at);
-            at += 1;
-            continue;
+            break;
         };
         let option = ADDRESS_OPTIONS.canonical(option);
         if option.args().least() > 0 && line.word(at + 1).is_none() {
@@ -133,7 +139,8 @@ fn parameter(
 fn unknown_option(parser: &mut Parser<'_>, line: &Line, at: usize) {
     let word = line.word(at).unwrap_or_default();
     let headline = format!("`{}` is no word of an address", shown(word));
-    let mut diagnostic = Diagnostic::new(Code::InvalidEntry, headline, line.span_of(at), "this word is ignored");
+    let mut diagnostic =
+        Diagnostic::new(Code::InvalidEntry, headline, line.span_from(at), "the rest of the line is ignored");
     let names = ADDRESS_OPTIONS.keywords.iter().map(|k| k.name.as_bytes());
     if address(word).is_some() {
         diagnostic = diagnostic.help("write each address on a line of its own");

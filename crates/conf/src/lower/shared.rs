@@ -23,7 +23,7 @@ pub(crate) struct TrackGroupDraft {
 pub(super) fn take(parser: &mut Parser<'_>, statement: &Statement, draft: &mut Draft) -> bool {
     match statement.keyword.name {
         "static_ipaddress" => {
-            let found = address::addresses(parser, statement, draft);
+            let found = address::addresses(parser, statement, draft, &mut false);
             draft.vrrp.static_addresses.extend(found.into_iter().map(|one| one.value));
         }
         "static_routes" => {

@@ -68,7 +68,17 @@ impl Parser<'_> {
         if let Some(levels) = self.levels_to_leave(&line) {
             return self.close_missing(levels, line);
         }
-        if !self.reader.diagnostics().is_full() {
+        if line.text().is_spoilt() {
+            if matches!(self.peek(), Some(Item::Open(_))) {
+                self.take();
+                self.skip_open(line.span());
+            }
+            return;
+        }
+        // Looking for what was meant is the costly part, and has no limit of its own.
+        if self.reader.diagnostics().is_full() {
+            self.reader.diagnostics().count();
+        } else {
             let diagnostic = self.unknown_keyword(block, &line);
             self.report(diagnostic);
         }

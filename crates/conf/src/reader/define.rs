@@ -210,6 +210,7 @@ impl Reader<'_> {
                 let name = String::from_utf8_lossy(found.name).into_owned();
                 let headline = format!("${name} has several lines and must stand at the end of a line");
                 self.report(Diagnostic::new(Code::UnknownDefinition, headline, span, "text follows this use"));
+                output.text.spoil();
                 return;
             }
             let site = self.sources.add_site(span, found.name);
@@ -218,12 +219,14 @@ impl Reader<'_> {
             }
             stack.push(Source { text: value, at: 0, used: Some((site, used)) });
         } else if PREDEFINED.contains(&found.name) {
-            if let Some(value) = self.predefined(&found, span) {
-                output.text.append_made(&value, used);
+            match self.predefined(&found, span) {
+                Some(value) => output.text.append_made(&value, used),
+                None => output.text.spoil(),
             }
         } else {
             if found.braced && !is_quoted(output.text.bytes()) {
                 self.report_unknown(found.name, span);
+                output.text.spoil();
             }
             output.text.append(line, range, source.used);
         }

@@ -144,6 +144,9 @@ fn device(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Device {
 pub(super) fn hmac(draft: &InstanceDraft, instance: &mut Instance, diagnostics: &mut Diagnostics) {
     let Some(said) = &draft.options.hmac else { return };
     let usable = said.active.filter(|active| said.keys.iter().any(|key| key.id == active.value));
+    if said.active.is_some_and(|active| said.bad.contains(&active.value)) {
+        return;
+    }
     let Some(active) = usable else {
         let (headline, span) = match said.active {
             Some(active) => (format!("key {} is active and not defined", active.value), active.span),

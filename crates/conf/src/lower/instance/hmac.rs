@@ -14,6 +14,8 @@ use std::path::Path;
 pub(crate) struct HmacDraft {
     pub(crate) head: Span,
     pub(crate) keys: Vec<HmacKey>,
+    /// Ids of keys that could not be used, which was told.
+    pub(crate) bad: Vec<u8>,
     pub(crate) active: Option<Spanned<u8>>,
     pub(crate) time_window: Option<Duration>,
     pub(crate) replay: Replay,
@@ -31,6 +33,7 @@ pub(super) fn auth_hmac(parser: &mut Parser<'_>, head: &Statement) -> Option<Hma
     let mut draft = HmacDraft {
         head: head.span(),
         keys: Vec::new(),
+        bad: Vec::new(),
         active: None,
         time_window: None,
         replay: Replay::default(),
@@ -70,11 +73,16 @@ fn key(parser: &mut Parser<'_>, statement: &Statement, draft: &mut HmacDraft) {
         Some(path) => from_file(parser, path, span),
         None => Some(inline(word)),
     };
-    let (Some(id), Some(octets)) = (id, octets) else { return };
+    let Some(id) = id else { return };
+    let Some(octets) = octets else {
+        draft.bad.push(id);
+        return;
+    };
     let Some(octets) = octets.filter(|o| (32..=64).contains(&o.len())) else {
         let headline = format!("key {id} is no key");
         let label = "32 to 64 octets are wanted: text, or hex: and two digits for each";
         parser.report(Diagnostic::new(Code::InvalidKey, headline, span, label));
+        draft.bad.push(id);
         return;
     };
     if draft.keys.iter().any(|key| key.id == id) {

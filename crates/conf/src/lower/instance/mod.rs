@@ -45,7 +45,11 @@ pub(crate) struct InstanceDraft {
     pub(crate) interface: Option<Spanned<InterfaceName>>,
     pub(crate) vrid: Option<Spanned<Vrid>>,
     /// A `virtual_router_id` was written and could not be used: told, and not to be told again as missing.
-    pub(crate) bad_vrid: Option<Span>,
+    pub(crate) bad_vrid: bool,
+    /// The same of an `interface`.
+    pub(crate) bad_interface: bool,
+    /// The same of an address.
+    pub(crate) bad_address: bool,
     pub(crate) version: Option<Spanned<Version>>,
     pub(crate) priority: Option<Spanned<Priority>>,
     pub(crate) advert_int: Option<Spanned<Duration>>,
@@ -75,7 +79,9 @@ impl InstanceDraft {
             state: None,
             interface: None,
             vrid: None,
-            bad_vrid: None,
+            bad_vrid: false,
+            bad_interface: false,
+            bad_address: false,
             version: None,
             priority: None,
             advert_int: None,
@@ -127,6 +133,10 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
             if let Some(word) = statement.arg(0) {
                 let span = statement.arg_span(0);
                 let value = parser.interface_of(word, span);
+                if value.is_none() {
+                    parser.escalate();
+                    instance.bad_interface = true;
+                }
                 if let Some(name) = &value {
                     draft.need(name, span);
                 }
@@ -135,7 +145,10 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
         }
         "virtual_router_id" => match parser.number(statement).and_then(Vrid::new) {
             Some(value) => instance.vrid = Some(Spanned { value, span }),
-            None => instance.bad_vrid = Some(span),
+            None => {
+                parser.escalate();
+                instance.bad_vrid = true;
+            }
         },
         "version" => set(&mut instance.version, version(parser, statement).map(|value| Spanned { value, span })),
         "priority" => {
@@ -149,11 +162,11 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
         "authentication" => authentication(parser, statement, &mut instance.authentication),
         "virtual_ipaddress" => {
             instance.address_list = Some(span);
-            let found = address::addresses(parser, statement, draft);
+            let found = address::addresses(parser, statement, draft, &mut instance.bad_address);
             instance.addresses.extend(found);
         }
         "virtual_ipaddress_excluded" => {
-            let found = address::addresses(parser, statement, draft);
+            let found = address::addresses(parser, statement, draft, &mut instance.bad_address);
             instance.excluded.extend(found);
         }
         "no_virtual_ipaddress" => instance.no_addresses = true,
