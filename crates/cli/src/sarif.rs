@@ -1,4 +1,4 @@
-//! SARIF 2.1.0 (OASIS, 2020): what code review tools read. Columns are of bytes in files of ASCII, as nearly all are.
+//! SARIF 2.1.0 (OASIS, 2020): what code review tools read. Its columns count code points, ours elsewhere count bytes.
 
 use crate::report::{Report, place};
 use serde_json::{Value, json};
@@ -85,11 +85,19 @@ fn location(label: &Label, sources: &Sources) -> Option<Value> {
         "artifactLocation": { "uri": uri(&at.file) },
         "region": {
             "startLine": at.line,
-            "startColumn": at.column,
+            "startColumn": code_points(label, sources, at.line, at.column),
             "endLine": at.end_line,
-            "endColumn": at.end_column,
+            "endColumn": code_points(label, sources, at.end_line, at.end_column),
         },
     } }))
+}
+
+/// The column of a byte in code points. What is not UTF-8 counts as the letters that are shown for it.
+fn code_points(label: &Label, sources: &Sources, line: usize, column: usize) -> usize {
+    let Some(file) = sources.file(label.span.file) else { return column };
+    let line = file.text().get(file.line_range(line)).unwrap_or_default();
+    let before = line.get(..column.saturating_sub(1)).unwrap_or(line);
+    String::from_utf8_lossy(before).chars().count() + 1
 }
 
 /// A path as a URI reference (RFC 3986): absolute paths become `file://` URIs.

@@ -111,6 +111,21 @@ fn sarif_names_rule_level_and_region() {
 }
 
 #[test]
+fn sarif_counts_letters_where_json_counts_bytes() {
+    let files = Files::new(&[("a.conf", "vrrp_script \"\u{e4}\u{f6}\" {\n}\n\u{e4}\u{f6} x\n\u{e4} { prioritty\n}\n")]);
+    let sarif: Value = serde_json::from_str(&files.run(&["check", "--format", "sarif", "a.conf"]).out).unwrap();
+    let json: Value = serde_json::from_str(&files.run(&["check", "--format", "json", "a.conf"]).out).unwrap();
+    let unknown = |code: &Value| code == "K0401";
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let result = results.iter().find(|r| unknown(&r["ruleId"])).unwrap();
+    let diagnostics = json["files"][0]["diagnostics"].as_array().unwrap();
+    let diagnostic = diagnostics.iter().find(|d| unknown(&d["code"])).unwrap();
+    let region = &result["locations"][0]["physicalLocation"]["region"];
+    assert_eq!((&region["startColumn"], &region["endColumn"]), (&1.into(), &3.into()));
+    assert_eq!(diagnostic["places"][0]["end_column"], 5);
+}
+
+#[test]
 fn every_code_is_explained_and_an_unknown_one_meets_its_neighbour() {
     let files = Files::new(&[]);
     let all = files.run(&["explain"]);

@@ -5,7 +5,7 @@ use crate::code::Code;
 use crate::diagnostic::{Class, Diagnostics};
 use crate::outline::Node;
 use crate::source::Span;
-use standfast_model::config::lvs::VirtualServer;
+use standfast_model::config::lvs::{RealServer, VirtualServer};
 use standfast_model::ipvs::ServiceKey;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -106,19 +106,31 @@ fn same_service(
         let here = (at(first, &[]), only(&ours, &theirs));
         findings.push(finding(Code::PairService, headline, here, (at(second, &[]), only(&theirs, &ours))));
     }
+    let others: BTreeMap<SocketAddr, &RealServer> = b.real_servers.iter().map(|r| (r.address, r)).collect();
     for server in &a.real_servers {
-        let Some(other) = b.real_servers.iter().find(|other| other.address == server.address) else { continue };
-        let places = [(first, server), (second, other)].map(|(block, s)| real_server(block, s.address));
-        if server.forwarding != other.forwarding {
-            let headline = format!("{} of {service} is reached in another way on each director", server.address);
-            let [here, there] = places.map(|place| (place, "this method".to_owned()));
-            findings.push(finding(Code::PairService, headline, here, there));
-        } else if server.weight != other.weight {
-            let headline = format!("{} of {service} has another weight on each director", server.address);
-            let [here, there] = [(places[0], server.weight), (places[1], other.weight)]
-                .map(|(place, weight)| (place, format!("weight {weight}")));
-            findings.push(finding(Code::PairService, headline, here, there).class(Class::Hint));
+        if let Some(other) = others.get(&server.address) {
+            same_server(&service, (server, first), (other, second), findings);
         }
+    }
+}
+
+fn same_server(
+    service: &str,
+    (a, first): (&RealServer, Option<&Node>),
+    (b, second): (&RealServer, Option<&Node>),
+    findings: &mut Diagnostics,
+) {
+    let address = a.address;
+    let places = || [first, second].map(|block| real_server(block, address));
+    if a.forwarding != b.forwarding {
+        let headline = format!("{address} of {service} is reached in another way on each director");
+        let [here, there] = places().map(|place| (place, "this method".to_owned()));
+        findings.push(finding(Code::PairService, headline, here, there));
+    } else if a.weight != b.weight {
+        let headline = format!("{address} of {service} has another weight on each director");
+        let [here, there] = places();
+        let (here, there) = ((here, format!("weight {}", a.weight)), (there, format!("weight {}", b.weight)));
+        findings.push(finding(Code::PairService, headline, here, there).class(Class::Hint));
     }
 }
 

@@ -6,10 +6,10 @@ use crate::diagnostic::{Class, Diagnostics};
 use crate::outline::Node;
 use crate::source::Span;
 use standfast_model::config::instance::HmacKey;
-use standfast_model::config::vrrp::{Authentication, InitialState, Instance, InstanceId, Preempt};
+use standfast_model::config::vrrp::{Authentication, InitialState, Instance, InstanceId, Preempt, SyncGroup};
 use standfast_model::ipvs::Family;
 use standfast_model::{Version, VirtualAddress};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// One virtual router on one director.
@@ -48,10 +48,6 @@ fn same_name(a: &Router<'_>, b: &Router<'_>) -> bool {
     a.instance.name == b.instance.name
 }
 
-fn same_id(a: &Router<'_>, b: &Router<'_>) -> bool {
-    a.instance.vrid == b.instance.vrid && a.instance.family == b.instance.family
-}
-
 fn shares(a: &Router<'_>, b: &Router<'_>) -> bool {
     let held = |r: &Router<'_>| r.instance.addresses.iter().map(|v| v.address.addr()).collect::<BTreeSet<_>>();
     !held(a).is_disjoint(&held(b))
@@ -83,28 +79,40 @@ pub(super) fn compare(sides: &[Side<'_>; 2], findings: &mut Diagnostics) {
 }
 
 fn routers<'c>(side: &Side<'c>) -> Vec<Router<'c>> {
+    // The first of a name counts, as in `load`. Looked up once for all: instances come by the thousand.
+    let mut blocks: BTreeMap<&[u8], &Node> = BTreeMap::new();
+    for node in side.nodes.iter().filter(|node| node.is(&["vrrp_instance"])) {
+        blocks.entry(node.word(1)).or_insert(node);
+    }
     let numbered = (0..).map(InstanceId).zip(&side.config.vrrp.instances);
-    numbered
-        .map(|(id, instance)| {
-            let block = side.block("vrrp_instance", |node| node.word(1) == instance.name.as_bytes());
-            Router { id, instance, block }
-        })
-        .collect()
+    let router = |(id, instance): (InstanceId, &'c Instance)| {
+        let block = blocks.get(instance.name.as_bytes()).copied();
+        Router { id, instance, block }
+    };
+    numbered.map(router).collect()
 }
 
 /// Which router of one is which of the other: by VRID and family with the name or an address in common, then by name
 /// alone (the VRID is wrong), then by VRID alone (the rest is).
 fn matched<'c>(ours: &[Router<'c>], theirs: &[Router<'c>]) -> Vec<(Router<'c>, Router<'c>)> {
-    let passes: [Agreement; 4] =
-        [|a, b| same_id(a, b) && same_name(a, b), |a, b| same_id(a, b) && shares(a, b), same_name, same_id];
+    let id = |r: &Router<'_>| (r.instance.vrid, r.instance.family == Family::Inet);
+    let mut by_id: BTreeMap<_, Vec<&Router<'c>>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Vec<&Router<'c>>> = BTreeMap::new();
+    for router in theirs {
+        by_id.entry(id(router)).or_default().push(router);
+        by_name.entry(&router.instance.name).or_default().push(router);
+    }
+    let passes: [(bool, Agreement); 4] = [(true, same_name), (true, shares), (false, |_, _| true), (true, |_, _| true)];
     let mut pairs: Vec<(Router<'c>, Router<'c>)> = Vec::new();
     let mut taken: BTreeSet<InstanceId> = BTreeSet::new();
     let mut left: Vec<Router<'c>> = ours.to_vec();
-    for agree in passes {
+    for (of_id, agree) in passes {
         left.retain(|a| {
-            let Some(b) = theirs.iter().find(|b| !taken.contains(&b.id) && agree(a, b)) else { return true };
+            let candidates = if of_id { by_id.get(&id(a)) } else { by_name.get(a.instance.name.as_str()) };
+            let mut free = candidates.into_iter().flatten().filter(|b| !taken.contains(&b.id));
+            let Some(b) = free.find(|b| agree(a, b)) else { return true };
             taken.insert(b.id);
-            pairs.push((*a, *b));
+            pairs.push((*a, **b));
             false
         });
     }
@@ -343,10 +351,14 @@ fn names_peer(from: &Router<'_>, to: &Router<'_>, findings: &mut Diagnostics) {
 /// Instances that move together on one director and not on the other.
 fn groups(sides: &[Side<'_>; 2], pairs: &[(Router<'_>, Router<'_>)], findings: &mut Diagnostics) {
     let [first, second] = sides;
+    let counterparts: BTreeMap<InstanceId, InstanceId> = pairs.iter().map(|(a, b)| (a.id, b.id)).collect();
+    let all = || second.config.vrrp.groups.iter();
+    let group_of: BTreeMap<InstanceId, &SyncGroup> =
+        all().flat_map(|g| g.members.iter().map(move |m| (*m, g))).collect();
     for group in &first.config.vrrp.groups {
         let expected: BTreeSet<InstanceId> =
-            pairs.iter().filter(|(a, _)| group.members.contains(&a.id)).map(|(_, b)| b.id).collect();
-        let there = second.config.vrrp.groups.iter().find(|g| g.members.iter().any(|member| expected.contains(member)));
+            group.members.iter().filter_map(|m| counterparts.get(m)).copied().collect();
+        let there = expected.iter().find_map(|member| group_of.get(member));
         let same = there.is_some_and(|g| g.members.iter().copied().collect::<BTreeSet<_>>() == expected);
         if same || expected.len() < 2 {
             continue;
