@@ -30,10 +30,13 @@ pub async fn run(context: WorkerContext<CheckSlice>) -> ExitStatus {
     match serve(context).await {
         Ok(()) => ExitStatus::Ok,
         Err(problem) => {
-            error!("the check worker cannot work: {problem}");
+            error!("the check worker cannot go on: {problem}");
             match problem {
+                // A master of a service that nothing balances is worse than none: the daemon ends.
+                Problem::Ipvs(OpenError::NoIpvs) => ExitStatus::Fatal,
                 Problem::Ipvs(OpenError::NoPermission) => ExitStatus::Permission,
-                Problem::Ipvs(_) | Problem::Io(_) => ExitStatus::Fatal,
+                Problem::Ipvs(OpenError::Socket(_) | OpenError::Refused(_) | OpenError::Incomplete(_))
+                | Problem::Io(_) => ExitStatus::INTERNAL,
             }
         }
     }

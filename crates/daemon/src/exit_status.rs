@@ -22,6 +22,9 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
+    /// 70: something went wrong that a restart may mend (`EX_SOFTWARE`).
+    pub const INTERNAL: Self = Self::Other(70);
+
     /// The number.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -36,8 +36,8 @@ pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
             ExitStatus::Permission
         }
         Err(problem) => {
-            error!("the vrrp worker cannot work: {problem}");
-            ExitStatus::Fatal
+            error!("the vrrp worker cannot go on: {problem}");
+            ExitStatus::INTERNAL
         }
     }
 }
