@@ -206,7 +206,7 @@ impl Router {
         }
     }
 
-    /// Looks at the interfaces with the eyes of one instance.
+    /// Looks at the interfaces with the eyes of one instance. The caller acts on what is seen and rearms.
     fn look(&mut self, now: Instant, id: InstanceId) {
         let Some((UnitId(unit), member)) = self.place(id) else { return };
         let Some(unit) = self.units.get_mut(unit) else { return };
@@ -223,7 +223,6 @@ impl Router {
         }
         machine.look(unit.group.as_ref(), &self.facts);
         machine.reweigh(now, links::weight_sum(&machine.config, unit.group.as_ref(), &self.facts));
-        self.rearm(id);
     }
 
     fn settle(&mut self, now: Instant, unit: UnitId, recovered: &[InstanceId]) {
@@ -374,12 +373,6 @@ impl Router {
             act(unit, &mut self.batch);
         }
         self.rearm_unit(id);
-    }
-
-    fn rearm(&mut self, id: InstanceId) {
-        if let Some((unit, member)) = self.place(id) {
-            self.rearm_member(unit, member);
-        }
     }
 
     fn rearm_member(&mut self, unit: UnitId, member: usize) {

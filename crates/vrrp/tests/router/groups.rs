@@ -138,6 +138,22 @@ fn the_group_recovers_when_its_last_member_does() {
 }
 
 #[test]
+fn who_only_followed_into_fault_says_so_when_it_comes_back() {
+    let mut config = seed(150);
+    // VI_E looks at eth1 as well, but for its weight only.
+    config.instances[0].track_interfaces = vec![tracked("eth1", 10, false)];
+    config.groups[0].options.tracking_weight = true;
+    let mut world = World::of([config]);
+    world.carrier(0, 1, false);
+    world.forget();
+    world.carrier(0, 1, true);
+    assert_eq!(
+        world.nodes[0].story(),
+        ["0.000000 VI_E FAULT BACKUP: sync group VG1 follows VI_I", "0.000000 VI_I FAULT BACKUP: fault cleared",]
+    );
+}
+
+#[test]
 fn what_the_group_tracks_every_member_tracks_and_weights_count_as_faults() {
     let mut config = seed(150);
     config.instances[0].track_interfaces = vec![];

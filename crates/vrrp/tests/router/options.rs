@@ -130,10 +130,16 @@ fn an_instance_without_a_peer_to_send_to_is_in_fault() {
     assert_eq!((world.state(0, FIRST), sent(&world).len()), (State::Fault, 0));
 }
 
+/// The group that a socket for the instance has to join.
+fn listened_to(config: &VrrpConfig) -> Option<IpAddr> {
+    standfast_vrrp::group(&config.instances[0], &config.common)
+}
+
 #[test]
 fn the_group_is_the_instance_s_own_before_the_global_one() {
     let own: IpAddr = "224.0.0.77".parse().unwrap();
     let mut config = alone(with_priority(v2(), 255));
+    assert_eq!(listened_to(&config).unwrap().to_string(), "224.0.0.18");
     config.common.multicast4 = Some("224.0.0.66".parse().unwrap());
     let destination = |config: &VrrpConfig| World::of([config.clone()]).nodes[0].packets(FIRST)[0].1.destination;
     assert_eq!(destination(&config).to_string(), "224.0.0.66");
@@ -145,6 +151,8 @@ fn the_group_is_the_instance_s_own_before_the_global_one() {
     assert_eq!(world.nodes[0].router.counters(FIRST).refused(Refusal::Destination), 1);
     world.hear(0, &Packet { destination: own, ..packet });
     assert_eq!(world.nodes[0].router.counters(FIRST).advert_received, 1);
+    assert_eq!(listened_to(&config), Some(own));
+    assert_eq!(listened_to(&alone(unicast(v2(), &[peer("192.0.2.2")], false))), None);
     let mut six = alone(with_priority(v6(), 255));
     six.common.multicast6 = Some("ff02::66".parse().unwrap());
     assert_eq!(destination(&six).to_string(), "ff02::66");

@@ -1,6 +1,6 @@
 //! A router that slept, and one that follows a killed predecessor.
 
-use crate::lan::{FIRST, SECOND, World, advert_of, alone, ms, name, seed, us, v2, with_priority};
+use crate::lan::{FIRST, SECOND, World, advert_of, alone, ms, name, seed, us, v2, with_password, with_priority};
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::{Instant, Refusal, State};
 use standfast_vrrp::{Event, Options, Output, Router};
@@ -62,6 +62,16 @@ fn what_arrives_first_after_a_sleep_is_heard_as_a_backup_hears_it() {
     world.hear(0, &advert_of(&v2(), 2, 100));
     assert!(world.nodes[0].adverts(FIRST).is_empty() && world.nodes[0].announcements(FIRST).is_empty());
     assert_eq!(world.state(0, FIRST), State::Backup);
+    assert_eq!(world.nodes[0].router.next_deadline(), Some(ms(30_000) + Duration::from_nanos(3_414_062_500)));
+}
+
+#[test]
+fn a_group_that_slept_has_no_deadline_left_behind_when_a_packet_comes_first() {
+    let mut world = World::of([seed(150)]);
+    world.run(Duration::from_secs(10));
+    world.now = ms(30_000);
+    world.hear(0, &advert_of(&with_password(v2(), "mypasswd"), 2, 100));
+    assert_eq!([FIRST, SECOND].map(|id| world.state(0, id)), [State::Backup; 2]);
     assert_eq!(world.nodes[0].router.next_deadline(), Some(ms(30_000) + Duration::from_nanos(3_414_062_500)));
 }
 

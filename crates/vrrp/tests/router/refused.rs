@@ -6,7 +6,7 @@ use crate::lan::{
 };
 use standfast_model::config::vrrp::Instance;
 use standfast_model::{AdvertInterval, InterfaceIndex, InterfaceName, Refusal, State, Vrid, VrrpCounters};
-use standfast_vrrp::{Action, Event, Notice, Options, Router};
+use standfast_vrrp::{Action, Event, InterfaceFacts, Notice, Options, Router};
 use standfast_wire::ipv4;
 use standfast_wire::vrrp::{Coverage, View};
 use std::net::{IpAddr, Ipv4Addr};
@@ -479,4 +479,11 @@ fn what_arrives_through_an_unknown_interface_is_nobodys() {
     }
     assert_eq!(world.nodes[0].router.next_deadline(), before);
     assert_eq!(*world.nodes[0].router.counters(FIRST), VrrpCounters::default());
+    // Being told of an interface that the configuration does not name changes nothing about it.
+    let unnamed: InterfaceName = "eth9".parse().unwrap();
+    let facts = InterfaceFacts { index: InterfaceIndex(10), ..crate::lan::facts(0, 1) };
+    world.event(0, Event::Interface { name: &unnamed, facts: Some(facts) });
+    let stranger = Instance { vrid: Vrid::new(99).unwrap(), ..v2() };
+    world.event(0, Event::Packet(advert_of(&stranger, 2, 255).received(InterfaceIndex(10))));
+    assert!(world.nodes[0].router.unclaimed(&unnamed).is_none());
 }
