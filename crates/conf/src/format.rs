@@ -68,15 +68,24 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The ids that lines ask for.
+/// The ids that lines ask for, also those that become lines of their own.
 fn ids(text: &[u8]) -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
-    for condition in lines(text).filter_map(|line| Condition::of(trim(line)).0) {
-        if found.len() < IDS_LIMIT && !found.iter().any(|id| id == condition.name) {
-            found.push(condition.name.to_vec());
+    for line in lines(text).filter(|line| is_read(line) && line.contains(&b'@')) {
+        let (end, _) = uncommented(line, |_| true);
+        let pieces = pieces(trim(line.get(..end).unwrap_or_default()));
+        for condition in pieces.iter().filter_map(|piece| piece.condition) {
+            if found.len() < IDS_LIMIT && !found.iter().any(|id| id == condition.name) {
+                found.push(condition.name.to_vec());
+            }
         }
     }
     found
+}
+
+/// Whether the reader looks into a line: others it reports and reads past.
+fn is_read(line: &[u8]) -> bool {
+    line.len() <= LINE_LIMIT && !line.contains(&0)
 }
 
 /// What the last line laid out was.
@@ -133,8 +142,8 @@ impl Layout {
     }
 
     fn line(&mut self, raw: &[u8], number: usize) {
-        if raw.len() > LINE_LIMIT || raw.contains(&0) {
-            // The reader reports such a line and reads past it; shortened it would count.
+        if !is_read(raw) {
+            // Shortened it would be read.
             return self.put(raw, Last::Other);
         }
         let (end, _) = uncommented(raw, |_| true);

@@ -1,6 +1,5 @@
 //! What nobody means well: every limit has one clear diagnostic, nothing panics, and nothing takes long.
 
-
 use core::fmt::Write as _;
 use proptest::prelude::*;
 use standfast_conf::host::{FileKind, Memory, Metadata};
