@@ -183,6 +183,8 @@ impl VrrpNode {
                     packets.push(Packet { interface, source, destination, bytes: packet });
                 }
                 Action::Reconcile => {
+                    // A socket that could not be had is tried for again as well: a master must not be deaf.
+                    refused.extend(self.open_sockets(system));
                     let operations = self.operations();
                     refused.extend(self.apply(&operations, system).refused);
                 }
@@ -322,14 +324,21 @@ impl VrrpNode {
         let sources = self
             .observed
             .addresses(link.index)
-            .filter(|a| !self.homes.contains_key(&(link.index, a.address)))
+            .filter(|a| self.homes.get(&(link.index, a.address)).is_none_or(|id| self.owns(*id)))
             .map(|a| a.address.addr())
             .collect();
         Some(InterfaceFacts { index: link.index, up: link.up && link.running, sources })
     }
 
-    /// Opens sockets on interfaces that are there and closes those of interfaces that are gone.
     fn listen(&mut self, now: Instant, system: &mut impl System) {
+        for (instance, what) in self.open_sockets(system) {
+            self.feed(now, Event::OperationFailed { instance, what: &what }, system);
+        }
+    }
+
+    /// Opens sockets on interfaces that are there and closes those of interfaces that are gone. Comes back with the
+    /// instances that have to do without: they are in FAULT until the router tries again.
+    fn open_sockets(&mut self, system: &mut impl System) -> Vec<(InstanceId, String)> {
         let mut wanted: BTreeMap<SocketKey, Listen> = BTreeMap::new();
         for (_, instance) in self.instances() {
             let Some(link) = self.observed.link_named(&instance.interface) else { continue };
@@ -343,6 +352,7 @@ impl VrrpNode {
             self.listening.remove(&key);
             system.unlisten(key);
         }
+        let mut refused = Vec::new();
         for (key, mut socket) in wanted {
             socket.vrids.sort_unstable();
             if self.listening.get(&key) == Some(&socket) {
@@ -355,12 +365,11 @@ impl VrrpNode {
                 Err(words) => {
                     let what = format!("listening on {}: {words}", socket.name);
                     system.record(Record::Refused { what: what.clone() });
-                    for id in self.instances_on(&socket.name, key) {
-                        self.feed(now, Event::OperationFailed { instance: id, what: &what }, system);
-                    }
+                    refused.extend(self.instances_on(&socket.name, key).into_iter().map(|id| (id, what.clone())));
                 }
             }
         }
+        refused
     }
 
     /// One gratuitous ARP or neighbour advertisement per address and round, in configured order. An address that the
@@ -384,6 +393,11 @@ impl VrrpNode {
 
     fn instances(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
         (0..).map(InstanceId).zip(&self.config.instances)
+    }
+
+    /// Whether the instance is the owner of its addresses: they are the interface's own, and it sends from them.
+    fn owns(&self, id: InstanceId) -> bool {
+        self.instance(id).is_some_and(|instance| instance.priority.is_owner())
     }
 
     fn instance(&self, id: InstanceId) -> Option<&Instance> {

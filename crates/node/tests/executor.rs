@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
 
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::vrrp::{Authentication, Garp, InitialState, Instance, Preempt};
+use standfast_model::config::vrrp::{Authentication, Garp, InitialState, Instance, InstanceId, Preempt};
 use standfast_model::ipvs::Family;
 use standfast_model::{
     AdvertInterval, Instant, InterfaceIndex, MacAddress, Password, Priority, State, Version, VirtualAddress, Vrid,
@@ -21,6 +21,7 @@ struct Machine {
     addresses: BTreeSet<String>,
     log: Vec<String>,
     refuse: Option<&'static str>,
+    deaf: bool,
 }
 
 impl Machine {
@@ -31,6 +32,9 @@ impl Machine {
 
 impl System for Machine {
     fn listen(&mut self, socket: &Listen) -> Result<(), String> {
+        if self.deaf {
+            return Err("too many open files".to_owned());
+        }
         self.log.push(format!("listen {} index {} vrids {:?}", socket.name, socket.key.interface.0, socket.vrids));
         Ok(())
     }
@@ -148,7 +152,7 @@ fn master(machine: &mut Machine) -> (VrrpNode, Instant) {
     let mut node = started(machine, &[]);
     let at = node.next_deadline().unwrap();
     node.handle(at, Input::Wake, machine);
-    assert_eq!(node.router().state(standfast_model::config::vrrp::InstanceId(0)), State::Master);
+    assert_eq!(node.router().state(InstanceId(0)), State::Master);
     (node, at)
 }
 
@@ -222,7 +226,7 @@ fn a_late_notice_of_an_old_removal_is_no_restoration() {
     }
     let log = machine.take_log();
     assert!(log.iter().all(|line| line == "add 192.168.1.202/32"), "{log:?}");
-    assert!(node.router().holds(standfast_model::config::vrrp::InstanceId(0)));
+    assert!(node.router().holds(InstanceId(0)));
 }
 
 #[test]
@@ -263,7 +267,7 @@ fn a_refused_address_gives_mastership_up_and_says_so() {
     assert!(log.contains(&"refused adding 192.168.1.200/32: operation not permitted".to_owned()), "{log:?}");
     assert!(!log.iter().any(|line| line.starts_with("announce")), "nobody answers for it: {log:?}");
     assert!(log.contains(&"send priority 0".to_owned()), "{log:?}");
-    assert_eq!(node.router().state(standfast_model::config::vrrp::InstanceId(0)), State::Fault);
+    assert_eq!(node.router().state(InstanceId(0)), State::Fault);
 }
 
 #[test]
@@ -280,5 +284,41 @@ fn an_interface_that_is_made_anew_is_listened_to_anew() {
     node.handle(Instant::ZERO, Input::Changed(Change::Address(address(anew, "192.168.1.11/24"))), &mut machine);
     let log = machine.take_log();
     assert!(log.contains(&"listen eth0 index 9 vrids [51]".to_owned()), "{log:?}");
-    assert_eq!(node.router().state(standfast_model::config::vrrp::InstanceId(0)), State::Backup);
+    assert_eq!(node.router().state(InstanceId(0)), State::Backup);
+}
+
+#[test]
+fn a_socket_that_could_not_be_had_is_tried_for_again_before_anyone_becomes_master() {
+    let mut machine = Machine { deaf: true, ..Machine::default() };
+    let mut node = started(&mut machine, &[]);
+    assert_eq!(node.router().state(InstanceId(0)), State::Fault);
+    let run = |node: &mut VrrpNode, machine: &mut Machine, times: usize| {
+        for _ in 0..times {
+            let Some(at) = node.next_deadline() else { return };
+            node.handle(at, Input::Wake, machine);
+        }
+    };
+    run(&mut node, &mut machine, 6);
+    assert_ne!(node.router().state(InstanceId(0)), State::Master, "{:?}", machine.log);
+    machine.deaf = false;
+    machine.take_log();
+    run(&mut node, &mut machine, 3);
+    let log = machine.take_log();
+    let place = |line: &str| log.iter().position(|l| l.starts_with(line));
+    assert!(place("listen eth0") < place("send priority 100") && place("listen eth0").is_some(), "{log:?}");
+    assert_eq!(node.router().state(InstanceId(0)), State::Master);
+}
+
+#[test]
+fn an_owner_keeps_the_address_of_its_interface_and_sends_from_it() {
+    let mut config = config();
+    config.instances[0].priority = Priority::OWNER;
+    config.instances[0].addresses = vec![VirtualAddress::plain("192.168.1.11/24".parse().unwrap())];
+    let mut machine = Machine::default();
+    machine.addresses.insert("192.168.1.11/24".to_owned());
+    let mut node = VrrpNode::new(config.clone(), Router::new(config));
+    let observed = Observed::new(vec![eth0(ETH0)], vec![address(ETH0, "192.168.1.11/24")]);
+    node.handle(Instant::ZERO, Input::Start(observed), &mut machine);
+    let log = machine.take_log();
+    assert!(log.contains(&"send priority 255".to_owned()) && !log.iter().any(|l| l.starts_with("remove")), "{log:?}");
 }
