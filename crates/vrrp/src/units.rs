@@ -10,7 +10,7 @@ use core::time::Duration;
 use standfast_model::config::vrrp::{InstanceId, SyncGroup, VrrpConfig};
 use standfast_model::{AdvertInterval, Cause, Instant};
 
-/// Which unit: its place in [`Units`].
+/// Which unit: its place in the router.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct UnitId(pub(crate) usize);
 
