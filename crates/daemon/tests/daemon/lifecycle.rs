@@ -87,18 +87,23 @@ fn every_signal_that_keepalived_gives_a_meaning_is_survived_by_daemon_and_worker
     assert_eq!(daemon.stop(), 0);
 }
 
+/// From `/proc`, which also knows the session 0: that of a caller outside of our process namespace.
+fn session_and_terminal(pid: i32) -> (i32, i32) {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[3].parse().unwrap(), fields[4].parse().unwrap())
+}
+
 #[test]
 fn without_n_the_command_returns_when_the_pid_files_are_there() {
     let machine = Machine::with_pair();
     let mut journal = crate::machine::Journal::listen();
     let daemon = machine.start_in_background(&[]);
     assert!(runs(daemon));
-    let stat = std::fs::read_to_string(format!("/proc/{daemon}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let (session, terminal) = (fields[3].parse::<i32>().unwrap(), fields[4]);
-    assert_eq!(terminal, "0", "it has a terminal");
+    let (session, terminal) = session_and_terminal(daemon);
+    assert_eq!(terminal, 0, "it has a terminal");
     assert_ne!(session, daemon, "it leads a session and could acquire a terminal");
-    let ours = rustix::process::getsid(None).unwrap().as_raw_nonzero().get();
+    let (ours, _) = session_and_terminal(std::process::id().cast_signed());
     assert_ne!(session, ours, "it is still in the session of its caller");
     assert_eq!(std::fs::read_link(format!("/proc/{daemon}/cwd")).unwrap(), Path::new("/"));
     for fd in 0..3 {
