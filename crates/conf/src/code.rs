@@ -301,6 +301,8 @@ codes! {
         "The address owner's priority never changes, and members of a sync group move together: weights of their trackers \
          mean nothing there. Trackers with weights are removed from owners and members as in keepalived; \
          sync_group_tracking_weight keeps those of members."
+    IpvlanAddress "K0537" Warning Report "an ipvlan without an address"
+        "An IPv4 instance on an ipvlan needs an address to send from, behind use_ipvlan. Without one it stays in FAULT."
 
     NoCheckers "K0601" Hint Silent "a real server that is never checked"
         "The real server has no checker, so it stays in the table when it dies."
@@ -341,14 +343,19 @@ codes! {
     NoCheckPort "K0616" Warning Silent "a check of a port that is 0"
         "The virtual server is for every port, so the checker has none to connect to. Say connect_port."
 
+    GranularityLength "K0617" Warning Silent "a length where keepalived reads a mask"
+        "persistence_granularity of an IPv4 service is a dotted mask in keepalived, which reads a single number as an address: 24 \
+         is 0.0.0.24 to it. Here it is the length that was meant."
+
     UnknownUser "K0701" Dropped Report "a user or group that does not exist"
         "This machine has no account of that name, so the script could not run as it. The statement is ignored. Often quotes are \
          missing: the words behind a script are user and group."
-    MissingScript "K0702" Warning Report "a script that cannot be run"
-        "The program does not exist, is not executable, or cannot be reached by the user it would run as. The tracker or \
-         checker is disabled, as in keepalived."
-    MissingNotify "K0703" Warning Silent "a notification that cannot be run"
-        "The program does not exist, is not executable, or cannot be reached by the user it would run as. It is not run."
+    MissingScript "K0702" Warning Report "a tracked script that cannot be run"
+        "The program does not exist, is not executable, or cannot be reached by the user it would run as. The tracker is \
+         disabled, as in keepalived."
+    MissingNotify "K0703" Warning Silent "a notification or check that cannot be run"
+        "The program does not exist, is not executable, or cannot be reached by the user it would run as. It is not run; \
+         keepalived only logs this."
     InsecureScript "K0704" Security Report "a script that others can change"
         "The program, or a directory on its path, can be written by others than root, and it would run as root. With \
          enable_script_security it is therefore disabled."
@@ -359,9 +366,13 @@ codes! {
         "With enable_script_security a script needs a user: an account keepalived_script, script_user, or one of its own. It \
          is not run as root instead."
 
+    NoNotifyUser "K0707" Warning Silent "a user or group of a notification that does not exist"
+        "This machine has no account of that name, so the script could not run as it and is not run. Often quotes are missing: the \
+         words behind a script are user and group."
+
     NoFifo "K0801" Warning Silent "a reader without its FIFO"
         "A notify_fifo_script reads the pipe that notify_fifo names; without one it is not started."
-    UnknownSyncInstance "K0802" Warning Report "the sync daemon follows an instance that does not exist"
+    UnknownSyncInstance "K0802" Warning Silent "the sync daemon follows an instance that does not exist"
         "inst of lvs_sync_daemon names a vrrp_instance. Without it the sync daemon only receives."
 
     NoNamespace "K0803" Fatal GivesUp "a network namespace that does not exist"

@@ -296,7 +296,8 @@ impl<'h> Parser<'h> {
             self.no_block_here(&statement);
         }
         self.note_surplus(&statement);
-        Some(statement)
+        let one = matches!(keyword.args(), Args::OneWord(_));
+        (!one || statement.args() == 1).then_some(statement)
     }
 
     /// Whether `{` follows on the statement's own line: further down it is a brace without a keyword.
@@ -339,6 +340,10 @@ impl<'h> Parser<'h> {
             Status::Deprecated(help) => {
                 let headline = format!("`{name}` is an old keyword");
                 self.report(Diagnostic::new(Code::DeprecatedKeyword, headline, span, "").help(help));
+            }
+            Status::Outdated(help) => {
+                let headline = format!("`{name}` is outdated");
+                self.report(Diagnostic::new(Code::AliasKeyword, headline, span, "").help(help));
             }
             Status::Removed => {
                 let headline = format!("`{name}` does nothing any more");
@@ -399,6 +404,10 @@ impl<'h> Parser<'h> {
         } else if keyword.args() == Args::Flag && !keyword.has_block() {
             let headline = format!("`{name}` is on, whatever stands behind it");
             Diagnostic::new(Code::FlagWithWord, headline, span, "this is not looked at")
+        } else if matches!(keyword.args(), Args::OneWord(_)) {
+            let headline = format!("`{name}` takes one word");
+            let diagnostic = Diagnostic::new(Code::InvalidEntry, headline, span, "the statement is ignored");
+            diagnostic.help(format!("put quotes around it: {name} \"{}\"", keyword.args().synopsis()))
         } else {
             let headline = format!("words behind `{name}` that are not looked at");
             let diagnostic = Diagnostic::new(Code::SurplusParameter, headline, span, "these are ignored");

@@ -165,6 +165,7 @@ fn range(args: Args) -> String {
         Args::Bool => "true|on|yes|false|off|no".to_owned(),
         Args::Flag
         | Args::Word(_)
+        | Args::OneWord(_)
         | Args::OptionalWord(_)
         | Args::Words(_)
         | Args::Address
@@ -186,6 +187,7 @@ fn unit(args: Args) -> &'static str {
         | Args::Number(..)
         | Args::OptionalNumber(..)
         | Args::Word(_)
+        | Args::OneWord(_)
         | Args::OptionalWord(_)
         | Args::Words(_)
         | Args::Choice(_)
@@ -217,7 +219,7 @@ pub fn status_note(status: Status) -> String {
         Status::Current => String::new(),
         Status::Alias(of) => format!("another spelling of {of}"),
         Status::Old(of) => format!("the old spelling of {of}"),
-        Status::Deprecated(instead) => format!("deprecated: {instead}"),
+        Status::Deprecated(instead) | Status::Outdated(instead) => format!("deprecated: {instead}"),
         Status::Removed => "does nothing any more".to_owned(),
     }
 }
@@ -267,7 +269,7 @@ fn json_row(row: &Row) -> Value {
         Status::Current => ("current", None),
         Status::Alias(of) => ("alias", Some(of)),
         Status::Old(of) => ("old", Some(of)),
-        Status::Deprecated(instead) => ("deprecated", Some(instead)),
+        Status::Deprecated(instead) | Status::Outdated(instead) => ("deprecated", Some(instead)),
         Status::Removed => ("removed", None),
     };
     json!({

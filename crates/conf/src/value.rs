@@ -169,6 +169,7 @@ impl Parser<'_> {
             Args::Flag
             | Args::Bool
             | Args::Word(_)
+            | Args::OneWord(_)
             | Args::OptionalWord(_)
             | Args::Words(_)
             | Args::Choice(_)
@@ -269,6 +270,7 @@ impl Parser<'_> {
             }
             Args::Flag
             | Args::Word(_)
+            | Args::OneWord(_)
             | Args::OptionalWord(_)
             | Args::Words(_)
             | Args::Script

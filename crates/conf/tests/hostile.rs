@@ -135,6 +135,23 @@ fn a_file_of_something_else_is_not_told_line_by_line_for_ever() {
 }
 
 #[test]
+fn ten_thousand_services_are_read_whole() {
+    let text = (0..10_000).fold(String::new(), |mut text, n| {
+        let (high, low) = (n / 250, n % 250);
+        _ = write!(text, "virtual_server 10.{high}.{low}.1 80 {{\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n");
+        for server in [2, 3] {
+            _ = write!(text, "real_server 10.{high}.{low}.{server} 80 {{\nTCP_CHECK {{\n}}\n}}\n");
+        }
+        text.push_str("}\n");
+        text
+    });
+    let loaded = loaded(text);
+    assert_eq!(codes(&loaded), []);
+    let servers = loaded.config.unwrap().lvs.virtual_servers;
+    assert_eq!((servers.len(), servers.iter().map(|s| s.real_servers.len()).sum::<usize>()), (10_000, 20_000));
+}
+
+#[test]
 fn a_fatal_mistake_behind_a_thousand_others_still_stops_a_start() {
     let text = format!("{}}}\n", "bogus\n".repeat(5000));
     assert!(loaded(text).config.is_none());

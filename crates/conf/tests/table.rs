@@ -47,6 +47,7 @@ fn special(path: &str, name: &str) -> Option<&'static str> {
         ("global_defs", "notify_fifo" | "vrrp_notify_fifo" | "lvs_notify_fifo") => "/run/events nobody root",
         (_, "vrrp_rt_priority" | "checker_rt_priority" | "bfd_rt_priority") => "50",
         (_, "vrrp_cpu_affinity" | "checker_cpu_affinity" | "bfd_cpu_affinity") => "0 2",
+        ("global_defs", "default_interface") => "eth1",
         ("vrrp_instance", "use_vmac") => "name vrrp51 02:00:5f:00:01 netlink_notify_msg group 3",
         ("vrrp_instance", "use_ipvlan") => "name ipv51 192.0.2.9 private group 3",
         ("vrrp_instance", "old_unicast_checksum") => "never",
@@ -90,7 +91,7 @@ fn words(path: &str, keyword: &Keyword) -> String {
             format!("{}.{:06}", value / 1_000_000, value % 1_000_000)
         }
         Args::Milliseconds(min, max) => (2_000_000_u64.clamp(min, max) / 1000).to_string(),
-        Args::Word(_) | Args::OptionalWord(_) | Args::Words(_) => "word".to_owned(),
+        Args::Word(_) | Args::OneWord(_) | Args::OptionalWord(_) | Args::Words(_) => "word".to_owned(),
         Args::Choice(words) => words.first().unwrap().to_string(),
         Args::Address => "192.0.2.50".to_owned(),
         Args::Interface => "eth1".to_owned(),
@@ -158,7 +159,7 @@ fn companions(path: &str, name: &str) -> &'static str {
         (_, "notify_fifo_script") => "notify_fifo /run/events\n",
         (_, "vrrp_notify_fifo_script") => "vrrp_notify_fifo /run/events\n",
         (_, "lvs_notify_fifo_script") => "lvs_notify_fifo /run/events\n",
-        (_, "unicast_src_ip" | "unicast_ttl") => "unicast_peer {\n192.0.2.3\n}\n",
+        (_, "unicast_src_ip" | "unicast_ttl" | "old_unicast_checksum") => "unicast_peer {\n192.0.2.3\n}\n",
         (_, "auth_type") => "auth_pass secret\n",
         (_, "auth_pass") => "auth_type PASS\n",
         (_, "startup_script_timeout") => "startup_script /usr/bin/true\n",
@@ -176,6 +177,7 @@ fn companions(path: &str, name: &str) -> &'static str {
         (_, "min_reply_length" | "max_reply_length") => "require_reply\n",
         (_, "ops") => "protocol UDP\n",
         (_, "mh-port" | "mh-fallback") => "lb_algo mh\n",
+        ("bfd_instance", "checker") => "vrrp\n",
         ("virtual_server", "quorum") => "weight 200\n",
         ("virtual_server", "hysteresis") => "weight 200\nquorum 100\n",
         _ => "",
@@ -196,7 +198,7 @@ fn needed_words(path: &str) -> Vec<&'static str> {
 fn configuration(block: &Block, keyword: &Keyword) -> String {
     let canonical = match keyword.status {
         Status::Alias(of) | Status::Old(of) => of,
-        Status::Current | Status::Deprecated(_) | Status::Removed => keyword.name,
+        Status::Current | Status::Deprecated(_) | Status::Outdated(_) | Status::Removed => keyword.name,
     };
     let mut own = statement(block.path, keyword);
     let rest = needed(block);
@@ -274,17 +276,25 @@ fn rows() -> impl Iterator<Item = (&'static Block, &'static Keyword)> {
     BLOCKS.into_iter().flat_map(|block| block.keywords.iter().map(move |keyword| (block, keyword)))
 }
 
+/// The one block that is itself outdated.
+fn in_old_block(block: &Block) -> bool {
+    block.path.ends_with("SMTP_CHECK/host")
+}
+
 /// What may be said about an example that is right.
 fn expected(keyword: &Keyword, code: Code) -> bool {
     let status = match keyword.status {
         Status::Current => false,
-        Status::Alias(_) => code == Code::AliasKeyword,
+        Status::Alias(_) | Status::Outdated(_) => code == Code::AliasKeyword,
         Status::Old(_) | Status::Deprecated(_) => code == Code::DeprecatedKeyword,
         Status::Removed => code == Code::RemovedKeyword,
     };
     status
         || matches!(code, Code::NotYet | Code::MootKeyword)
         || (keyword.name == "vrrp_iptables" && code == Code::DeprecatedKeyword)
+        // Each instance has an interface here, and a VRF is for one that has none.
+        || (keyword.name == "vrf" && code == Code::Adjusted)
+        || (keyword.name == "hashed" && code == Code::MootKeyword)
 }
 
 #[test]
@@ -296,7 +306,7 @@ fn every_keyword_has_an_example_that_is_understood() {
         let said: Vec<_> = result
             .diagnostics
             .iter()
-            .filter(|d| !expected(keyword, d.code))
+            .filter(|d| !(expected(keyword, d.code) || in_old_block(block) && d.code == Code::AliasKeyword))
             .map(|d| format!("{} {}", d.code.id(), d.headline))
             .collect();
         if !said.is_empty() || result.config.is_none() {
@@ -325,6 +335,10 @@ fn every_keyword_changes_the_configuration() {
         "no_virtual_ipaddress",
         "ip_family",
         "native_ipv6",
+        "hashed",
+        // Both words of a session together are what it is without either.
+        "checker",
+        "vrf",
         "config_save_dir",
         "iproute_usr_dir",
         "iproute_etc_dir",

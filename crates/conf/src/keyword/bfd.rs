@@ -15,7 +15,13 @@ pub(crate) static BFD_INSTANCE: Block = Block {
         value("multiplier", Args::Number(1, 255), "5", "Detection multiplier."),
         flag("passive", "Do not start sending until the peer does."),
         value("ttl", Args::Number(1, 255), "255 IPv4, 64 IPv6", "TTL/hop limit sent and base of the receive check."),
-        value("hoplimit", Args::Number(1, 255), "255 IPv4, 64 IPv6", "Same handler.").status(Status::Alias("ttl")),
+        value(
+            "hoplimit",
+            Args::Number(1, 255),
+            "255 IPv4, 64 IPv6",
+            "TTL or hop limit of what is sent, and what the received one is measured by.",
+        )
+        .status(Status::Alias("ttl")),
         value(
             "max_hops",
             Args::Number(-1, 255),

@@ -98,7 +98,7 @@ pub(crate) static SMTP_CHECK: Block = Block {
             "Log each failed attempt.",
         ),
         block("host", Args::Flag, &SMTP_HOST, "Extra hosts to test; connection keywords belong in the checker itself.")
-            .status(Status::Deprecated("Extra hosts to test; connection keywords belong in the checker itself.")),
+            .status(Status::Outdated("Extra hosts to test; connection keywords belong in the checker itself.")),
     ],
 };
 
@@ -106,67 +106,54 @@ pub(crate) static SMTP_CHECK: Block = Block {
 pub(crate) static SMTP_HOST: Block = Block {
     path: "virtual_server/real_server/SMTP_CHECK/host",
     keywords: &[
-        value("connect_ip", Args::Address, "real server address", "Same keyword inside the deprecated host block.")
-            .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        value("connect_ip", Args::Address, "real server address", "Same keyword inside the deprecated host block."),
         value(
             "connect_port",
             Args::Number(1, 65535),
             "real server port",
             "Same keyword inside the deprecated host block.",
-        )
-        .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
-        value("bindto", Args::Address, "unspecified", "Same keyword inside the deprecated host block.")
-            .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
-        value("bind_port", Args::Number(1, 65535), "ephemeral", "Same keyword inside the deprecated host block.")
-            .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
-        value("bind_if", Args::Interface, "none", "Same keyword inside the deprecated host block.")
-            .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        ),
+        value("bindto", Args::Address, "unspecified", "Same keyword inside the deprecated host block."),
+        value("bind_port", Args::Number(1, 65535), "ephemeral", "Same keyword inside the deprecated host block."),
+        value("bind_if", Args::Interface, "none", "Same keyword inside the deprecated host block."),
         value(
             "connect_timeout",
             Args::Seconds(1, MAX_32),
             "real server value, then virtual server value (5)",
             "Same keyword inside the deprecated host block.",
-        )
-        .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
-        value("fwmark", Args::Number(0, U32), "0", "Same keyword inside the deprecated host block.")
-            .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        ),
+        value("fwmark", Args::Number(0, U32), "0", "Same keyword inside the deprecated host block."),
         value(
             "retry",
             Args::Number(0, U32),
             "real server value, then 1",
             "Same keyword inside the deprecated host block.",
-        )
-        .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        ),
         value(
             "delay_before_retry",
             Args::Seconds(0, MAX_TIMER),
             "real server value, then 1 s",
             "Same keyword inside the deprecated host block.",
-        )
-        .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        ),
         value(
             "warmup",
             Args::Seconds(0, MAX_TIMER),
             "real server value, then delay_loop",
             "Same keyword inside the deprecated host block.",
-        )
-        .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        ),
         value(
             "delay_loop",
             Args::Seconds(1, MAX_TIMER),
             "real server value, then virtual server value (60)",
             "Same keyword inside the deprecated host block.",
-        )
-        .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
-        value("alpha", Args::Bool, "real server value (bare = true)", "Same keyword inside the deprecated host block.")
-            .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        ),
+        value("alpha", Args::Bool, "real server value (bare = true)", "Same keyword inside the deprecated host block."),
         value(
             "log_all_failures",
             Args::Bool,
             "false, or-ed with checker_log_all_failures (bare = true)",
             "Same keyword inside the deprecated host block.",
-        )
-        .status(Status::Deprecated("Same keyword inside the deprecated host block.")),
+        ),
     ],
 };
 

@@ -49,8 +49,8 @@ pub(crate) static ROUTE_OPTIONS: Block = Block {
         value("to", Args::Other("<DEST>", 1), "", "Optional word before the destination."),
         flag("default6", "IPv6 default route; use inet6 with default or ::/0.")
             .status(Status::Deprecated("IPv6 default route; use inet6 with default or ::/0.")),
-        flag("inet", "Family; the parser also skips the word after it (bug), breaking the natural spelling."),
-        flag("inet6", "Family; same skipping bug."),
+        flag("inet", "The route is IPv4."),
+        flag("inet6", "The route is IPv6."),
         value("src", Args::Other("<IP>", 1), "none", "Preferred source address."),
         value("as", Args::Other("[to] <IP>", 0), "none", "Accepted and ignored (nat feature gone from the kernel).")
             .status(Status::Removed),
@@ -120,8 +120,8 @@ pub(crate) static ROUTE_OPTIONS: Block = Block {
 pub(crate) static RULE_OPTIONS: Block = Block {
     path: "virtual_rules/<entry>",
     keywords: &[
-        flag("inet", "Family; the parser also skips the word after it (bug)."),
-        flag("inet6", "Family; same skipping bug."),
+        flag("inet", "The rule is for IPv4."),
+        flag("inet6", "The rule is for IPv6."),
         flag("not", "Invert the match."),
         value("from", Args::Other("<PREFIX>", 1), "any", "Source selector."),
         value("to", Args::Other("<PREFIX>", 1), "any", "Destination selector."),
@@ -152,12 +152,7 @@ pub(crate) static RULE_OPTIONS: Block = Block {
             "keepalived (18)",
             "Rule protocol; forced to keepalived with an error unless no_track.",
         ),
-        value(
-            "ipproto",
-            Args::Other("<NAME_OR_NUMBER>", 1),
-            "none",
-            "IP protocol selector; the man page spelling ip_proto is not recognised.",
-        ),
+        value("ipproto", Args::Other("<NAME_OR_NUMBER>", 1), "none", "IP protocol of the packets, by name or number."),
         value("sport", Args::Other("<A>-<B>", 1), "none", "Source port selector."),
         value("dport", Args::Other("<A>-<B>", 1), "none", "Destination port selector."),
         flag("no_track", "Do not react to deletion."),

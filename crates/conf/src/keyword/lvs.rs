@@ -28,8 +28,8 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
         value("delay_loop", Args::Seconds(1, MAX_TIMER), "60", "Default check interval.").live(),
         flag("inhibit_on_failure", "Default: failed servers get weight 0 instead of being removed.").live(),
         value("lb_algo", Args::Word("SCHEDULER"), "wlc (with an error)", "IPVS scheduler.").live(),
-        value("lvs_sched", Args::Word("SCHEDULER"), "wlc", "Same handler.").status(Status::Alias("lb_algo")),
-        flag("hashed", "No function; error unless the scheduler is already sh or mh.").status(Status::Removed),
+        value("lvs_sched", Args::Word("SCHEDULER"), "wlc", "IPVS scheduler.").status(Status::Alias("lb_algo")),
+        flag("hashed", "No function; a mistake unless the scheduler is sh or mh.").live(),
         flag("ops", "One packet scheduling.").live(),
         flag("flag-1", "Sets scheduler flag 1.").live(),
         flag("flag-2", "Sets scheduler flag 2.").live(),
@@ -45,7 +45,8 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
             "Default forwarding method; NAT, DR, TUN upper case only.",
         )
         .live(),
-        value("lvs_method", Args::Other(LB_KIND, 1), "NAT", "Same handler.").status(Status::Alias("lb_kind")),
+        value("lvs_method", Args::Other(LB_KIND, 1), "NAT", "Default forwarding method.")
+            .status(Status::Alias("lb_kind")),
         value("persistence_engine", Args::Word("NAME"), "none", "IPVS persistence engine, e.g. sip."),
         value(
             "persistence_timeout",
@@ -74,7 +75,7 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
         ),
         value("smtp_alert", Args::Bool, "smtp_alert_checker, then smtp_alert, then false", "Mail on quorum changes."),
         value("virtualhost", Args::Word("STRING"), "none", "Default Host header for HTTP/SSL checks."),
-        value("snmp_name", Args::Word("STRING"), "none", "Label shown over SNMP."),
+        value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
         flag("alpha", "Default: servers start down until their checks succeed.").live(),
         flag("omega", "Run down notifications for everything at daemon stop."),
         value("quorum_up", Args::Script, "none", "Run when quorum is gained."),
@@ -151,7 +152,7 @@ pub(crate) static REAL_SERVER: Block = Block {
             "Mail on up/down; unlike every other smtp_alert the final default is on.",
         ),
         value("virtualhost", Args::Word("STRING"), "virtual_server value", "Default Host header."),
-        value("snmp_name", Args::Word("STRING"), "none", "Label shown over SNMP."),
+        value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
         block("MISC_CHECK", Args::Flag, &MISC_CHECK, "Check by running a command."),
         block("SMTP_CHECK", Args::Flag, &SMTP_CHECK, "Mail server check up to HELO/QUIT."),
         block("TCP_CHECK", Args::Flag, &TCP_CHECK, "TCP connect check.").live(),

@@ -81,6 +81,8 @@ pub enum Args {
     Milliseconds(u64, u64),
     /// One word, shown by this name.
     Word(&'static str),
+    /// One word, and no more: with further words the statement is left out.
+    OneWord(&'static str),
     /// One word or none.
     OptionalWord(&'static str),
     /// One or more words.
@@ -137,6 +139,8 @@ pub enum Status {
     Old(&'static str),
     /// It works and is reported; what to write instead, in words.
     Deprecated(&'static str),
+    /// It works, there is better, and keepalived says nothing; what to write instead, in words.
+    Outdated(&'static str),
     /// It does nothing any more.
     Removed,
 }
@@ -236,7 +240,7 @@ impl Block {
     pub(crate) fn canonical(&self, keyword: &'static Keyword) -> &'static Keyword {
         match keyword.status {
             Status::Alias(of) | Status::Old(of) => self.find(of.as_bytes()).unwrap_or(keyword),
-            Status::Current | Status::Deprecated(_) | Status::Removed => keyword,
+            Status::Current | Status::Deprecated(_) | Status::Outdated(_) | Status::Removed => keyword,
         }
     }
 
@@ -258,7 +262,7 @@ impl Args {
             Self::OptionalNumber(..) => "[<N>]".to_owned(),
             Self::Seconds(..) => "<SECONDS>".to_owned(),
             Self::Milliseconds(..) => "<MILLISECONDS>".to_owned(),
-            Self::Word(name) => format!("<{name}>"),
+            Self::Word(name) | Self::OneWord(name) => format!("<{name}>"),
             Self::OptionalWord(name) => format!("[<{name}>]"),
             Self::Words(name) => format!("<{name}> ..."),
             Self::Choice(words) => words.join("|"),
@@ -283,6 +287,7 @@ impl Args {
             | Self::Seconds(..)
             | Self::Milliseconds(..)
             | Self::Word(_)
+            | Self::OneWord(_)
             | Self::OptionalWord(_)
             | Self::Choice(_)
             | Self::Address
@@ -303,6 +308,7 @@ impl Args {
             | Self::Seconds(..)
             | Self::Milliseconds(..)
             | Self::Word(_)
+            | Self::OneWord(_)
             | Self::Words(_)
             | Self::Choice(_)
             | Self::Address

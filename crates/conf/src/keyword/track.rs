@@ -40,7 +40,7 @@ pub(crate) static VRRP_SCRIPT: Block = Block {
         value("user", Args::User, "script_user", "Identity for the script; on error the script is removed."),
         flag(
             "init_fail",
-            "Meant to start in failed state; overwritten as soon as an instance or group tracks the script, so no effect in this version.",
+            "Failed until the first result. keepalived reads it, and forgets it once the script is tracked.",
         ),
     ],
 };
@@ -90,7 +90,7 @@ pub(crate) static VRRP_TRACK_PROCESS: Block = Block {
 pub(crate) static TRACK_FILE: Block = Block {
     path: "track_file",
     keywords: &[
-        value("file", Args::Word("PATH"), "required", "File to read; missing or non-numeric counts as 0."),
+        value("file", Args::OneWord("PATH"), "required", "File to read; missing or non-numeric counts as 0."),
         value(
             "weight",
             Args::Other("<N> [reverse]", 1),

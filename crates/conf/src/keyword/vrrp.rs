@@ -87,7 +87,7 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "Compatibility with pre-1.3.6 VRRPv3 IPv4 unicast checksums.",
         ),
         flag("native_ipv6", "Forces family IPv6 and version 3.")
-            .status(Status::Deprecated("Forces family IPv6 and version 3.")),
+            .status(Status::Outdated("Forces family IPv6 and version 3.")),
         value(
             "state",
             Args::Choice(&["MASTER", "BACKUP"]),
@@ -262,7 +262,7 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "thread_timer_expired",
             Args::OptionalNumber(1, 254, 254),
             "off",
-            "Reports an error asking for the new name.",
+            "Step down when own timers ran so late that a peer must have taken over.",
         )
         .status(Status::Old("timer_expired_backup")),
         value(
@@ -271,8 +271,13 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "vrrp_garp_extra_if",
             "Extra-interface gratuitous message interval; 0 disables.",
         ),
-        value("vmac_garp_intvl", Args::Other("[all] <SECONDS>", 1), "", "Deprecated spelling after v2.2.2.")
-            .status(Status::Old("garp_extra_if")),
+        value(
+            "vmac_garp_intvl",
+            Args::Other("[all] <SECONDS>", 1),
+            "",
+            "Interval between announcements on other interfaces.",
+        )
+        .status(Status::Old("garp_extra_if")),
         value(
             "lower_prio_no_advert",
             Args::Bool,

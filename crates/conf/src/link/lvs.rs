@@ -129,7 +129,7 @@ fn server(
         one_packet: one_packet(draft, key, diagnostics),
         quorum,
         hysteresis,
-        sorry_server: draft.sorry.as_ref().map(|sorry| pool::sorry_server(sorry, key, forwarding)),
+        sorry_server: draft.sorry.as_ref().and_then(|sorry| pool::sorry_server(sorry, key, forwarding, diagnostics)),
         real_servers,
         options: options(draft, keys, around, diagnostics),
     })
@@ -297,9 +297,16 @@ fn persistence(draft: &ServerDraft, key: ServiceKey, diagnostics: &mut Diagnosti
     };
     let granularity = match draft.granularity {
         None => whole,
-        Some(given) if given.value.family == key.family() => given.value.length,
+        Some(given) if given.value.family.is_none_or(|f| f == key.family()) && given.value.length <= whole => {
+            if given.value.family.is_none() && whole == 32 {
+                let headline = format!("a granularity of {} is taken for a length", given.value.length);
+                let label = "keepalived takes it for a mask";
+                diagnostics.push(Diagnostic::new(Code::GranularityLength, headline, given.span, label));
+            }
+            given.value.length
+        }
         Some(given) => {
-            let headline = "the granularity is of another family than the service";
+            let headline = "the granularity does not fit the family of the service";
             diagnostics.push(Diagnostic::new(Code::ServiceAdjusted, headline, given.span, "this is ignored"));
             whole
         }

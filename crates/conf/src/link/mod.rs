@@ -9,9 +9,9 @@ mod vrrp;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::host::Host;
-use crate::lower::Draft;
 use crate::lower::global::FifoDraft;
 use crate::lower::script::ScriptDraft;
+use crate::lower::{Draft, NamedInterface};
 use core::time::Duration;
 use scripts::Scripts;
 use standfast_model::Config;
@@ -84,7 +84,10 @@ fn interfaces(draft: &Draft, host: &dyn Host, diagnostics: &mut Diagnostics) {
         return;
     }
     let mut asked = BTreeSet::new();
-    for named in &draft.interfaces {
+    let homeless = draft.static_addresses.iter().filter(|a| a.value.interface.is_none());
+    let homes = homeless.filter_map(|a| Some(NamedInterface { name: draft.default_interface()?, span: a.span }));
+    let homes: Vec<_> = homes.collect();
+    for named in draft.interfaces.iter().chain(&homes) {
         let name = named.name.as_str();
         if draft.made_interfaces.contains(&named.name) || !asked.insert(name) || host.interface(name).is_some() {
             continue;

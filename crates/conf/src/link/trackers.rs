@@ -66,6 +66,14 @@ impl<'d> Trackers<'d> {
             }
         }
         for (entry, at, defined) in named(&written.sessions, &draft.sessions, "bfd_instance", diagnostics) {
+            if defined.checker && !defined.vrrp {
+                let name = String::from_utf8_lossy(&entry.name.value);
+                let headline = format!("the session `{name}` is for checkers only");
+                let diagnostic =
+                    Diagnostic::new(Code::UnknownTracker, headline, entry.name.span, "this entry is ignored");
+                diagnostics.push(diagnostic.help("say vrrp in the bfd_instance as well"));
+                continue;
+            }
             let id = *self.sessions.entry(at).or_insert_with(|| {
                 common.bfd_sessions.push(String::from_utf8_lossy(&entry.name.value).into_owned());
                 BfdId(next_id(common.bfd_sessions.len() - 1))

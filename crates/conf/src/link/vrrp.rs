@@ -64,6 +64,16 @@ fn unused_scripts(draft: &Draft, scripts: &mut Scripts<'_>) {
     }
 }
 
+/// Static addresses, each on an interface.
+fn static_addresses(draft: &Draft) -> Vec<VirtualAddress> {
+    let place = |one: &Spanned<VirtualAddress>| {
+        let mut address = one.value.clone();
+        address.interface = address.interface.or_else(|| draft.default_interface());
+        address
+    };
+    draft.static_addresses.iter().map(place).collect()
+}
+
 /// What instances share.
 fn common(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostics) -> VrrpCommon {
     let global = &draft.global;
@@ -79,11 +89,7 @@ fn common(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostic
         let interface = instance.interface.as_ref().map(|i| i.value.clone());
         common.linkbeat.extend(interface.map(|interface| Linkbeat { interface, method: None }));
     }
-    for address in &mut common.static_addresses {
-        if address.interface.is_none() {
-            address.interface.clone_from(&global.default_interface);
-        }
-    }
+    common.static_addresses = static_addresses(draft);
     VrrpCommon {
         vrrp_fifo: super::fifo(&global.vrrp_fifo, scripts, diagnostics),
         // The readers of the common FIFO are the same; whoever starts it, it is judged once.

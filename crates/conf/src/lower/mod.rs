@@ -24,9 +24,9 @@ pub(crate) mod tracker;
 use crate::keyword::Stage;
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
-use standfast_model::InterfaceName;
 use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::lvs::LvsCommon;
+use standfast_model::{InterfaceName, VirtualAddress};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A value with its place.
@@ -56,6 +56,7 @@ pub(crate) struct Draft {
     pub(crate) instance_places: BTreeMap<String, usize>,
     pub(crate) groups: Vec<group::GroupDraft>,
     pub(crate) group_places: BTreeMap<String, usize>,
+    pub(crate) static_addresses: Vec<Spanned<VirtualAddress>>,
     pub(crate) track_groups: Vec<shared::TrackGroupDraft>,
     pub(crate) scripts: tracker::Named<tracker::TrackScriptDraft>,
     pub(crate) files: tracker::Named<tracker::TrackFileDraft>,
@@ -73,7 +74,15 @@ pub(crate) struct Draft {
     rules_without_preference: u32,
 }
 
+/// The interface of a static address that names none, when `default_interface` says none either.
+const DEFAULT_INTERFACE: &str = "eth0";
+
 impl Draft {
+    /// The interface of a static address that names none.
+    pub(crate) fn default_interface(&self) -> Option<InterfaceName> {
+        self.global.default_interface.clone().or_else(|| DEFAULT_INTERFACE.parse().ok())
+    }
+
     /// Notes that an interface is needed.
     pub(crate) fn need(&mut self, name: &InterfaceName, span: Span) {
         self.interfaces.push(NamedInterface { name: name.clone(), span });

@@ -207,7 +207,10 @@ pub(crate) fn identity(
 }
 
 fn unknown<T>(parser: &mut Parser<'_>, statement: &Statement, headline: &str) -> Option<T> {
-    let mut diagnostic = Diagnostic::new(Code::UnknownUser, headline, statement.span(), "this is ignored");
+    let name = statement.keyword.name;
+    let notification = name.starts_with("notify") || name.starts_with("quorum_") || name.contains("notify_fifo");
+    let code = if notification { Code::NoNotifyUser } else { Code::UnknownUser };
+    let mut diagnostic = Diagnostic::new(code, headline, statement.span(), "this is ignored");
     if statement.keyword.has_script() {
         diagnostic = diagnostic.help("put quotes around script and arguments: the words behind it are user and group");
     }

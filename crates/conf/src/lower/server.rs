@@ -28,7 +28,8 @@ pub(crate) enum ServiceName {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Granularity {
     pub(crate) length: u8,
-    pub(crate) family: Family,
+    /// None: a plain number, which is a length of either family.
+    pub(crate) family: Option<Family>,
 }
 
 /// What a `virtual_server` says; none is not said.
@@ -71,6 +72,7 @@ pub(crate) struct ServerDraft {
 pub(crate) struct SorryDraft {
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
+    pub(crate) span: Span,
     pub(crate) forwarding: Option<Forwarding>,
     pub(crate) inhibit: bool,
 }
@@ -210,7 +212,7 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
         "sorry_server" => {
             if let Some((address, port)) = address_and_port(parser, statement) {
                 let forwarding = server.forwarding.map(|f| f.value);
-                server.sorry = Some(SorryDraft { address, port, forwarding, inhibit: false });
+                server.sorry = Some(SorryDraft { address, port, span, forwarding, inhibit: false });
             }
         }
         "sorry_server_inhibit" => match &mut server.sorry {
@@ -247,8 +249,13 @@ fn options(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDr
             let up = statement.keyword.name == "quorum_up";
             script::keep(parser, if up { &mut server.quorum_up } else { &mut server.quorum_down }, found);
         }
-        // It had a meaning before schedulers had flags; the table says that it is gone.
-        "hashed" => {}
+        // It had a meaning before schedulers had flags, and is a mistake unless the scheduler hashes anyway.
+        "hashed" => {
+            let hashes = server.scheduler.as_ref().is_some_and(|s| matches!(s.value.as_str(), "sh" | "mh"));
+            let code = if hashes { Code::MootKeyword } else { Code::RemovedKeyword };
+            let diagnostic = Diagnostic::new(code, "`hashed` does nothing", statement.span(), "this is ignored");
+            parser.report(diagnostic.help("the schedulers sh and mh hash: write lb_algo sh or lb_algo mh"));
+        }
         _ => return false,
     }
     true
@@ -406,7 +413,7 @@ fn granularity(parser: &mut Parser<'_>, statement: &Statement, server: &mut Serv
     let word = statement.arg(0).unwrap_or_default();
     let span = statement.span();
     let value = match super::address::mask_length(word).and_then(|l| u8::try_from(l).ok()) {
-        Some(length) => Granularity { length, family: Family::Inet },
+        Some(length) => Granularity { length, family: Some(Family::Inet) },
         None if word.contains(&b'.') => {
             let headline = format!("`{}` is not a mask", shown(word));
             let label = "ones and then zeros are wanted: 255.255.255.0";
@@ -415,7 +422,7 @@ fn granularity(parser: &mut Parser<'_>, statement: &Statement, server: &mut Serv
         }
         None => {
             let Some(length) = parser.number_of(word, statement.arg_span(0), 1, 128) else { return };
-            Granularity { length: u8::try_from(length).unwrap_or(128), family: Family::Inet6 }
+            Granularity { length: u8::try_from(length).unwrap_or(128), family: None }
         }
     };
     server.granularity = Some(Spanned { value, span });

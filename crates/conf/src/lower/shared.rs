@@ -1,5 +1,6 @@
 //! What instances share besides trackers: static entries, groups of interfaces and instances.
 
+use super::global::set;
 use super::{Draft, Spanned, address, group, not_lowered, route, rule, track};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -24,7 +25,7 @@ pub(super) fn take(parser: &mut Parser<'_>, statement: &Statement, draft: &mut D
     match statement.keyword.name {
         "static_ipaddress" => {
             let found = address::addresses(parser, statement, draft, &mut false);
-            draft.vrrp.static_addresses.extend(found.into_iter().map(|one| one.value));
+            draft.static_addresses.extend(found);
         }
         "static_routes" => {
             let found = route::routes(parser, statement, draft);
@@ -61,12 +62,12 @@ fn garp_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
     if !parser.enter(head) {
         return;
     }
-    let (mut garp_interval, mut gna_interval) = (Duration::ZERO, Duration::ZERO);
+    let (mut garp_interval, mut gna_interval) = (None, None);
     let mut written: Vec<Spanned<InterfaceName>> = Vec::new();
     while let Some(statement) = parser.next() {
         match statement.keyword.name {
-            "garp_interval" => garp_interval = parser.time(&statement).unwrap_or(garp_interval),
-            "gna_interval" => gna_interval = parser.time(&statement).unwrap_or(gna_interval),
+            "garp_interval" => set(&mut garp_interval, parser.time(&statement)),
+            "gna_interval" => set(&mut gna_interval, parser.time(&statement)),
             "interface" => {
                 let span = statement.arg_span(0);
                 let found = statement.arg(0).and_then(|word| parser.interface_of(word, span));
@@ -81,7 +82,7 @@ fn garp_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
             _ => not_lowered(parser, &statement),
         }
     }
-    if garp_interval.is_zero() && gna_interval.is_zero() {
+    if garp_interval.is_none() && gna_interval.is_none() {
         let headline = "a garp_group without an interval";
         parser.report(Diagnostic::new(Code::EmptyList, headline, head.span(), "it is removed"));
         return;
@@ -97,7 +98,11 @@ fn garp_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
             interfaces.push(value);
         }
     }
-    draft.vrrp.garp_groups.push(GarpGroup { garp_interval, gna_interval, interfaces });
+    draft.vrrp.garp_groups.push(GarpGroup {
+        garp_interval: garp_interval.unwrap_or_default(),
+        gna_interval: gna_interval.unwrap_or_default(),
+        interfaces,
+    });
 }
 
 /// `INTERFACE DOWN [UP]`, each 0 to 255 s.

@@ -124,11 +124,19 @@ fn port(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: 
     service
 }
 
-pub(super) fn sorry_server(draft: &SorryDraft, key: ServiceKey, forwarding: Forwarding) -> SorryServer {
-    let port = if draft.port == 0 { port_of(key) } else { draft.port };
-    SorryServer {
-        address: SocketAddr::new(draft.address, port),
-        forwarding: draft.forwarding.unwrap_or(forwarding),
-        inhibit: draft.inhibit,
+pub(super) fn sorry_server(
+    draft: &SorryDraft,
+    key: ServiceKey,
+    forwarding: Forwarding,
+    diagnostics: &mut Diagnostics,
+) -> Option<SorryServer> {
+    let forwarding = draft.forwarding.unwrap_or(forwarding);
+    let tunnelled = matches!(forwarding, Forwarding::Tunnel(_));
+    if !tunnelled && Family::from(draft.address) != key.family() {
+        let headline = format!("sorry server {} is of another family than its virtual server", draft.address);
+        diagnostics.push(Diagnostic::new(Code::MixedFamilies, headline, draft.span, "it is ignored"));
+        return None;
     }
+    let port = if draft.port == 0 { port_of(key) } else { draft.port };
+    Some(SorryServer { address: SocketAddr::new(draft.address, port), forwarding, inhibit: draft.inhibit })
 }

@@ -10,6 +10,7 @@ use crate::lower::checker::{
     CheckerDraft, ConnectDraft, DnsDraft, FileDraft, HttpDraft, MiscDraft, ProbeDraft, SmtpDraft, TimingDraft,
     UdpDraft, UrlDraft,
 };
+use crate::source::Span;
 use core::time::Duration;
 use standfast_model::config::lvs::{Checker, Connect, Probe, Timing};
 use standfast_model::config::probe::{
@@ -95,7 +96,10 @@ fn probe(
             Some(Probe::Tcp(connect))
         }
         ProbeDraft::Ping => Some(Probe::Ping(connect(diagnostics))),
-        ProbeDraft::Udp(udp) => Some(Probe::Udp(udp_of(udp, connect(diagnostics)))),
+        ProbeDraft::Udp(udp) => {
+            let connect = connect(diagnostics);
+            Some(Probe::Udp(udp_of(draft.head, udp, connect, diagnostics)))
+        }
         ProbeDraft::Smtp(smtp) => Some(Probe::Smtp(smtp_of(smtp, connect(diagnostics), timeout, diagnostics))),
         ProbeDraft::Dns(dns) => Some(Probe::Dns(dns_of(dns, connect(diagnostics)))),
         ProbeDraft::Http(http) => http_of(draft, http, outer, connect(diagnostics), diagnostics).map(Probe::Http),
@@ -140,12 +144,14 @@ fn useless<T>(draft: &CheckerDraft, what: &str, diagnostics: &mut Diagnostics) -
     None
 }
 
-fn udp_of(draft: &UdpDraft, connect: Connect) -> Udp {
-    let reply = draft.reply.as_ref().map(|pattern| UdpReply {
-        pattern: pattern.clone(),
-        min_length: draft.min_length.unwrap_or(0),
-        max_length: draft.max_length.unwrap_or(REPLY_LENGTH),
-    });
+fn udp_of(head: Span, draft: &UdpDraft, connect: Connect, diagnostics: &mut Diagnostics) -> Udp {
+    let (least, most) = (draft.min_length.unwrap_or(0), draft.max_length.unwrap_or(REPLY_LENGTH));
+    if least > most {
+        let headline = format!("no reply is at least {least} and at most {most} bytes long");
+        diagnostics.push(Diagnostic::new(Code::Adjusted, headline, head, "this check always fails"));
+    }
+    let reply =
+        draft.reply.as_ref().map(|pattern| UdpReply { pattern: pattern.clone(), min_length: least, max_length: most });
     Udp { connect, payload: draft.payload.clone(), reply }
 }
 
@@ -222,7 +228,7 @@ fn misc_of(
         return None;
     }
     let Some(script) = &misc.script else { return useless(draft, "has no misc_path", diagnostics) };
-    let script = around.scripts.tracker(script, diagnostics)?;
+    let script = around.scripts.notification(script, diagnostics)?;
     let timeout = misc.timeout.filter(|t| !t.is_zero()).unwrap_or(outer.service_delay_loop);
     Some(Misc { script, timeout, dynamic: misc.dynamic })
 }
@@ -261,5 +267,11 @@ fn session_of(
         diagnostics.push(Diagnostic::new(Code::UnknownTracker, headline, name.span, "this checker is removed"));
         return None;
     };
+    if !around.bfd.sessions.get(at).is_some_and(|session| session.checker) {
+        let headline = format!("the session `{}` is for VRRP only", name.value);
+        let diagnostic = Diagnostic::new(Code::UnknownTracker, headline, name.span, "this checker is removed");
+        diagnostics.push(diagnostic.help("say checker in the bfd_instance as well"));
+        return None;
+    }
     Some(TrackedSession { session: BfdId(u32::try_from(at).unwrap_or(u32::MAX)) })
 }

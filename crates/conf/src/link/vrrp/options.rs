@@ -7,10 +7,10 @@ use crate::lower::Spanned;
 use crate::lower::group::GroupDraft;
 use crate::lower::instance::{InstanceDraft, OptionsDraft};
 use core::time::Duration;
-use standfast_model::MacAddress;
 use standfast_model::config::instance::{Device, Hmac, InstanceOptions, Peer, Peering, Unicast};
 use standfast_model::config::vrrp::{Authentication, Instance};
 use standfast_model::ipvs::Family;
+use standfast_model::{InterfaceName, MacAddress};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -31,13 +31,13 @@ pub(super) fn options(
         diagnostics.push(Diagnostic::new(Code::VersionConflict, headline, span, "this is ignored"));
     }
     let peering = peering(draft, family, global.check_unicast_src, diagnostics);
-    let device = device(draft, diagnostics);
+    let device = device(draft, family, diagnostics);
     let Surroundings { scripts, trackers, common, .. } = around;
     let changes = said.notify_priority_changes.or(group.and_then(|g| g.notify_priority_changes));
     InstanceOptions {
         peering,
         device,
-        vrf: said.vrf.clone(),
+        vrf: vrf(draft, diagnostics),
         hmac: None,
         trackers: trackers.resolve(&said.trackers, common, scripts, diagnostics),
         track_source: said.track_source,
@@ -71,7 +71,9 @@ fn peering(draft: &InstanceDraft, family: Family, check: bool, diagnostics: &mut
         let ttl = said.unicast_ttl.map(|ttl| ttl.value);
         return Peering::Unicast(Unicast { peers, ttl, check_source: said.check_unicast_src || check });
     }
-    let place = said.unicast_source.map(|s| s.span).or(said.unicast_ttl.map(|t| t.span)).or(said.peer_list);
+    let words =
+        [said.unicast_source.map(|s| s.span), said.unicast_ttl.map(|t| t.span), said.peer_list, said.unicast_word];
+    let place = words.into_iter().flatten().next();
     if let Some(span) = place {
         let headline = format!("instance `{}` has no unicast_peer", draft.name);
         let diagnostic = Diagnostic::new(Code::PeerIgnored, headline, span, "this needs peers: multicast is used");
@@ -114,7 +116,19 @@ fn peers(draft: &InstanceDraft, family: Family, diagnostics: &mut Diagnostics) -
     kept
 }
 
-fn device(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Device {
+/// A VRF is for an instance without an interface.
+fn vrf(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Option<InterfaceName> {
+    let vrf = draft.options.vrf.as_ref()?;
+    if let Some(interface) = &draft.interface {
+        let headline = "an instance has an interface or a VRF, not both";
+        let diagnostic = Diagnostic::new(Code::Adjusted, headline, vrf.span, "this is ignored");
+        diagnostics.push(diagnostic.and(interface.span, "the interface"));
+        return None;
+    }
+    Some(vrf.value.clone())
+}
+
+fn device(draft: &InstanceDraft, family: Family, diagnostics: &mut Diagnostics) -> Device {
     let said = &draft.options;
     if let (Some(_), Some(ipvlan)) = (&said.vmac, &said.ipvlan) {
         let headline = "an instance cannot have a VMAC and an ipvlan";
@@ -135,7 +149,14 @@ fn device(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Device {
         return Device::Vmac(model);
     }
     match &said.ipvlan {
-        Some(ipvlan) => Device::Ipvlan(ipvlan.value.clone()),
+        Some(ipvlan) => {
+            if ipvlan.value.address.is_none() && family == Family::Inet {
+                let headline = "an ipvlan needs an address to send from";
+                let diagnostic = Diagnostic::new(Code::IpvlanAddress, headline, ipvlan.span, "none is given");
+                diagnostics.push(diagnostic.help("write use_ipvlan NAME ADDRESS"));
+            }
+            Device::Ipvlan(ipvlan.value.clone())
+        }
         None => Device::Interface,
     }
 }

@@ -280,7 +280,9 @@ fn fifo(parser: &mut Parser<'_>, statement: &Statement, draft: &mut FifoDraft) {
 
 /// A number with C's prefixes, or the names of permission bits joined by `|`.
 fn umask(parser: &mut Parser<'_>, statement: &Statement) -> Option<u16> {
-    let word = statement.arg(0)?;
+    // Blanks may stand around the bars.
+    let words: Vec<&[u8]> = (0..statement.args()).filter_map(|at| statement.arg(at)).collect();
+    let word = &words.concat();
     let number = if word.first().is_some_and(u8::is_ascii_digit) {
         c_number(word).filter(|n| (0..=0o777).contains(n)).and_then(|n| u16::try_from(n).ok())
     } else {

@@ -136,7 +136,7 @@ fn group(parser: &mut Parser<'_>, statement: &Statement, draft: &mut Draft) {
 }
 
 /// `[all] SECONDS`, of an instance also 0 for never.
-pub(crate) fn garp_extra(parser: &mut Parser<'_>, statement: &Statement, least: u64) -> Option<GarpExtra> {
+pub(crate) fn garp_extra(parser: &mut Parser<'_>, statement: &Statement, least: i128) -> Option<GarpExtra> {
     let all = statement.arg(0) == Some(b"all");
     let at = usize::from(all);
     let Some(word) = statement.arg(at) else {
@@ -146,9 +146,8 @@ pub(crate) fn garp_extra(parser: &mut Parser<'_>, statement: &Statement, least: 
         parser.report(Diagnostic::new(Code::MissingParameter, headline, span, "the interval is missing"));
         return None;
     };
-    let most = 86_400 * crate::keyword::SECOND;
-    let interval = parser.seconds_of(word, statement.arg_span(at), least * crate::keyword::SECOND, most)?;
-    Some(GarpExtra { all, interval: interval.max(Duration::ZERO) })
+    let seconds = parser.number_of(word, statement.arg_span(at), least, 86_400)?;
+    Some(GarpExtra { all, interval: Duration::from_secs(u64::try_from(seconds).ok()?) })
 }
 
 fn receive_policy(parser: &mut Parser<'_>, statement: &Statement) -> Option<ReceivePolicy> {

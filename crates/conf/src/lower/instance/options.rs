@@ -59,13 +59,15 @@ pub(crate) struct OptionsDraft {
     pub(crate) vmac_addresses: bool,
     pub(crate) transmit_base: bool,
     pub(crate) ipvlan: Option<Spanned<Ipvlan>>,
-    pub(crate) vrf: Option<InterfaceName>,
+    pub(crate) vrf: Option<Spanned<InterfaceName>>,
     pub(crate) peers: Vec<Spanned<Peer>>,
     /// Where a `unicast_peer` list stands.
     pub(crate) peer_list: Option<Span>,
     pub(crate) fault_no_peer: bool,
     pub(crate) check_unicast_src: bool,
     pub(crate) unicast_source: Option<Spanned<IpAddr>>,
+    /// Another word that is for unicast only.
+    pub(crate) unicast_word: Option<Span>,
     pub(crate) unicast_ttl: Option<Spanned<u8>>,
     pub(crate) multicast: Option<Spanned<IpAddr>>,
     pub(crate) track_source: bool,
@@ -125,7 +127,8 @@ impl OptionsDraft {
             }
             "vrf" => {
                 if let Some(word) = statement.arg(0) {
-                    self.vrf = parser.interface_of(word, statement.arg_span(0));
+                    let span = statement.arg_span(0);
+                    self.vrf = parser.interface_of(word, span).map(|value| Spanned { value, span });
                 }
             }
             _ => return false,
@@ -155,14 +158,17 @@ impl OptionsDraft {
             }
             "track_src_ip" => self.track_source = true,
             "native_ipv6" => self.native_ipv6 = Some(statement.span()),
-            "old_unicast_checksum" => match statement.arg(0) {
-                None => self.old_checksum = OldChecksum::Always,
-                Some(word) => {
-                    if parser.choice_of(word, span, &["never"]).is_some() {
-                        self.old_checksum = OldChecksum::Never;
+            "old_unicast_checksum" => {
+                self.unicast_word = Some(statement.span());
+                match statement.arg(0) {
+                    None => self.old_checksum = OldChecksum::Always,
+                    Some(word) => {
+                        if parser.choice_of(word, span, &["never"]).is_some() {
+                            self.old_checksum = OldChecksum::Never;
+                        }
                     }
                 }
-            },
+            }
             _ => return false,
         }
         true
