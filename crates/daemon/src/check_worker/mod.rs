@@ -1,0 +1,72 @@
+//! The loop of the `check` worker: performs the checks that the director asks for, reads and writes the IPVS table, and
+//! hands back what came of it.
+//!
+//! It judges nothing. What a check does is `probe`'s business, what the table is told `director`'s.
+
+mod director;
+mod probe;
+
+use crate::exit_status::ExitStatus;
+use crate::link::Command;
+use crate::worker::{WorkerContext, say_stopping};
+use director::Worker;
+use standfast_api::{CheckSlice, Status};
+use standfast_kernel::ipvs::OpenError;
+use standfast_kernel::timer::Timer;
+use standfast_lvs::Event;
+use std::io;
+use tracing::error;
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Ipvs(#[from] OpenError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the worker until it is told to stop.
+pub async fn run(context: WorkerContext<CheckSlice>) -> ExitStatus {
+    match serve(context).await {
+        Ok(()) => ExitStatus::Ok,
+        Err(problem) => {
+            error!("the check worker cannot go on: {problem}");
+            match problem {
+                // A master of a service that nothing balances is worse than none: the daemon ends.
+                Problem::Ipvs(OpenError::NoIpvs) => ExitStatus::Fatal,
+                Problem::Ipvs(OpenError::NoPermission) => ExitStatus::Permission,
+                Problem::Ipvs(OpenError::Socket(_) | OpenError::Refused(_) | OpenError::Incomplete(_))
+                | Problem::Io(_) => ExitStatus::INTERNAL,
+            }
+        }
+    }
+}
+
+async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
+    let WorkerContext { slice, options, mut supervisor } = context;
+    let mut worker = Worker::new(slice.lvs)?;
+    let mut timer = Timer::new()?;
+    worker.feed(Event::Start);
+    supervisor.ready();
+    loop {
+        if worker.has_changed() {
+            supervisor.status(Status::Check(worker.status()));
+        }
+        timer.arm(worker.next_deadline())?;
+        tokio::select! {
+            Command::Stop(reason) = supervisor.command() => {
+                say_stopping(reason);
+                worker.feed(Event::Shutdown { keep_table: options.dont_release_ipvs });
+                return Ok(());
+            }
+            finished = worker.probes.finished() => {
+                let (checker, verdict) = finished?;
+                worker.feed(Event::CheckFinished { checker, verdict });
+            }
+            expired = timer.expired() => {
+                expired?;
+                worker.feed(Event::Wake);
+            }
+        }
+    }
+}
