@@ -30,7 +30,7 @@ pub(crate) struct Checker {
 }
 
 /// What a verdict did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Judgement {
     /// Still good.
     StillUp,
@@ -94,7 +94,7 @@ impl Checker {
 
     /// Why it failed when it last did, as long as it has not been good since.
     pub(crate) fn last_failure(&self) -> Option<Reason> {
-        self.last_failure
+        self.last_failure.clone()
     }
 
     /// What kept it from being made, as long as that lasts.
@@ -140,7 +140,7 @@ impl Checker {
 
     fn judge(&mut self, verdict: &Verdict) -> Judgement {
         match verdict {
-            Verdict::Ok => {
+            Verdict::Ok | Verdict::OkWithWeight(_) => {
                 let was_up = self.up;
                 self.up = true;
                 self.judged = true;
@@ -152,14 +152,14 @@ impl Checker {
             Verdict::Failed(reason) => {
                 let first = !self.judged;
                 self.judged = true;
-                self.last_failure = Some(*reason);
+                self.last_failure = Some(reason.clone());
                 self.inability = None;
                 if self.up {
-                    self.count_failure(first, *reason)
+                    self.count_failure(first, reason.clone())
                 } else if first {
-                    Judgement::ConfirmedDown { reason: *reason }
+                    Judgement::ConfirmedDown { reason: reason.clone() }
                 } else {
-                    Judgement::StillDown { reason: *reason }
+                    Judgement::StillDown { reason: reason.clone() }
                 }
             }
             Verdict::Unable(inability) => {

@@ -259,8 +259,9 @@ impl Director {
         let log_all = seat.state.timing().log_all_failures;
         let changed = match judgement {
             Judgement::StillUp | Judgement::Unknown => false,
-            Judgement::StillDown { reason } | Judgement::ConfirmedDown { reason } => {
+            Judgement::StillDown { ref reason } | Judgement::ConfirmedDown { ref reason } => {
                 if log_all || matches!(judgement, Judgement::ConfirmedDown { .. }) {
+                    let reason = reason.clone();
                     out.notice(Notice::CheckFailed { server, check, attempt: 1, of: 1, reason });
                 }
                 false
@@ -272,7 +273,7 @@ impl Director {
                 false
             }
             Judgement::WentDown { attempts, reason } => {
-                out.notice(Notice::CheckerDown { server, check, attempts, reason });
+                out.notice(Notice::CheckerDown { server, check, attempts, reason: reason.clone() });
                 let changed = pool.checker_down(seat.server);
                 if changed {
                     out.notice(Notice::ServerDown { server, inhibited, check, reason });

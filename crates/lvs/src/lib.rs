@@ -24,4 +24,4 @@ pub use notice::{Notice, ServerName, Weights};
 pub use output::{Action, Output};
 pub use status::{ServerStatus, ServiceStatus};
 pub use table::{Entry, Operation, Row, Table};
-pub use verdict::{Inability, Reason, Verdict};
+pub use verdict::{CheckWeight, Inability, Reason, Verdict};

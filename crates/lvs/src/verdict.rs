@@ -6,20 +6,32 @@ use core::fmt;
 use core::time::Duration;
 use standfast_model::InterfaceName;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The outcome of one attempt of one check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// The server does what the check asks for.
     Ok,
+    /// It does, and the check says what weight it is worth (`misc_dynamic`, `FILE_CHECK`).
+    OkWithWeight(CheckWeight),
     /// The server does not.
     Failed(Reason),
     /// The check could not be made, for a reason that lies on this machine: it says nothing of the server.
     Unable(Inability),
 }
 
-/// Why a server did not pass.
+/// What a check says of the weight of its server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CheckWeight {
+    /// This one instead of the configured one: `misc_dynamic`, where the exit status is the weight and 2 more.
+    Absolute(u32),
+    /// So much is added to the configured one: `FILE_CHECK`, the number in the file by `weight`.
+    Relative(i64),
+}
+
+/// Why a server did not pass.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Reason {
     /// Nobody listens (`ECONNREFUSED`): the machine is there, the program is not.
     Refused,
@@ -37,6 +49,9 @@ pub enum Reason {
     /// The kernel connected the probe to itself, which happens when a local target nobody listens on is hit by its
     /// own source port.
     ConnectedToItself,
+    /// The server answered, and not as the check asks: the words of the check, which name what came and what was
+    /// wanted. They are bounded, and hold nothing of the server that is not printable.
+    Answer(Arc<str>),
     /// Another error of the system.
     System {
         /// Its number (`errno`).
@@ -53,6 +68,7 @@ impl fmt::Display for Reason {
             Self::NoRouteToHost => f.write_str("no route to host"),
             Self::NetworkUnreachable => f.write_str("network is unreachable"),
             Self::ConnectedToItself => f.write_str("nobody listens (the probe met itself)"),
+            Self::Answer(words) => f.write_str(words),
             Self::System { errno } => system(f, *errno),
         }
     }
@@ -75,6 +91,9 @@ pub enum Inability {
     NoSuchInterface(InterfaceName),
     /// The kernel or a local packet filter forbids it (`EPERM`): `fwmark` needs CAP_NET_ADMIN.
     NotPermitted,
+    /// What the configuration asks for cannot be had here (a certificate that cannot be read, a pattern that the
+    /// library refuses, a session that nobody holds): the words of the check.
+    NotPossible(Arc<str>),
     /// Another error before a packet could leave.
     System {
         /// Its number (`errno`).
@@ -92,6 +111,7 @@ impl fmt::Display for Inability {
             Self::LocalPortInUse(port) => write!(f, "bind_port {port} is in use"),
             Self::NoSuchInterface(name) => write!(f, "bind_if interface {name} does not exist"),
             Self::NotPermitted => f.write_str("not permitted by the kernel or a local packet filter"),
+            Self::NotPossible(words) => f.write_str(words),
             Self::System { errno } => system(f, *errno),
         }
     }

@@ -304,7 +304,7 @@ fn the_status_shows_who_is_up_and_why_not() {
     let [first, second] = status.as_slice() else { panic!("{status:?}") };
     assert_eq!(first.weights, Weights { quorum: 2, hysteresis: 0, live: 1 });
     assert!(!first.quorum && first.sorry_server_in_use);
-    let shown: Vec<_> = first.servers.iter().map(|server| (server.up, server.last_failure)).collect();
+    let shown: Vec<_> = first.servers.iter().map(|server| (server.up, server.last_failure.clone())).collect();
     assert_eq!(shown, [(true, None), (false, Some(Reason::Refused))]);
     assert!(second.quorum && !second.sorry_server_in_use && second.servers[0].up);
     assert_eq!(second.servers[0].inability, Some(standfast_lvs::Inability::OutOfMemory));
