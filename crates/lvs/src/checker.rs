@@ -149,6 +149,12 @@ impl Checker {
                 self.inability = None;
                 if was_up { Judgement::StillUp } else { Judgement::WentUp }
             }
+            Verdict::OkSoFar => {
+                self.judged = true;
+                self.failures = 0;
+                self.inability = None;
+                if self.up { Judgement::StillUp } else { Judgement::Unknown }
+            }
             Verdict::Failed(reason) => {
                 let first = !self.judged;
                 self.judged = true;

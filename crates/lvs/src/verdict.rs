@@ -15,6 +15,9 @@ pub enum Verdict {
     Ok,
     /// It does, and the check says what weight it is worth (`misc_dynamic`, `FILE_CHECK`).
     OkWithWeight(CheckWeight),
+    /// This attempt passed, and it is one part of several that together make the check (the pages of an `HTTP_GET`
+    /// without `fast_recovery`): a check that is up stays up, one that is down waits for the other parts.
+    OkSoFar,
     /// The server does not.
     Failed(Reason),
     /// The check could not be made, for a reason that lies on this machine: it says nothing of the server.

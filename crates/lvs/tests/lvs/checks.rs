@@ -242,3 +242,26 @@ fn a_delay_of_nothing_does_not_spin() {
     world.live(Duration::from_millis(20), |_| REFUSED);
     assert!((30..=42).contains(&world.started.len()), "{} checks in 40 ms", world.started.len());
 }
+
+#[test]
+fn a_part_of_a_check_keeps_up_what_is_up_and_does_not_raise_what_is_down() {
+    let mut world = World::started(one(Timing { retry: 1, ..timing() }));
+    world.finish(0, Verdict::Ok);
+    world.pass(seconds(3));
+    world.finish(0, REFUSED);
+    world.pass(seconds(1));
+    // A part that passed ends the row of failures.
+    world.finish(0, Verdict::OkSoFar);
+    world.pass(seconds(3));
+    world.finish(0, REFUSED);
+    assert!(up(&world));
+    world.pass(seconds(1));
+    world.finish(0, REFUSED);
+    assert!(!up(&world));
+    world.pass(seconds(3));
+    world.finish(0, Verdict::OkSoFar);
+    assert!(!up(&world));
+    world.pass(seconds(3));
+    world.finish(0, Verdict::Ok);
+    assert!(up(&world));
+}
