@@ -88,6 +88,15 @@ impl Capture {
         Ok(frames)
     }
 
+    /// The octets of every frame so far, in the order of time.
+    ///
+    /// # Errors
+    /// As [`Self::frames`].
+    pub fn octets(&self) -> Result<Vec<Seen<Vec<u8>>>> {
+        let records = self.records()?.into_iter();
+        Ok(records.map(|(at, from, what)| Seen { at, from, what }).collect())
+    }
+
     /// Every VRRP advertisement so far.
     ///
     /// # Errors

@@ -120,6 +120,14 @@ impl Plan {
         self
     }
 
+    /// Sets what lies below /proc/sys on every machine that the plan has so far; see [`MachinePlan::sysctl`].
+    pub fn sysctl_of_all(&mut self, name: &str, value: &str) -> &mut Self {
+        for machine in &mut self.machines {
+            machine.sysctl(name, value);
+        }
+        self
+    }
+
     /// Starts it: every machine is up when this returns.
     ///
     /// # Errors
