@@ -304,8 +304,7 @@ impl<'h> Parser<'h> {
     fn opens_on_same_line(&mut self, statement: &Statement) -> bool {
         let Some(Item::Open(span)) = self.peek() else { return false };
         let (open, own) = (*span, statement.span());
-        let sources = self.reader.sources();
-        open.file == own.file && sources.position(open).line == sources.position(own).line
+        self.reader.sources().on_same_line(open, own)
     }
 
     fn note_indent(&mut self, line: &Line) {

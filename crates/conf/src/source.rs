@@ -2,17 +2,31 @@
 //!
 //! It never interprets a byte: what is not UTF-8 is only replaced when shown.
 
+use core::num::NonZeroU32;
 use core::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A file that was read: its place in [`Sources`].
+///
+/// Counted from 1, as [`SiteId`] is, so that a span that may be missing is no larger than one that is there: a large
+/// configuration has more spans than anything else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct FileId(u32);
+pub struct FileId(NonZeroU32);
 
 /// A place where a definition or a repetition was used: its place in [`Sources`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SiteId(u32);
+pub struct SiteId(NonZeroU32);
+
+/// The number of what stands at an index, from 1. Limits on files and expansion keep far below the end of the range.
+fn numbered(index: usize) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// The index of what has a number.
+fn index_of(number: NonZeroU32) -> usize {
+    number.get() as usize - 1
+}
 
 /// A range of bytes of a file; `site` says which use of a definition brought it to where it was read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -65,12 +79,20 @@ pub struct Position {
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     path: PathBuf,
-    text: Arc<[u8]>,
-    line_starts: Vec<u32>,
+    text: Arc<Vec<u8>>,
+    /// Found when the first position is asked for: a configuration without mistakes needs none.
+    line_starts: OnceLock<Vec<u32>>,
     included_from: Option<Span>,
 }
 
 impl SourceFile {
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let feeds = memchr::memchr_iter(b'\n', &self.text).map(|at| at + 1);
+            core::iter::once(0).chain(feeds).map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
+        })
+    }
+
     /// The path as the configuration or the command line names it.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -92,16 +114,18 @@ impl SourceFile {
     /// Line and column of a byte; one beyond the end belongs to the last line.
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {
-        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
-        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let starts = self.line_starts();
+        let line = starts.partition_point(|start| *start <= offset).max(1);
+        let start = starts.get(line - 1).copied().unwrap_or(0);
         Position { line, column: (offset.saturating_sub(start)) as usize + 1 }
     }
 
     /// The bytes of a line (from 1) with its line feed, as a range of the file; empty beyond the end.
     #[must_use]
     pub fn line_range(&self, line: usize) -> Range<usize> {
-        let start = self.line_starts.get(line.saturating_sub(1)).map_or(self.text.len(), |s| *s as usize);
-        let end = self.line_starts.get(line).map_or(self.text.len(), |s| *s as usize);
+        let starts = self.line_starts();
+        let start = starts.get(line.saturating_sub(1)).map_or(self.text.len(), |s| *s as usize);
+        let end = starts.get(line).map_or(self.text.len(), |s| *s as usize);
         start..end
     }
 }
@@ -147,13 +171,13 @@ impl Sources {
     /// One file; none for a span of another load.
     #[must_use]
     pub fn file(&self, id: FileId) -> Option<&SourceFile> {
-        self.files.get(id.0 as usize)
+        self.files.get(index_of(id.0))
     }
 
     /// Where the text was used, if not where it stands, with the name of the definition.
     #[must_use]
     pub fn use_of(&self, span: Span) -> Option<(Span, &str)> {
-        let site = self.sites.get(span.site?.0 as usize)?;
+        let site = self.sites.get(index_of(span.site?.0))?;
         Some((site.span, &site.name))
     }
 
@@ -170,23 +194,34 @@ impl Sources {
         self.file(span.file).and_then(|f| f.text.get(range)).unwrap_or_default()
     }
 
-    /// Whether nothing but blanks stands before the span on its line.
-    pub(crate) fn is_first_on_line(&self, span: Span) -> bool {
-        let Some(file) = self.file(span.file) else { return false };
-        let start = file.line_range(file.position(span.start).line).start;
-        file.text.get(start..span.start as usize).is_some_and(|b| b.iter().all(u8::is_ascii_whitespace))
+    /// The column of the span's first byte, if nothing but blanks stands before it on its line. Asked for every
+    /// statement, so it looks at the bytes before it and not for the number of the line.
+    pub(crate) fn indent(&self, span: Span) -> Option<usize> {
+        let before = self.file(span.file)?.text.get(..span.start as usize)?;
+        let blank = |b: &u8| b.is_ascii_whitespace() && *b != b'\n';
+        let blanks = before.iter().rev().take_while(|b| blank(b)).count();
+        let first = before.len() == blanks || before.get(before.len() - blanks - 1) == Some(&b'\n');
+        first.then_some(blanks + 1)
     }
 
-    pub(crate) fn add_file(&mut self, path: PathBuf, text: Arc<[u8]>, included_from: Option<Span>) -> FileId {
-        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        let feeds = text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
-        let line_starts = core::iter::once(0).chain(feeds).map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect();
-        self.files.push(SourceFile { path, text, line_starts, included_from });
+    /// Whether two spans begin on the same line of the same file.
+    pub(crate) fn on_same_line(&self, a: Span, b: Span) -> bool {
+        if a.file != b.file {
+            return false;
+        }
+        let range = a.start.min(b.start) as usize..a.start.max(b.start) as usize;
+        let between = self.file(a.file).and_then(|f| f.text.get(range)).unwrap_or_default();
+        memchr::memchr(b'\n', between).is_none()
+    }
+
+    pub(crate) fn add_file(&mut self, path: PathBuf, text: Arc<Vec<u8>>, included_from: Option<Span>) -> FileId {
+        let id = FileId(numbered(self.files.len()));
+        self.files.push(SourceFile { path, text, line_starts: OnceLock::new(), included_from });
         id
     }
 
     pub(crate) fn add_site(&mut self, span: Span, name: &[u8]) -> SiteId {
-        let id = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
+        let id = SiteId(numbered(self.sites.len()));
         self.sites.push(Site { span, name: String::from_utf8_lossy(name).into_owned() });
         id
     }
@@ -224,5 +259,16 @@ mod tests {
         assert_eq!(file.line_range(1), 0..3);
         assert_eq!(file.line_range(3), 4..6);
         assert_eq!(file.line_range(9), 6..6);
+    }
+
+    #[test]
+    fn an_indent_is_the_column_of_what_stands_first_on_its_line() {
+        let mut sources = Sources::default();
+        let id = sources.add_file("a".into(), b"a b\n\t c d\n".to_vec().into(), None);
+        let at = |start: u32| Span { start, end: start + 1, ..Sources::head(id) };
+        let expected = [(0, Some(1)), (2, None), (6, Some(3)), (8, None)];
+        assert_eq!(expected.map(|(start, _)| (start, sources.indent(at(start)))), expected);
+        assert!(sources.on_same_line(at(6), at(8)) && sources.on_same_line(at(8), at(6)));
+        assert!(!sources.on_same_line(at(2), at(6)));
     }
 }

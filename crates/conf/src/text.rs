@@ -2,6 +2,43 @@
 
 use crate::source::{SiteId, Sources, Span};
 use core::ops::Range;
+use std::sync::Arc;
+
+/// The bytes of a line: those of the file itself, unless something was put in or taken out.
+#[derive(Clone, Debug)]
+enum Bytes {
+    File { text: Arc<Vec<u8>>, range: Range<usize> },
+    Own(Vec<u8>),
+}
+
+impl Bytes {
+    fn get(&self) -> &[u8] {
+        match self {
+            Self::File { text, range } => text.get(range.clone()).unwrap_or_default(),
+            Self::Own(bytes) => bytes,
+        }
+    }
+
+    /// A part, kept inside what there is.
+    fn part(&self, part: Range<usize>) -> Self {
+        match self {
+            Self::File { text, range } => {
+                let at = |offset: usize| range.start.saturating_add(offset).min(range.end);
+                Self::File { text: Arc::clone(text), range: at(part.start)..at(part.end).max(at(part.start)) }
+            }
+            Self::Own(bytes) => Self::Own(bytes.get(part).unwrap_or_default().to_vec()),
+        }
+    }
+
+    fn extend(&mut self, more: &[u8]) {
+        let mut own = match core::mem::replace(self, Self::Own(Vec::new())) {
+            Self::Own(bytes) => bytes,
+            file @ Self::File { .. } => file.get().to_vec(),
+        };
+        own.extend_from_slice(more);
+        *self = Self::Own(own);
+    }
+}
 
 /// A run of bytes with one origin.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +56,7 @@ struct Piece {
 /// Bytes with their origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     first: Piece,
     /// Further pieces; empty for nearly every line, so that a line costs one allocation.
     more: Vec<Piece>,
@@ -28,36 +65,37 @@ pub(crate) struct Text {
 }
 
 impl Text {
-    /// Bytes that stand in a file exactly as they are here.
-    pub(crate) fn exact(bytes: &[u8], span: Span) -> Self {
-        Self {
-            bytes: bytes.to_vec(),
-            first: Piece { at: 0, span, exact: true, used: None },
-            more: Vec::new(),
-            spoilt: false,
-        }
+    fn new(bytes: Bytes, span: Span) -> Self {
+        let first = Piece { at: 0, span, exact: true, used: None };
+        Self { bytes, first, more: Vec::new(), spoilt: false }
+    }
+
+    /// The bytes of a file from `span.start` to `span.end`.
+    pub(crate) fn exact(text: &Arc<Vec<u8>>, span: Span) -> Self {
+        let range = span.start as usize..span.end as usize;
+        Self::new(Bytes::File { text: Arc::clone(text), range }, span)
     }
 
     /// No bytes yet, at a place.
     pub(crate) fn empty(span: Span) -> Self {
-        Self::exact(&[], span)
+        Self::new(Bytes::Own(Vec::new()), span)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes().len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// Where all of it came from.
     pub(crate) fn span(&self) -> Span {
-        self.span_of(0..self.bytes.len())
+        self.span_of(0..self.len())
     }
 
     fn piece_at(&self, offset: usize) -> (Piece, usize) {
@@ -103,7 +141,7 @@ impl Text {
 
     /// A part of it.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
-        let bytes = self.bytes.get(range.clone()).unwrap_or_default().to_vec();
+        let bytes = self.bytes.part(range.clone());
         let (piece, index) = self.piece_at(range.start);
         let mut first = piece;
         if first.exact {
@@ -118,9 +156,10 @@ impl Text {
     /// The same without blanks (spaces and tabs) at either end.
     pub(crate) fn trimmed(self) -> Self {
         let blank = |b: &u8| matches!(b, b' ' | b'\t');
-        let start = self.bytes.iter().position(|b| !blank(b)).unwrap_or(self.bytes.len());
-        let end = self.bytes.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
-        if start == 0 && end == self.bytes.len() { self } else { self.slice(start..end) }
+        let bytes = self.bytes();
+        let start = bytes.iter().position(|b| !blank(b)).unwrap_or(bytes.len());
+        let end = bytes.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
+        if start == 0 && end == bytes.len() { self } else { self.slice(start..end) }
     }
 
     /// Appends a part of another text, as its own or as what the use `used` was replaced by.
@@ -137,7 +176,7 @@ impl Text {
                 span.site = Some(site);
             }
             let used = used.map(|(_, used)| used).or(piece.used);
-            self.push(other.bytes.get(at..end).unwrap_or_default(), Piece { at: 0, span, exact: piece.exact, used });
+            self.push(other.bytes().get(at..end).unwrap_or_default(), Piece { at: 0, span, exact: piece.exact, used });
             at = end;
         }
     }
@@ -151,14 +190,14 @@ impl Text {
         if bytes.is_empty() {
             return;
         }
-        let piece = Piece { at: self.bytes.len(), ..piece };
-        if self.bytes.is_empty() {
+        let piece = Piece { at: self.len(), ..piece };
+        if self.is_empty() {
             self.first = piece;
             self.more.clear();
         } else {
             self.more.push(piece);
         }
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend(bytes);
     }
 
     /// The same text, read because of a use (a line of a definition).
@@ -173,7 +212,6 @@ impl Text {
 
     /// The column (from 1) in its file of the first byte, if it is the first on its line.
     pub(crate) fn indent(&self, sources: &Sources) -> Option<usize> {
-        let span = self.span();
-        sources.is_first_on_line(span).then(|| sources.position(span).column)
+        sources.indent(self.span())
     }
 }

@@ -1,5 +1,6 @@
 //! Network interfaces as the kernel names them.
 
+use crate::name::ShortName;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ pub struct InterfaceIndex(pub u32);
 /// An interface name: 1 to 15 bytes, no white space, no `/`, not `.` or `..` (`dev_valid_name` of the kernel).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct InterfaceName(String);
+pub struct InterfaceName(ShortName);
 
 /// Why a text is no interface name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -28,7 +29,7 @@ impl InterfaceName {
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
@@ -36,7 +37,12 @@ impl FromStr for InterfaceName {
     type Err = InterfaceNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::try_from(text.to_owned())
+        let name = ShortName::new(text).filter(|_| !text.is_empty()).ok_or(InterfaceNameError::Length)?;
+        let refused = |c: char| c.is_whitespace() || c == '/' || c == ':' || c == '\0';
+        if text == "." || text == ".." || text.contains(refused) {
+            return Err(InterfaceNameError::Characters);
+        }
+        Ok(Self(name))
     }
 }
 
@@ -44,32 +50,25 @@ impl TryFrom<String> for InterfaceName {
     type Error = InterfaceNameError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.is_empty() || text.len() > 15 {
-            return Err(InterfaceNameError::Length);
-        }
-        let refused = |c: char| c.is_whitespace() || c == '/' || c == ':' || c == '\0';
-        if text == "." || text == ".." || text.contains(refused) {
-            return Err(InterfaceNameError::Characters);
-        }
-        Ok(Self(text))
+        text.parse()
     }
 }
 
 impl From<InterfaceName> for String {
     fn from(name: InterfaceName) -> Self {
-        name.0
+        name.as_str().to_owned()
     }
 }
 
 impl fmt::Display for InterfaceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for InterfaceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0)
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 

@@ -3,6 +3,7 @@
 //! These are the rows of the kernel's table, free of netlink. `lvs` computes the table that should be, `kernel`
 //! reads and writes the one that is.
 
+use crate::name::ShortName;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ impl fmt::Display for ServiceKey {
 /// A name and not a closed list, because what a kernel offers is the kernel's business.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Scheduler(String);
+pub struct Scheduler(ShortName);
 
 /// A scheduler name is 1 to 15 lower-case letters or digits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -120,14 +121,14 @@ impl Scheduler {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 impl Default for Scheduler {
     /// `wlc`, keepalived's.
     fn default() -> Self {
-        Self("wlc".to_owned())
+        Self(ShortName::of_three(*b"wlc"))
     }
 }
 
@@ -135,7 +136,11 @@ impl FromStr for Scheduler {
     type Err = SchedulerError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::try_from(text.to_owned())
+        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        if text.is_empty() || !text.bytes().all(good) {
+            return Err(SchedulerError);
+        }
+        ShortName::new(text).map(Self).ok_or(SchedulerError)
     }
 }
 
@@ -143,23 +148,19 @@ impl TryFrom<String> for Scheduler {
     type Error = SchedulerError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        if text.is_empty() || text.len() > 15 || !text.bytes().all(good) {
-            return Err(SchedulerError);
-        }
-        Ok(Self(text))
+        text.parse()
     }
 }
 
 impl From<Scheduler> for String {
     fn from(scheduler: Scheduler) -> Self {
-        scheduler.0
+        scheduler.as_str().to_owned()
     }
 }
 
 impl fmt::Display for Scheduler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self.as_str())
     }
 }
 

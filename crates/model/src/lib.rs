@@ -8,6 +8,7 @@ pub mod config;
 pub mod counters;
 pub mod interface;
 pub mod ipvs;
+mod name;
 pub mod time;
 pub mod transition;
 pub mod vrrp;

@@ -129,7 +129,7 @@ fn server(
         one_packet: one_packet(draft, key, diagnostics),
         quorum,
         hysteresis,
-        sorry_server: draft.sorry.as_ref().and_then(|sorry| pool::sorry_server(sorry, key, forwarding, diagnostics)),
+        sorry_server: pool::sorry_server(draft.rare().sorry.as_ref(), key, forwarding, diagnostics),
         real_servers,
         options: options(draft, keys, around, diagnostics),
     })
@@ -145,27 +145,30 @@ fn options(
         ServiceName::Group(name) => Some(ServiceGroup { name: name.clone(), others }),
         ServiceName::Address(..) | ServiceName::Mark(_) => None,
     };
-    if let (Some(span), ServiceName::Mark(_)) = (draft.ha_suspend, &draft.name) {
+    if let (Some(span), ServiceName::Mark(_)) = (draft.rare().ha_suspend, &draft.name) {
         let headline = "a mark has no address that could be missing";
         diagnostics.push(Diagnostic::new(Code::ServiceAdjusted, headline, span, "this is ignored"));
     }
     let global = &around.draft.global;
     VirtualServerOptions {
         group,
-        persistence_engine: draft.persistence_engine.clone(),
-        ha_suspend: draft.ha_suspend.is_some() && !matches!(draft.name, ServiceName::Mark(_)),
+        persistence_engine: draft.rare().persistence_engine.clone(),
+        ha_suspend: draft.rare().ha_suspend.is_some() && !matches!(draft.name, ServiceName::Mark(_)),
         smtp_alert: draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(false),
-        snmp_name: draft.snmp_name.clone(),
+        snmp_name: draft.rare().snmp_name.clone(),
         omega: draft.omega,
-        quorum_up: around.scripts.optional(draft.quorum_up.as_ref(), diagnostics),
-        quorum_down: around.scripts.optional(draft.quorum_down.as_ref(), diagnostics),
+        quorum_up: around.scripts.optional(draft.rare().quorum_up.as_ref(), diagnostics),
+        quorum_down: around.scripts.optional(draft.rare().quorum_down.as_ref(), diagnostics),
+        panic_threshold: None,
+        slow_start: core::time::Duration::ZERO,
+        drain: None,
     }
 }
 
 /// The family of a service by mark: as said, else that of its servers.
 fn mark_family(draft: &ServerDraft) -> Family {
     let first = draft.real_servers.first().map_or(Family::Inet, |r| Family::from(r.address));
-    draft.family.map_or(first, |f| f.value)
+    draft.family.unwrap_or(first)
 }
 
 /// Settings that were not made, with the defaults that are used.
@@ -258,7 +261,7 @@ fn report_missing(draft: &ServerDraft, missing: &Missing, diagnostics: &mut Diag
 
 fn scheduler(draft: &ServerDraft, missing: &mut Missing) -> Scheduler {
     if let Some(scheduler) = &draft.scheduler {
-        return scheduler.value.clone();
+        return scheduler.clone();
     }
     if !draft.bad_scheduler {
         missing.push(("lb_algo", "wlc"));
@@ -268,7 +271,7 @@ fn scheduler(draft: &ServerDraft, missing: &mut Missing) -> Scheduler {
 
 fn forwarding(draft: &ServerDraft, missing: &mut Missing) -> Forwarding {
     if let Some(forwarding) = draft.forwarding {
-        return forwarding.value;
+        return forwarding;
     }
     // When every real server has a method of its own, the common one is not missed.
     let own = !draft.real_servers.is_empty() && draft.real_servers.iter().all(|r| r.forwarding.is_some());
@@ -282,7 +285,7 @@ fn forwarding(draft: &ServerDraft, missing: &mut Missing) -> Forwarding {
 fn persistence(draft: &ServerDraft, key: ServiceKey, diagnostics: &mut Diagnostics) -> Option<Persistence> {
     let every_port = matches!(key, ServiceKey::Address { port: 0, .. });
     let mut timeout = draft.persistence_timeout;
-    if timeout.is_none() && draft.granularity.is_some() {
+    if timeout.is_none() && draft.rare().granularity.is_some() {
         timeout = Some(PERSISTENCE_SECONDS);
     }
     if timeout.is_none() && every_port {
@@ -295,7 +298,7 @@ fn persistence(draft: &ServerDraft, key: ServiceKey, diagnostics: &mut Diagnosti
         Family::Inet => 32,
         Family::Inet6 => 128,
     };
-    let granularity = match draft.granularity {
+    let granularity = match draft.rare().granularity {
         None => whole,
         Some(given) if given.value.family.is_none_or(|f| f == key.family()) && given.value.length <= whole => {
             if given.value.family.is_none() && whole == 32 {
@@ -315,7 +318,7 @@ fn persistence(draft: &ServerDraft, key: ServiceKey, diagnostics: &mut Diagnosti
 }
 
 fn one_packet(draft: &ServerDraft, key: ServiceKey, diagnostics: &mut Diagnostics) -> bool {
-    let Some(span) = draft.one_packet else { return false };
+    let Some(span) = draft.rare().one_packet else { return false };
     match key {
         ServiceKey::FirewallMark { .. } | ServiceKey::Address { protocol: Protocol::Udp, .. } => true,
         ServiceKey::Address { protocol: Protocol::Tcp | Protocol::Sctp, .. } => {

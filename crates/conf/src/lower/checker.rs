@@ -31,6 +31,9 @@ pub(crate) struct TimingDraft {
 }
 
 impl TimingDraft {
+    pub(crate) const NOTHING: Self =
+        Self { delay_loop: None, retry: None, delay_before_retry: None, warmup: None, connect_timeout: None };
+
     /// Takes a statement of the family; false for another.
     pub(crate) fn take(&mut self, parser: &mut Parser<'_>, statement: &Statement) -> bool {
         match statement.keyword.name {
@@ -70,6 +73,16 @@ pub(crate) struct ConnectDraft {
 }
 
 impl ConnectDraft {
+    const NOTHING: Self = Self {
+        ip: None,
+        port: None,
+        bind_address: None,
+        bind_port: None,
+        bind_interface: None,
+        mark: 0,
+        timeout: None,
+    };
+
     /// Takes a statement of the family; false for another.
     fn take(&mut self, parser: &mut Parser<'_>, statement: &Statement) -> bool {
         match statement.keyword.name {
@@ -100,8 +113,16 @@ pub(crate) struct CheckerDraft {
     pub(crate) timing: TimingDraft,
     pub(crate) alpha: Option<bool>,
     pub(crate) log_all_failures: bool,
-    pub(crate) connect: ConnectDraft,
     pub(crate) probe: ProbeDraft,
+    /// Few checkers connect elsewhere than to their real server.
+    connect: Option<Box<ConnectDraft>>,
+}
+
+impl CheckerDraft {
+    pub(crate) fn connect(&self) -> &ConnectDraft {
+        static NOTHING: ConnectDraft = ConnectDraft::NOTHING;
+        self.connect.as_deref().unwrap_or(&NOTHING)
+    }
 }
 
 /// What a checker does.
@@ -109,13 +130,13 @@ pub(crate) struct CheckerDraft {
 pub(crate) enum ProbeDraft {
     Tcp,
     Ping,
-    Udp(UdpDraft),
-    Smtp(SmtpDraft),
-    Http(HttpDraft),
-    Dns(DnsDraft),
-    Misc(MiscDraft),
-    File(FileDraft),
-    Bfd(Option<Spanned<String>>),
+    Udp(Box<UdpDraft>),
+    Smtp(Box<SmtpDraft>),
+    Http(Box<HttpDraft>),
+    Dns(Box<DnsDraft>),
+    Misc(Box<MiscDraft>),
+    File(Box<FileDraft>),
+    Bfd(Option<Box<Spanned<String>>>),
 }
 
 /// What `SMTP_CHECK` says.
@@ -155,13 +176,13 @@ impl ProbeDraft {
         Some(match name {
             "TCP_CHECK" => Self::Tcp,
             "PING_CHECK" => Self::Ping,
-            "UDP_CHECK" => Self::Udp(UdpDraft::default()),
-            "SMTP_CHECK" => Self::Smtp(SmtpDraft::default()),
-            "HTTP_GET" => Self::Http(HttpDraft::default()),
-            "SSL_GET" => Self::Http(HttpDraft { tls: true, ..HttpDraft::default() }),
-            "DNS_CHECK" => Self::Dns(DnsDraft::default()),
-            "MISC_CHECK" => Self::Misc(MiscDraft::default()),
-            "FILE_CHECK" => Self::File(FileDraft::default()),
+            "UDP_CHECK" => Self::Udp(Box::default()),
+            "SMTP_CHECK" => Self::Smtp(Box::default()),
+            "HTTP_GET" => Self::Http(Box::default()),
+            "SSL_GET" => Self::Http(Box::new(HttpDraft { tls: true, ..HttpDraft::default() })),
+            "DNS_CHECK" => Self::Dns(Box::default()),
+            "MISC_CHECK" => Self::Misc(Box::default()),
+            "FILE_CHECK" => Self::File(Box::default()),
             "BFD_CHECK" => Self::Bfd(None),
             _ => return None,
         })
@@ -180,7 +201,7 @@ impl ProbeDraft {
             Self::Bfd(name) => {
                 let named = statement.keyword.name == "name";
                 if named {
-                    *name = Some(Spanned { value: statement.name(), span: statement.arg_span(0) });
+                    *name = Some(Box::new(Spanned { value: statement.name(), span: statement.arg_span(0) }));
                 }
                 named
             }
@@ -200,8 +221,8 @@ pub(crate) fn checker(parser: &mut Parser<'_>, head: &Statement, draft: &Draft) 
         timing: TimingDraft::default(),
         alpha: None,
         log_all_failures: false,
-        connect: ConnectDraft::default(),
         probe,
+        connect: None,
     };
     let mut user = None;
     while let Some(statement) = parser.next() {
@@ -216,7 +237,7 @@ pub(crate) fn checker(parser: &mut Parser<'_>, head: &Statement, draft: &Draft) 
             }
             _ => {
                 let taken = checker.timing.take(parser, &statement)
-                    || checker.connect.take(parser, &statement)
+                    || checker.connect.get_or_insert_default().take(parser, &statement)
                     || checker.probe.take(parser, &statement, draft);
                 if !taken {
                     not_lowered(parser, &statement);
@@ -225,7 +246,9 @@ pub(crate) fn checker(parser: &mut Parser<'_>, head: &Statement, draft: &Draft) 
         }
     }
     // `user` may stand before or behind the script.
-    if let (ProbeDraft::Misc(MiscDraft { script: Some(script), .. }), Some(user)) = (&mut checker.probe, user) {
+    if let (ProbeDraft::Misc(misc), Some(user)) = (&mut checker.probe, user)
+        && let Some(script) = &mut misc.script
+    {
         script.identity = RunAs::Named(user.value);
     }
     Some(checker)

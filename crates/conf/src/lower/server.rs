@@ -32,39 +32,70 @@ pub(crate) struct Granularity {
     pub(crate) family: Option<Family>,
 }
 
-/// What a `virtual_server` says; none is not said.
+/// What a `virtual_server` says; none is not said. There may be tens of thousands, so what few say stands apart.
 #[derive(Debug)]
 pub(crate) struct ServerDraft {
     pub(crate) name: ServiceName,
     pub(crate) head: Span,
-    pub(crate) family: Option<Spanned<Family>>,
+    pub(crate) family: Option<Family>,
     pub(crate) protocol: Option<Spanned<Protocol>>,
-    pub(crate) scheduler: Option<Spanned<Scheduler>>,
+    pub(crate) scheduler: Option<Scheduler>,
     /// A scheduler was written and could not be used.
     pub(crate) bad_scheduler: bool,
     pub(crate) bad_forwarding: bool,
     pub(crate) bad_protocol: bool,
     pub(crate) flags: SchedulerFlags,
-    pub(crate) forwarding: Option<Spanned<Forwarding>>,
+    pub(crate) forwarding: Option<Forwarding>,
     pub(crate) persistence_timeout: Option<u32>,
-    pub(crate) granularity: Option<Spanned<Granularity>>,
-    pub(crate) one_packet: Option<Span>,
     pub(crate) quorum: Option<u32>,
     pub(crate) hysteresis: Option<u32>,
     pub(crate) weight: Option<u32>,
     pub(crate) inhibit_on_failure: bool,
     pub(crate) alpha: bool,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) omega: bool,
     pub(crate) timing: TimingDraft,
+    pub(crate) real_servers: Vec<RealDraft>,
+    rare: Option<Box<RareServerDraft>>,
+}
+
+/// What few virtual servers say.
+#[derive(Debug)]
+pub(crate) struct RareServerDraft {
+    pub(crate) granularity: Option<Spanned<Granularity>>,
+    pub(crate) one_packet: Option<Span>,
     pub(crate) persistence_engine: Option<String>,
     pub(crate) ha_suspend: Option<Span>,
-    pub(crate) smtp_alert: Option<bool>,
     pub(crate) virtual_host: Option<String>,
     pub(crate) snmp_name: Option<String>,
-    pub(crate) omega: bool,
     pub(crate) quorum_up: Option<ScriptDraft>,
     pub(crate) quorum_down: Option<ScriptDraft>,
     pub(crate) sorry: Option<SorryDraft>,
-    pub(crate) real_servers: Vec<RealDraft>,
+}
+
+impl RareServerDraft {
+    const NOTHING: Self = Self {
+        granularity: None,
+        one_packet: None,
+        persistence_engine: None,
+        ha_suspend: None,
+        virtual_host: None,
+        snmp_name: None,
+        quorum_up: None,
+        quorum_down: None,
+        sorry: None,
+    };
+}
+
+impl ServerDraft {
+    pub(crate) fn rare(&self) -> &RareServerDraft {
+        static NOTHING: RareServerDraft = RareServerDraft::NOTHING;
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn rare_mut(&mut self) -> &mut RareServerDraft {
+        self.rare.get_or_insert_with(|| Box::new(RareServerDraft::NOTHING))
+    }
 }
 
 /// `sorry_server` and its words.
@@ -77,7 +108,7 @@ pub(crate) struct SorryDraft {
     pub(crate) inhibit: bool,
 }
 
-/// What a `real_server` says.
+/// What a `real_server` says. There are more of them than of anything else, so what few say stands apart.
 #[derive(Debug)]
 pub(crate) struct RealDraft {
     pub(crate) address: IpAddr,
@@ -85,17 +116,46 @@ pub(crate) struct RealDraft {
     pub(crate) head: Span,
     pub(crate) weight: Option<u32>,
     pub(crate) forwarding: Option<Forwarding>,
-    pub(crate) upper_threshold: u32,
-    pub(crate) lower_threshold: u32,
     pub(crate) inhibit_on_failure: Option<bool>,
     pub(crate) alpha: Option<bool>,
+    pub(crate) smtp_alert: Option<bool>,
+    pub(crate) checkers: Vec<CheckerDraft>,
+    rare: Option<Box<RareRealDraft>>,
+}
+
+/// What few real servers say.
+#[derive(Debug)]
+pub(crate) struct RareRealDraft {
+    pub(crate) upper_threshold: u32,
+    pub(crate) lower_threshold: u32,
     pub(crate) timing: TimingDraft,
     pub(crate) notify_up: Option<ScriptDraft>,
     pub(crate) notify_down: Option<ScriptDraft>,
-    pub(crate) smtp_alert: Option<bool>,
     pub(crate) virtual_host: Option<String>,
     pub(crate) snmp_name: Option<String>,
-    pub(crate) checkers: Vec<CheckerDraft>,
+}
+
+impl RareRealDraft {
+    const NOTHING: Self = Self {
+        upper_threshold: 0,
+        lower_threshold: 0,
+        timing: TimingDraft::NOTHING,
+        notify_up: None,
+        notify_down: None,
+        virtual_host: None,
+        snmp_name: None,
+    };
+}
+
+impl RealDraft {
+    pub(crate) fn rare(&self) -> &RareRealDraft {
+        static NOTHING: RareRealDraft = RareRealDraft::NOTHING;
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn rare_mut(&mut self) -> &mut RareRealDraft {
+        self.rare.get_or_insert_with(|| Box::new(RareRealDraft::NOTHING))
+    }
 }
 
 /// `ADDRESS [PORT]`; what stands behind the first `-` or `/` of the address is cut, as in keepalived.
@@ -158,28 +218,21 @@ pub(crate) fn virtual_server(parser: &mut Parser<'_>, head: &Statement, draft: &
         flags: SchedulerFlags::default(),
         forwarding: None,
         persistence_timeout: None,
-        granularity: None,
-        one_packet: None,
         quorum: None,
         hysteresis: None,
         weight: None,
         inhibit_on_failure: false,
         alpha: false,
-        timing: TimingDraft::default(),
-        persistence_engine: None,
-        ha_suspend: None,
         smtp_alert: None,
-        virtual_host: None,
-        snmp_name: None,
         omega: false,
-        quorum_up: None,
-        quorum_down: None,
-        sorry: None,
+        timing: TimingDraft::default(),
         real_servers: Vec::new(),
+        rare: None,
     };
     while let Some(statement) = parser.next() {
         lower(parser, &statement, &mut server, draft);
     }
+    server.real_servers.shrink_to_fit();
     draft.servers.push(server);
 }
 
@@ -188,12 +241,12 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
     match statement.keyword.name {
         "ip_family" => {
             let value = parser.choice(statement).map(|w| if w == "inet" { Family::Inet } else { Family::Inet6 });
-            set(&mut server.family, value.map(|value| Spanned { value, span }));
+            set(&mut server.family, value);
         }
         "protocol" => protocol(parser, statement, server),
         "lb_algo" => scheduler(parser, statement, server),
         "lb_kind" => match forwarding(parser, statement) {
-            Some(value) => server.forwarding = Some(Spanned { value, span }),
+            Some(value) => server.forwarding = Some(value),
             None => server.bad_forwarding = true,
         },
         "flag-1" => server.flags.first = true,
@@ -203,7 +256,7 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
         "sh-port" | "mh-port" => server.flags.second |= scheduler_flag(parser, statement, server),
         "persistence_timeout" => set(&mut server.persistence_timeout, parser.number(statement)),
         "persistence_granularity" => granularity(parser, statement, server),
-        "ops" => server.one_packet = Some(span),
+        "ops" => server.rare_mut().one_packet = Some(span),
         "quorum" => set(&mut server.quorum, parser.number(statement)),
         "hysteresis" => set(&mut server.hysteresis, parser.number(statement)),
         "weight" => set(&mut server.weight, parser.number(statement)),
@@ -211,17 +264,18 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
         "alpha" => server.alpha = true,
         "sorry_server" => {
             if let Some((address, port)) = address_and_port(parser, statement) {
-                let forwarding = server.forwarding.map(|f| f.value);
-                server.sorry = Some(SorryDraft { address, port, span, forwarding, inhibit: false });
+                let forwarding = server.forwarding;
+                let sorry = SorryDraft { address, port, span, forwarding, inhibit: false };
+                server.rare_mut().sorry = Some(sorry);
             }
         }
-        "sorry_server_inhibit" => match &mut server.sorry {
+        "sorry_server_inhibit" => match &mut server.rare_mut().sorry {
             Some(sorry) => sorry.inhibit = true,
             None => needs_sorry_server(parser, statement),
         },
         "sorry_server_lvs_method" => {
             let value = forwarding(parser, statement);
-            match &mut server.sorry {
+            match &mut server.rare_mut().sorry {
                 Some(sorry) => set(&mut sorry.forwarding, value),
                 None => needs_sorry_server(parser, statement),
             }
@@ -238,20 +292,21 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
 /// Takes what is beyond service and pool; false for another keyword.
 fn options(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft, draft: &Draft) -> bool {
     match statement.keyword.name {
-        "persistence_engine" => server.persistence_engine = Some(cut(parser, statement, ENGINE)),
-        "ha_suspend" => server.ha_suspend = Some(statement.span()),
+        "persistence_engine" => server.rare_mut().persistence_engine = Some(cut(parser, statement, ENGINE)),
+        "ha_suspend" => server.rare_mut().ha_suspend = Some(statement.span()),
         "smtp_alert" => set(&mut server.smtp_alert, parser.boolean(statement)),
-        "virtualhost" => server.virtual_host = Some(statement.name()),
-        "snmp_name" => server.snmp_name = Some(statement.name()),
+        "virtualhost" => server.rare_mut().virtual_host = Some(statement.name()),
+        "snmp_name" => server.rare_mut().snmp_name = Some(statement.name()),
         "omega" => server.omega = true,
         "quorum_up" | "quorum_down" => {
             let found = script::script(parser, statement, draft);
             let up = statement.keyword.name == "quorum_up";
-            script::keep(parser, if up { &mut server.quorum_up } else { &mut server.quorum_down }, found);
+            let rare = server.rare_mut();
+            script::keep(parser, if up { &mut rare.quorum_up } else { &mut rare.quorum_down }, found);
         }
         // It had a meaning before schedulers had flags, and is a mistake unless the scheduler hashes anyway.
         "hashed" => {
-            let hashes = server.scheduler.as_ref().is_some_and(|s| matches!(s.value.as_str(), "sh" | "mh"));
+            let hashes = server.scheduler.as_ref().is_some_and(|s| matches!(s.as_str(), "sh" | "mh"));
             let code = if hashes { Code::MootKeyword } else { Code::RemovedKeyword };
             let diagnostic = Diagnostic::new(code, "`hashed` does nothing", statement.span(), "this is ignored");
             parser.report(diagnostic.help("the schedulers sh and mh hash: write lb_algo sh or lb_algo mh"));
@@ -318,7 +373,7 @@ fn scheduler(parser: &mut Parser<'_>, statement: &Statement, server: &mut Server
     let word = statement.arg(0).unwrap_or_default();
     let found = parser.choice_of(word, statement.arg_span(0), &known).and_then(|name| name.parse().ok());
     match found {
-        Some(value) => server.scheduler = Some(Spanned { value, span: statement.span() }),
+        Some(value) => server.scheduler = Some(value),
         None => server.bad_scheduler = true,
     }
 }
@@ -327,7 +382,7 @@ fn scheduler(parser: &mut Parser<'_>, statement: &Statement, server: &mut Server
 fn scheduler_flag(parser: &mut Parser<'_>, statement: &Statement, server: &ServerDraft) -> bool {
     let name = statement.keyword.name;
     let wanted = name.get(..2).unwrap_or_default();
-    if server.scheduler.as_ref().is_some_and(|s| s.value.as_str() == wanted) {
+    if server.scheduler.as_ref().is_some_and(|s| s.as_str() == wanted) {
         return true;
     }
     let headline = format!("`{name}` is for the scheduler {wanted}");
@@ -425,7 +480,7 @@ fn granularity(parser: &mut Parser<'_>, statement: &Statement, server: &mut Serv
             Granularity { length: u8::try_from(length).unwrap_or(128), family: None }
         }
     };
-    server.granularity = Some(Spanned { value, span });
+    server.rare_mut().granularity = Some(Spanned { value, span });
 }
 
 fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDraft, draft: &Draft) {
@@ -439,41 +494,43 @@ fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDra
         head: head.span(),
         weight: None,
         forwarding: None,
-        upper_threshold: 0,
-        lower_threshold: 0,
         inhibit_on_failure: None,
         alpha: None,
-        timing: TimingDraft::default(),
-        notify_up: None,
-        notify_down: None,
         smtp_alert: None,
-        virtual_host: None,
-        snmp_name: None,
         checkers: Vec::new(),
+        rare: None,
     };
     while let Some(statement) = parser.next() {
         match statement.keyword.name {
             "weight" => set(&mut real.weight, parser.number(&statement)),
             "lvs_method" => set(&mut real.forwarding, forwarding(parser, &statement)),
-            "uthreshold" => real.upper_threshold = parser.number(&statement).unwrap_or(real.upper_threshold),
-            "lthreshold" => real.lower_threshold = parser.number(&statement).unwrap_or(real.lower_threshold),
+            "uthreshold" => {
+                let rare = real.rare_mut();
+                rare.upper_threshold = parser.number(&statement).unwrap_or(rare.upper_threshold);
+            }
+            "lthreshold" => {
+                let rare = real.rare_mut();
+                rare.lower_threshold = parser.number(&statement).unwrap_or(rare.lower_threshold);
+            }
             "inhibit_on_failure" => set(&mut real.inhibit_on_failure, parser.boolean(&statement)),
             "alpha" => set(&mut real.alpha, parser.boolean(&statement)),
             "notify_up" | "notify_down" => {
                 let found = script::script(parser, &statement, draft);
                 let up = statement.keyword.name == "notify_up";
-                script::keep(parser, if up { &mut real.notify_up } else { &mut real.notify_down }, found);
+                let rare = real.rare_mut();
+                script::keep(parser, if up { &mut rare.notify_up } else { &mut rare.notify_down }, found);
             }
             "smtp_alert" => set(&mut real.smtp_alert, parser.boolean(&statement)),
-            "virtualhost" => real.virtual_host = Some(statement.name()),
-            "snmp_name" => real.snmp_name = Some(statement.name()),
+            "virtualhost" => real.rare_mut().virtual_host = Some(statement.name()),
+            "snmp_name" => real.rare_mut().snmp_name = Some(statement.name()),
             _ if statement.keyword.has_block() => real.checkers.extend(checker::checker(parser, &statement, draft)),
             _ => {
-                if !real.timing.take(parser, &statement) {
+                if !real.rare_mut().timing.take(parser, &statement) {
                     not_lowered(parser, &statement);
                 }
             }
         }
     }
+    real.checkers.shrink_to_fit();
     server.real_servers.push(real);
 }

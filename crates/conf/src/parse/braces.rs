@@ -51,15 +51,15 @@ impl Parser<'_> {
 
     /// A brace that stands under the head of another open block than the one it closes is worth remembering.
     fn note_suspect(&mut self, close: Span) {
-        let sources = self.reader.sources();
         let Some((frame, outer)) = self.frames.split_last() else { return };
         let (Some(column), Some(keyword)) = (frame.column, frame.keyword) else { return };
+        if self.suspect.is_some() {
+            return;
+        }
         // Only with a missing brace does one stand left of what it closes, under what encloses that.
-        if self.suspect.is_none() && sources.is_first_on_line(close) {
-            let at = sources.position(close).column;
-            if at < column && outer.iter().any(|f| f.column == Some(at) && f.keyword.is_some()) {
-                self.suspect = Some(Suspect { keyword, head: frame.head, close });
-            }
+        let at = self.reader.sources().indent(close);
+        if at.is_some_and(|at| at < column) && outer.iter().any(|f| f.column == at && f.keyword.is_some()) {
+            self.suspect = Some(Suspect { keyword, head: frame.head, close });
         }
     }
 

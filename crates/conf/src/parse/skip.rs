@@ -22,8 +22,7 @@ impl Parser<'_> {
     /// a block at or left of the head's column ends it: the closing brace is missing, and the rest of the file is not
     /// to be lost for that.
     pub(super) fn skip_open(&mut self, head: Span) {
-        let sources = self.reader.sources();
-        let column = sources.is_first_on_line(head).then(|| sources.position(head).column);
+        let column = self.reader.sources().indent(head);
         let mut depth = 1_usize;
         loop {
             let Some(item) = self.take() else {

@@ -218,7 +218,7 @@ impl Reader<'_> {
 
     fn begin_file(&mut self, path: PathBuf, text: Vec<u8>, from: Option<Span>) {
         self.bytes_read += text.len();
-        let text: Arc<[u8]> = text.into();
+        let text = Arc::new(text);
         let id = self.sources.add_file(path.clone(), Arc::clone(&text), from);
         let head = Span { end: u32::try_from(text.len().min(3)).unwrap_or(0), ..Sources::head(id) };
         let mut at = 0;

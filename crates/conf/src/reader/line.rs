@@ -3,6 +3,7 @@
 use super::{LINE_LIMIT, OpenFile};
 use crate::source::{Sources, Span};
 use crate::text::Text;
+use core::ops::Range;
 
 /// keepalived's buffer holds 1022 bytes and the line feed.
 pub(crate) const KEEPALIVED_LINE: usize = 1022;
@@ -23,7 +24,7 @@ pub(super) enum Physical {
 pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
     let start = file.at;
     let rest = file.text.get(start..).filter(|rest| !rest.is_empty())?;
-    let (mut line, length) = match rest.iter().position(|b| *b == b'\n') {
+    let (mut line, length) = match memchr::memchr(b'\n', rest) {
         Some(end) => (rest.get(..end)?, end + 1),
         None => (rest, rest.len()),
     };
@@ -32,18 +33,25 @@ pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
         line = shorter;
     }
     let at = |offset: usize| u32::try_from(start + offset).unwrap_or(u32::MAX);
-    let span = Span { start: at(0), end: at(line.len()), ..Sources::head(file.id) };
+    let span = |range: Range<usize>| Span { start: at(range.start), end: at(range.end), ..Sources::head(file.id) };
     if line.len() > LINE_LIMIT {
-        return Some(Physical::TooLong(span.part(0..1), line.len()));
+        return Some(Physical::TooLong(span(0..1), line.len()));
     }
-    if let Some(nul) = line.iter().position(|b| *b == 0) {
-        return Some(Physical::Nul(span.part(nul..nul + 1)));
+    if let Some(nul) = memchr::memchr(0, line) {
+        return Some(Physical::Nul(span(nul..nul + 1)));
     }
-    let long = line.len() > KEEPALIVED_LINE;
     let (end, escapes) = uncommented(line, |_| true);
-    let text = Text::exact(line.get(..end)?, span);
-    let text = if escapes.is_empty() { text } else { without(&text, &escapes) }.trimmed();
-    Some(if long { Physical::LongForKeepalived(span.part(0..1), text) } else { Physical::Good(text) })
+    let blank = |b: &&u8| matches!(b, b' ' | b'\t');
+    let indent = line.iter().take_while(blank).count().min(end);
+    let trailing = line.get(indent..end)?.iter().rev().take_while(blank).count();
+    let text = Text::exact(&file.text, span(indent..end - trailing));
+    let text = if escapes.is_empty() {
+        text
+    } else {
+        without(&text, escapes.iter().map(|at| at.saturating_sub(indent))).trimmed()
+    };
+    let long = line.len() > KEEPALIVED_LINE;
+    Some(if long { Physical::LongForKeepalived(span(0..1), text) } else { Physical::Good(text) })
 }
 
 /// Where the line ends before its comment, and which backslashes only kept a `#` or `!` from beginning one.
@@ -52,6 +60,10 @@ pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
 /// next byte, so that `"\""` is closed where its writer closed it.
 pub(crate) fn uncommented(bytes: &[u8], may_begin: impl Fn(usize) -> bool) -> (usize, Vec<usize>) {
     let mut escapes = Vec::new();
+    // Nearly every line has neither, and need not be read letter by letter.
+    if memchr::memchr2(b'#', b'!', bytes).is_none() {
+        return (bytes.len(), escapes);
+    }
     let mut quoted = false;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -72,11 +84,11 @@ pub(crate) fn uncommented(bytes: &[u8], may_begin: impl Fn(usize) -> bool) -> (u
     (bytes.len(), escapes)
 }
 
-fn without(text: &Text, escapes: &[usize]) -> Text {
+fn without(text: &Text, escapes: impl Iterator<Item = usize>) -> Text {
     let mut out = Text::empty(text.span());
     let mut from = 0;
     for at in escapes {
-        out.append(text, from..*at, None);
+        out.append(text, from..at, None);
         from = at + 1;
     }
     out.append(text, from..text.len(), None);
@@ -91,6 +103,10 @@ pub(super) fn decomment_substituted(text: Text) -> Text {
 
 /// The first brace outside double quotes that is no part of `${...}`, with its place.
 pub(crate) fn structural_brace(bytes: &[u8]) -> Option<(usize, u8)> {
+    let first = memchr::memchr2(b'{', b'}', bytes)?;
+    if memchr::memchr2(b'"', b'$', bytes.get(..first)?).is_none() {
+        return bytes.get(first).map(|brace| (first, *brace));
+    }
     let mut quoted = false;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {

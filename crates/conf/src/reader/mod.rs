@@ -79,7 +79,7 @@ enum Feed {
 #[derive(Debug)]
 struct OpenFile {
     id: FileId,
-    text: Arc<[u8]>,
+    text: Arc<Vec<u8>>,
     at: usize,
     path: PathBuf,
 }
@@ -104,7 +104,7 @@ impl<'h> Reader<'h> {
     pub(crate) fn new(host: &'h dyn Host, config_id: Vec<u8>, checks: Checks) -> Self {
         let mut sources = Sources::default();
         // A file that is always there gives every diagnostic a place, even before anything was read.
-        let nowhere = sources.add_file(PathBuf::new(), Arc::from(&b""[..]), None);
+        let nowhere = sources.add_file(PathBuf::new(), Arc::default(), None);
         Self {
             host,
             sources,

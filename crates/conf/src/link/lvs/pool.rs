@@ -46,8 +46,8 @@ pub(super) fn real_servers(
             address,
             weight: real.weight.or(draft.weight).unwrap_or(1),
             forwarding,
-            upper_threshold: real.upper_threshold,
-            lower_threshold: real.lower_threshold,
+            upper_threshold: real.rare().upper_threshold,
+            lower_threshold: real.rare().lower_threshold,
             inhibit_on_failure: real.inhibit_on_failure.unwrap_or(draft.inhibit_on_failure),
             checkers,
             options,
@@ -71,21 +71,24 @@ fn checkers(
     }
     let outer = probe::Outer {
         server: address,
-        timing: real.timing.within(draft.timing),
+        timing: real.rare().timing.within(draft.timing),
         alpha: real.alpha.unwrap_or(draft.alpha),
-        virtual_host: real.virtual_host.as_ref().or(draft.virtual_host.as_ref()),
+        virtual_host: real.rare().virtual_host.as_ref().or(draft.rare().virtual_host.as_ref()),
         service_delay_loop: draft.timing.delay_loop.unwrap_or(probe::DELAY_LOOP),
     };
-    real.checkers.iter().filter_map(|checker| probe::checker(checker, &outer, around, diagnostics)).collect()
+    // To the size: what grows by itself starts with room for four, and there may be tens of thousands of these.
+    let mut checkers = Vec::with_capacity(real.checkers.len());
+    checkers.extend(real.checkers.iter().filter_map(|one| probe::checker(one, &outer, around, diagnostics)));
+    checkers
 }
 
 fn options(real: &RealDraft, around: &mut Surroundings<'_, '_>, diagnostics: &mut Diagnostics) -> RealServerOptions {
     let global = &around.draft.global;
     RealServerOptions {
-        notify_up: around.scripts.optional(real.notify_up.as_ref(), diagnostics),
-        notify_down: around.scripts.optional(real.notify_down.as_ref(), diagnostics),
+        notify_up: around.scripts.optional(real.rare().notify_up.as_ref(), diagnostics),
+        notify_down: around.scripts.optional(real.rare().notify_down.as_ref(), diagnostics),
         smtp_alert: real.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true),
-        snmp_name: real.snmp_name.clone(),
+        snmp_name: real.rare().snmp_name.clone(),
     }
 }
 
@@ -125,11 +128,12 @@ fn port(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: 
 }
 
 pub(super) fn sorry_server(
-    draft: &SorryDraft,
+    draft: Option<&SorryDraft>,
     key: ServiceKey,
     forwarding: Forwarding,
     diagnostics: &mut Diagnostics,
 ) -> Option<SorryServer> {
+    let draft = draft?;
     let forwarding = draft.forwarding.unwrap_or(forwarding);
     let tunnelled = matches!(forwarding, Forwarding::Tunnel(_));
     if !tunnelled && Family::from(draft.address) != key.family() {

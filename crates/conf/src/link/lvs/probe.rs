@@ -88,7 +88,7 @@ fn probe(
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Probe> {
-    let connect = |diagnostics: &mut Diagnostics| connect(&draft.connect, outer.server, timeout, diagnostics);
+    let connect = |diagnostics: &mut Diagnostics| connect(draft.connect(), outer.server, timeout, diagnostics);
     match &draft.probe {
         ProbeDraft::Tcp => {
             let connect = connect(diagnostics);
@@ -105,7 +105,7 @@ fn probe(
         ProbeDraft::Http(http) => http_of(draft, http, outer, connect(diagnostics), diagnostics).map(Probe::Http),
         ProbeDraft::Misc(misc) => misc_of(draft, misc, outer, around, diagnostics).map(Probe::Misc),
         ProbeDraft::File(file) => file_of(draft, file, around, diagnostics).map(Probe::File),
-        ProbeDraft::Bfd(name) => session_of(draft, name.as_ref(), around, diagnostics).map(Probe::Bfd),
+        ProbeDraft::Bfd(name) => session_of(draft, name.as_deref(), around, diagnostics).map(Probe::Bfd),
     }
 }
 
