@@ -94,6 +94,19 @@ impl Machine {
             .map_err(|why| Error::agent(self.name(), format!("reading {}: {why}", path.display())))
     }
 
+    /// Sends IP packets as they are through a card (`eth0`), one after the other and again from the first: `per_second` of
+    /// them for `span`. The program says at its end how many it has sent.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn send_packets(&self, card: &str, packets: &[Vec<u8>], per_second: u64, span: Duration) -> Result<Process> {
+        let millis = span.as_millis().to_string();
+        let argv = [self.agent_path(), "send".to_owned(), card.to_owned(), per_second.to_string(), millis];
+        let lines = packets.iter().map(|packet| packet.iter().map(|octet| format!("{octet:02x}")).collect());
+        let input = lines.collect::<Vec<String>>().join("\n");
+        self.spawn(Command::from(argv.to_vec()).input(input))
+    }
+
     /// Whether it has power.
     #[must_use]
     pub fn is_on(&self) -> bool {

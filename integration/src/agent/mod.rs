@@ -8,6 +8,7 @@ pub(crate) mod inits;
 mod prober;
 pub(crate) mod protocol;
 mod root;
+mod sender;
 mod serve;
 pub(crate) mod shell;
 pub(crate) mod stream;
@@ -25,6 +26,7 @@ pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// - none, as the first process of a kernel: a director; and `guest-service`, where systemd is the first process
 /// - `freeze PID`, `thaw PID`: all processes of a machine
 /// - `probe ...`: asks a service until it is told to stop, started by [`crate::Machine::probe`]
+/// - `send CARD PER-SECOND MILLISECONDS`: sends packets as they are, started by [`crate::Machine::send_packets`]
 /// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
@@ -38,6 +40,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
         ["freeze", pid] => number(pid).and_then(freeze::freeze).map(|()| ExitCode::SUCCESS),
         ["thaw", pid] => number(pid).and_then(freeze::thaw).map(|()| ExitCode::SUCCESS),
         ["probe", probe @ ..] => prober::probe(probe).map(|()| ExitCode::SUCCESS),
+        ["send", card, per_second, millis] => number(per_second)
+            .and_then(|per_second| sender::send(card, per_second, number(millis)?))
+            .map(|()| ExitCode::SUCCESS),
         ["shell", pid, machine, ..] => {
             number(pid).and_then(|pid: u32| shell::shell(pid, machine, arguments.get(3..).unwrap_or_default()))
         }
@@ -51,5 +56,5 @@ pub fn main(arguments: &[String]) -> ExitCode {
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> io::Result<T> {
-    word.parse().map_err(|_| io::Error::other(format!("{word:?} is no process id")))
+    word.parse().map_err(|_| io::Error::other(format!("{word:?} is no number")))
 }
