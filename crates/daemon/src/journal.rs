@@ -64,6 +64,21 @@ fn admit(kind: Kind) -> Option<(u64, String)> {
 pub fn record(record: &Record, names: &[(String, InterfaceName)]) {
     match record {
         Record::Transition(change) => transition(change),
+        Record::GroupTransition(change) => info!(
+            group = change.group, from = %change.from, to = %change.to, cause = %change.cause,
+            "VRRP_Group({}) Syncing instances to {} state: {}", change.group, change.to, change.cause
+        ),
+        Record::Priority(change) => info!(
+            instance = change.instance, state = %change.state, cause = %change.cause, vrrp_priority = change.to,
+            "({}) Changing effective priority from {} to {}: {}", change.instance, change.from, change.to, change.cause
+        ),
+        // The notice about it, which does not repeat itself, is for the journal; this is for those who are notified.
+        Record::LowerPriorityReceived { .. } => {}
+        Record::Deleted(instance) => {
+            info!(instance = instance.name, "({}) removed by the new configuration", instance.name);
+        }
+        Record::Notice(Notice::Tracked { cause, good: true }) => info!(%cause, good = true, "{cause}: good"),
+        Record::Notice(Notice::Tracked { cause, good: false }) => warn!(%cause, good = false, "{cause}: bad"),
         Record::Notice(what) => notice(what, names),
         Record::Restored { instance, operation } => restored(*instance, operation, names),
         Record::Refused { what } => trouble("refused", &format!("kernel refused: {what}")),
@@ -90,7 +105,7 @@ pub fn transition(transition: &Transition) {
 /// What the election has to say. Others on the link can provoke it, so each kind of each instance is said once a
 /// minute, with the count of those in between; the core has already left out what repeats itself.
 pub fn notice(notice: &Notice, names: &[(String, InterfaceName)]) {
-    let (kind, instance, source, text) = words(notice);
+    let Some((kind, instance, source, text)) = words(notice) else { return };
     let Some((held_back, more)) = admit(Kind::Vrrp(instance.map(|id| id.0), kind)) else { return };
     match instance {
         Some(id) => {
@@ -105,13 +120,15 @@ pub fn notice(notice: &Notice, names: &[(String, InterfaceName)]) {
 fn restored(id: InstanceId, operation: &Operation, names: &[(String, InterfaceName)]) {
     let Some((held_back, more)) = admit(Kind::Restored(id.0)) else { return };
     let (instance, interface) = name(id, names);
+    let back = |what: &str| format!("{what} was removed by something else; it is back");
+    let gone = |what: &str| format!("{what} was added by something else; it is gone again");
     let text = match operation {
-        Operation::Add { address, .. } => {
-            format!("address {} was removed by something else; it is back", address.address)
-        }
-        Operation::Remove { address, .. } => {
-            format!("address {address} was added by something else; it is gone again")
-        }
+        Operation::Add { address, .. } => back(&format!("address {}", address.address)),
+        Operation::Remove { address, .. } => gone(&format!("address {address}")),
+        Operation::AddRoute(entry) => back(&format!("route to {}", entry.route.destination)),
+        Operation::RemoveRoute(entry) => gone(&format!("route to {}", entry.route.destination)),
+        Operation::AddRule(rule) => back(&format!("rule of preference {}", rule.preference)),
+        Operation::RemoveRule(rule) => gone(&format!("rule of preference {}", rule.preference)),
     };
     warn!(instance, interface, cause = text, held_back, "({instance}) {text}{more}");
 }
@@ -127,8 +144,9 @@ fn name(id: InstanceId, names: &[(String, InterfaceName)]) -> (&str, &str) {
     found.map_or(("unknown instance", ""), |(instance, interface)| (instance.as_str(), interface.as_str()))
 }
 
-fn words(notice: &Notice) -> (VrrpKind, Option<InstanceId>, IpAddr, String) {
-    match notice {
+/// None for what no packet brought about.
+fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, String)> {
+    Some(match notice {
         Notice::Refused { instance, source, reason, detail } => {
             let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
             let text = format!("refused advertisement from {source}: {reason}{detail}");
@@ -150,7 +168,8 @@ fn words(notice: &Notice) -> (VrrpKind, Option<InstanceId>, IpAddr, String) {
             let text = format!("{source} has priority 255 too: only one router can own the addresses");
             (VrrpKind::OwnerClash, Some(*instance), *source, text)
         }
-    }
+        Notice::Tracked { .. } => return None,
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod interface;
 pub mod ipvs;
 mod name;
 pub mod time;
+pub mod tracking;
 pub mod transition;
 pub mod vrrp;
 
@@ -18,5 +19,6 @@ pub use config::Config;
 pub use counters::{Refusal, VrrpCounters};
 pub use interface::{InterfaceIndex, InterfaceName, MacAddress};
 pub use time::Instant;
-pub use transition::{Cause, State, Transition};
+pub use tracking::Ended;
+pub use transition::{Cause, GroupTransition, PriorityChange, State, Transition};
 pub use vrrp::{AdvertInterval, Password, Priority, Version, Vrid};

@@ -1,6 +1,6 @@
 //! States and why they change. A transition without its cause cannot be built, so `why` is never a guess.
 
-use crate::{Instant, InterfaceName};
+use crate::{Ended, Instant, InterfaceName};
 use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,48 @@ pub enum Cause {
     },
     /// The daemon stops.
     Shutdown,
+    /// An interface is up: of one that is tracked in reverse that is as bad as LinkDown of any other.
+    LinkUp {
+        /// Which interface.
+        interface: InterfaceName,
+    },
+    /// `unicast_fault_no_peer`: there is nobody to advertise to.
+    NoPeer,
+    /// A track script (`vrrp_script`) ended so.
+    Script {
+        /// Its name.
+        script: String,
+        /// How.
+        ended: Ended,
+    },
+    /// A track script that decides over FAULT has no result yet.
+    ScriptPending {
+        /// Its name.
+        script: String,
+    },
+    /// The number in a `track_file`.
+    File {
+        /// The name of the `track_file`.
+        file: String,
+        /// The number; what cannot be read is 0.
+        value: i32,
+    },
+    /// The number of processes that a `vrrp_track_process` counts.
+    Process {
+        /// Its name.
+        process: String,
+        /// How many run.
+        count: u32,
+    },
+    /// A BFD session.
+    Bfd {
+        /// Its name.
+        session: String,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// The configuration was read again.
+    Reloaded,
 }
 
 impl fmt::Display for Cause {
@@ -129,6 +171,15 @@ impl fmt::Display for Cause {
                 write!(f, "paused: sent nothing for {}.{:03} s", silent.as_secs(), silent.subsec_millis())
             }
             Self::Shutdown => f.write_str("shutdown"),
+            Self::LinkUp { interface } => write!(f, "link of {interface} is up"),
+            Self::NoPeer => f.write_str("no peer to send to"),
+            Self::Script { script, ended } => write!(f, "script {script} {ended}"),
+            Self::ScriptPending { script } => write!(f, "script {script} has no result yet"),
+            Self::File { file, value } => write!(f, "track file {file} says {value}"),
+            Self::Process { process, count: 1 } => write!(f, "1 process of {process} runs"),
+            Self::Process { process, count } => write!(f, "{count} processes of {process} run"),
+            Self::Bfd { session, up } => write!(f, "BFD session {session} is {}", if *up { "up" } else { "down" }),
+            Self::Reloaded => f.write_str("configuration read again"),
         }
     }
 }
@@ -150,4 +201,36 @@ pub struct Transition {
     pub at: Instant,
     /// The effective priority after it.
     pub priority: u8,
+}
+
+/// One change of state of a sync group (`vrrp_sync_group`): its members have moved by then.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GroupTransition {
+    /// The `vrrp_sync_group`.
+    pub group: String,
+    /// The state it left.
+    pub from: State,
+    /// The state it entered.
+    pub to: State,
+    /// What made the member move that made the group move.
+    pub cause: Cause,
+    /// When.
+    pub at: Instant,
+}
+
+/// One change of an effective priority (`notify_priority_changes`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PriorityChange {
+    /// The `vrrp_instance`.
+    pub instance: String,
+    /// Its state, which the change leaves as it is.
+    pub state: State,
+    /// The effective priority before, 1..=255.
+    pub from: u8,
+    /// The effective priority from now on, 1..=255.
+    pub to: u8,
+    /// What moved it.
+    pub cause: Cause,
+    /// When.
+    pub at: Instant,
 }

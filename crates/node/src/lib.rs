@@ -8,4 +8,4 @@ pub mod system;
 pub mod vrrp;
 
 pub use system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
-pub use vrrp::{Input, VrrpNode};
+pub use vrrp::{Input, Reload, VrrpNode};

@@ -1,8 +1,9 @@
 //! What a node needs done. The daemon does it with system calls, the simulator with values.
 
-use standfast_model::config::vrrp::InstanceId;
+use standfast_model::config::track::ScriptId;
+use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::ipvs::Family;
-use standfast_model::{InterfaceIndex, InterfaceName, Transition};
+use standfast_model::{GroupTransition, InterfaceIndex, InterfaceName, PriorityChange, Transition};
 use standfast_net::Operation;
 use standfast_vrrp::Notice;
 use std::net::IpAddr;
@@ -64,6 +65,19 @@ pub struct Frame {
 pub enum Record {
     /// An instance changed state.
     Transition(Transition),
+    /// A sync group changed state.
+    GroupTransition(GroupTransition),
+    /// The priority of an instance that wants it told changed.
+    Priority(PriorityChange),
+    /// A master heard a lower priority.
+    LowerPriorityReceived {
+        /// The master.
+        instance: InstanceId,
+        /// The priority heard.
+        theirs: u8,
+    },
+    /// A reload removed the instance.
+    Deleted(Box<Instance>),
     /// The core has something to say.
     Notice(Notice),
     /// Something else removed an address that a master holds; it is back.
@@ -110,6 +124,9 @@ pub trait System {
     /// Adds and removes addresses, in order; one result each, refusals in the kernel's words.
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>>;
 
-    /// Takes a record for the journal.
+    /// Has a track script run; [`crate::Input::ScriptEnded`] brings what came of it.
+    fn run_script(&mut self, script: ScriptId);
+
+    /// Takes a record for the journal and for those who want to be notified.
     fn record(&mut self, record: Record);
 }

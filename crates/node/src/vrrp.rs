@@ -2,12 +2,14 @@
 
 use crate::restore::RestoreLimit;
 use crate::system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
+use core::time::Duration;
 use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId};
 use standfast_model::config::vrrp::{Instance, InstanceId};
-use standfast_model::{Instant, InterfaceIndex, InterfaceName, VirtualAddress};
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, VirtualAddress};
 use standfast_net::{Change, Observed, ObservedAddress, Operation, diff};
-use standfast_vrrp::{Action, Event, InterfaceFacts, Output, Router, group};
+use standfast_vrrp::{Action, Event, InterfaceFacts, Options, Output, Router, group};
 use standfast_wire::ndisc::Unsolicited;
 use standfast_wire::{Received, arp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +28,52 @@ pub enum Input<'a> {
     Packet(Received<'a>),
     /// A deadline may have passed.
     Wake,
+    /// A track script has ended.
+    ScriptEnded {
+        /// Which.
+        script: ScriptId,
+        /// How.
+        outcome: Ended,
+    },
+    /// A track file was read.
+    FileRead {
+        /// Which.
+        file: FileId,
+        /// The number in it; none if there is none.
+        value: Option<i32>,
+    },
+    /// Tracked processes were counted.
+    ProcessCount {
+        /// Which.
+        process: ProcessId,
+        /// How many run.
+        count: u32,
+    },
+    /// A BFD session changed.
+    BfdChanged {
+        /// Which.
+        session: BfdId,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// What the clock of the wall shows now, UTC since 1970.
+    WallClock {
+        /// Seconds and fraction.
+        unix: Duration,
+    },
+    /// The configuration was read again: apply the difference.
+    Reload(Box<Reload>),
     /// Resign, remove the addresses, stop.
     Shutdown,
+}
+
+/// What a reload brings to a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reload {
+    /// The whole new configuration.
+    pub config: VrrpConfig,
+    /// The new settings of the process.
+    pub options: Options,
 }
 
 /// A node of a virtual router: everything the worker is but the system calls.
@@ -44,6 +90,8 @@ pub struct VrrpNode {
     /// Sockets that are open.
     listening: BTreeMap<SocketKey, Listen>,
     restores: BTreeMap<InstanceId, RestoreLimit>,
+    /// Ours before the reload that is being applied, and not any more.
+    retired: BTreeSet<(InterfaceIndex, IpNet)>,
     output: Output,
 }
 
@@ -51,9 +99,7 @@ impl VrrpNode {
     /// A node that has not been started.
     #[must_use]
     pub fn new(config: VrrpConfig, router: Router) -> Self {
-        let of_groups = config.groups.iter().flat_map(|group| &group.track_interfaces).map(|t| &t.interface);
-        let names = config.instances.iter().flat_map(interfaces_of).chain(of_groups);
-        let told = names.map(|name| (name.clone(), None)).collect();
+        let told = names_of(&config).map(|name| (name.clone(), None)).collect();
         Self {
             config,
             router,
@@ -62,6 +108,7 @@ impl VrrpNode {
             told,
             listening: BTreeMap::new(),
             restores: BTreeMap::new(),
+            retired: BTreeSet::new(),
             output: Output::default(),
         }
     }
@@ -109,6 +156,12 @@ impl VrrpNode {
             }
             Input::Packet(packet) => self.feed(now, Event::Packet(packet), system),
             Input::Wake => self.feed(now, Event::Wake, system),
+            Input::ScriptEnded { script, outcome } => self.feed(now, Event::ScriptEnded { script, outcome }, system),
+            Input::FileRead { file, value } => self.feed(now, Event::FileRead { file, value }, system),
+            Input::ProcessCount { process, count } => self.feed(now, Event::ProcessCount { process, count }, system),
+            Input::BfdChanged { session, up } => self.feed(now, Event::BfdChanged { session, up }, system),
+            Input::WallClock { unix } => self.feed(now, Event::WallClock { unix }, system),
+            Input::Reload(reload) => self.reload(now, *reload, system),
             Input::Shutdown => {
                 self.feed(now, Event::Shutdown, system);
                 for key in core::mem::take(&mut self.listening).into_keys() {
@@ -118,13 +171,37 @@ impl VrrpNode {
         }
     }
 
-    /// Links came, went or changed: find every address its home again, and tell the router.
-    fn links_changed(&mut self, now: Instant, system: &mut impl System) {
+    /// Runs another configuration from now on. What was ours stays ours until it is gone, so that the router's first
+    /// wish under the new configuration removes what the new one does not have.
+    fn reload(&mut self, now: Instant, reload: Reload, system: &mut impl System) {
+        let Reload { config, options } = reload;
+        self.config = config.clone();
+        self.restores.clear();
+        let before = core::mem::take(&mut self.homes);
+        self.find_homes();
+        self.retired = before.into_keys().filter(|home| !self.homes.contains_key(home)).collect();
+        self.told = names_of(&self.config).map(|name| (name.clone(), self.facts(name))).collect();
+        let interfaces = self.told.iter().filter_map(|(name, facts)| Some((name.clone(), facts.clone()?))).collect();
+        // Who is to be heard from now on is listened to before anybody waits for them.
+        let refused = self.open_sockets(system);
+        self.feed(now, Event::Reload(Box::new(standfast_vrrp::Reload { config, options, interfaces })), system);
+        self.retired.clear();
+        for (instance, what) in refused {
+            self.feed(now, Event::OperationFailed { instance, what: &what }, system);
+        }
+    }
+
+    fn find_homes(&mut self) {
         self.homes = self
             .instances()
             .flat_map(|(id, instance)| addresses_of(instance).map(move |address| (id, instance, address)))
             .filter_map(|(id, instance, address)| Some(((self.home(instance, address)?, address.address), id)))
             .collect();
+    }
+
+    /// Links came, went or changed: find every address its home again, and tell the router.
+    fn links_changed(&mut self, now: Instant, system: &mut impl System) {
+        self.find_homes();
         self.listen(now, system);
         for name in self.told.keys().cloned().collect::<Vec<_>>() {
             self.tell(now, &name, system);
@@ -190,6 +267,13 @@ impl VrrpNode {
                 }
                 Action::Announce { instance, rounds } => frames.extend(self.announcement(instance, rounds)),
                 Action::Transition(transition) => system.record(Record::Transition(transition)),
+                Action::GroupTransition(transition) => system.record(Record::GroupTransition(transition)),
+                Action::Priority(change) => system.record(Record::Priority(change)),
+                Action::LowerPriorityReceived { instance, theirs } => {
+                    system.record(Record::LowerPriorityReceived { instance, theirs });
+                }
+                Action::Deleted(instance) => system.record(Record::Deleted(instance)),
+                Action::RunScript { script } => system.run_script(script),
                 Action::Notice(notice) => system.record(Record::Notice(notice)),
             }
         }
@@ -256,7 +340,7 @@ impl VrrpNode {
 
     /// What separates the addresses of these instances from what the router wants of them.
     fn operations_of(&self, instances: &[InstanceId]) -> Vec<Operation> {
-        let mut ours = BTreeSet::new();
+        let mut ours = self.retired.clone();
         let mut desired = Vec::new();
         for id in instances {
             let Some(instance) = self.instance(*id) else { continue };
@@ -433,6 +517,12 @@ struct Outcome {
 /// Every address of an instance, in the order in which they are announced.
 fn addresses_of(instance: &Instance) -> impl Iterator<Item = &VirtualAddress> {
     instance.addresses.iter().chain(&instance.excluded)
+}
+
+/// Every interface whose state matters.
+fn names_of(config: &VrrpConfig) -> impl Iterator<Item = &InterfaceName> {
+    let of_groups = config.groups.iter().flat_map(|group| &group.track_interfaces).map(|t| &t.interface);
+    config.instances.iter().flat_map(interfaces_of).chain(of_groups)
 }
 
 /// Every interface whose state matters to an instance.

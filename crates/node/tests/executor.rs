@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
 
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::{Authentication, Garp, InitialState, Instance, InstanceId, Preempt};
 use standfast_model::ipvs::Family;
 use standfast_model::{
@@ -76,9 +77,17 @@ impl System for Machine {
         results
     }
 
+    fn run_script(&mut self, script: ScriptId) {
+        self.log.push(format!("run script {}", script.0));
+    }
+
     fn record(&mut self, record: Record) {
         self.log.push(match record {
             Record::Transition(t) => format!("{} to {}: {}", t.from, t.to, t.cause),
+            Record::GroupTransition(t) => format!("{} {} to {}: {}", t.group, t.from, t.to, t.cause),
+            Record::Priority(p) => format!("{} priority {} to {}", p.instance, p.from, p.to),
+            Record::LowerPriorityReceived { theirs, .. } => format!("heard lower priority {theirs}"),
+            Record::Deleted(instance) => format!("deleted {}", instance.name),
             Record::Notice(notice) => format!("notice {notice:?}"),
             Record::Restored { operation: Operation::Add { address, .. }, .. } => {
                 format!("restored {}", address.address)

@@ -4,8 +4,9 @@
 //! addresses move once; whoever collects actions need not think of that order.
 
 use crate::output::{Action, Notice, Output};
-use standfast_model::Transition;
-use standfast_model::config::vrrp::InstanceId;
+use standfast_model::config::track::ScriptId;
+use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::{GroupTransition, PriorityChange, Transition};
 
 /// Actions by kind; each kind keeps the order in which it was asked for.
 #[derive(Debug, Default)]
@@ -14,6 +15,7 @@ pub(crate) struct Batch {
     reconcile: bool,
     announces: Vec<Action>,
     records: Vec<Action>,
+    runs: Vec<Action>,
 }
 
 impl Batch {
@@ -33,11 +35,31 @@ impl Batch {
         self.records.push(Action::Transition(transition));
     }
 
+    pub(crate) fn group_transition(&mut self, transition: GroupTransition) {
+        self.records.push(Action::GroupTransition(transition));
+    }
+
+    pub(crate) fn priority(&mut self, change: PriorityChange) {
+        self.records.push(Action::Priority(change));
+    }
+
+    pub(crate) fn lower_priority_received(&mut self, instance: InstanceId, theirs: u8) {
+        self.records.push(Action::LowerPriorityReceived { instance, theirs });
+    }
+
+    pub(crate) fn deleted(&mut self, instance: Instance) {
+        self.records.push(Action::Deleted(Box::new(instance)));
+    }
+
+    pub(crate) fn run_script(&mut self, script: ScriptId) {
+        self.runs.push(Action::RunScript { script });
+    }
+
     pub(crate) fn notice(&mut self, notice: Notice) {
         self.records.push(Action::Notice(notice));
     }
 
-    /// Moves everything into `out`: advertisements, one reconciliation, announcements, what to record.
+    /// Moves everything into `out`: advertisements, one reconciliation, announcements, what to record, what to run.
     pub(crate) fn flush(&mut self, out: &mut Output) {
         out.actions.append(&mut self.sends);
         if core::mem::take(&mut self.reconcile) {
@@ -45,5 +67,6 @@ impl Batch {
         }
         out.actions.append(&mut self.announces);
         out.actions.append(&mut self.records);
+        out.actions.append(&mut self.runs);
     }
 }

@@ -1,8 +1,13 @@
 //! What can happen to a router.
 
+use crate::router::Options;
+use core::time::Duration;
+use standfast_model::config::VrrpConfig;
+use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId};
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Instant, InterfaceIndex, InterfaceName};
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName};
 use standfast_wire::Received;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// What the router needs to know of one interface that its configuration names.
@@ -48,6 +53,54 @@ pub enum Event<'a> {
         /// The operation and the kernel's words.
         what: &'a str,
     },
+    /// A run that [`crate::Action::RunScript`] asked for has ended. One that nobody asked for is ignored.
+    ScriptEnded {
+        /// Its place in [`standfast_model::config::instance::VrrpCommon::scripts`].
+        script: ScriptId,
+        /// How.
+        outcome: Ended,
+    },
+    /// A `track_file` was read, at start and whenever it changed.
+    FileRead {
+        /// Its place in [`standfast_model::config::instance::VrrpCommon::files`].
+        file: FileId,
+        /// The number in it; none for a file that is missing, empty or says no number, which counts as 0.
+        value: Option<i32>,
+    },
+    /// So many processes of a `vrrp_track_process` run, at start and whenever the number changed.
+    ProcessCount {
+        /// Its place in [`standfast_model::config::instance::VrrpCommon::processes`].
+        process: ProcessId,
+        /// How many.
+        count: u32,
+    },
+    /// A BFD session came up or went down. One that was never told of counts as down.
+    BfdChanged {
+        /// Its place in [`standfast_model::config::instance::VrrpCommon::bfd_sessions`].
+        session: BfdId,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// What the clock of the wall shows at this moment, UTC since 1970: the sequence numbers of `auth_hmac` need it.
+    /// Told before [`Event::Start`] and again whenever the clock was set, if [`crate::Router::wants_wall_clock`].
+    WallClock {
+        /// Seconds and fraction.
+        unix: Duration,
+    },
+    /// The configuration was read again: apply the difference. Instances are numbered by the new configuration from
+    /// the return of this call on, and so are trackers; no result of a script that was started before is told any more.
+    Reload(Box<Reload>),
     /// Resign and stop.
     Shutdown,
+}
+
+/// What a reload brings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reload {
+    /// The whole new configuration.
+    pub config: VrrpConfig,
+    /// The new settings of the process; a startup delay is not observed again.
+    pub options: Options,
+    /// What is known of the interfaces that the new configuration names; one that is not here does not exist.
+    pub interfaces: BTreeMap<InterfaceName, InterfaceFacts>,
 }

@@ -111,7 +111,7 @@ impl Machine {
             Ordering::Greater => Consequence::Yield(self.give_way(heard, theirs)),
             Ordering::Less => {
                 self.notice_lower(now, heard, theirs, batch);
-                self.hear_lower(now, batch)
+                self.hear_lower(now, theirs, batch)
             }
             // Our own priority from our own address: the checks refuse what comes from ourselves.
             Ordering::Equal => Consequence::None,
@@ -133,7 +133,7 @@ impl Machine {
     }
 
     /// A lower priority advertises: tell it, and tell the neighbours, who may have believed it.
-    fn hear_lower(&mut self, now: Instant, batch: &mut Batch) -> Consequence {
+    fn hear_lower(&mut self, now: Instant, theirs: Priority, batch: &mut Batch) -> Consequence {
         if !self.may_answer(now) {
             return Consequence::None;
         }
@@ -145,6 +145,7 @@ impl Machine {
         } else {
             self.answer(now, batch);
         }
+        batch.lower_priority_received(self.id, theirs.get());
         self.announce_against_lower(now, batch);
         Consequence::Lower
     }

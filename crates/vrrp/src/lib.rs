@@ -16,11 +16,13 @@ mod notices;
 mod peering;
 mod phase;
 mod receive;
+mod reload;
 mod router;
 mod status;
+mod trackers;
 mod units;
 
-pub use event::{Event, InterfaceFacts};
+pub use event::{Event, InterfaceFacts, Reload};
 pub use output::{Action, Notice, Output};
 pub use peering::group;
 pub use router::{Options, Router};

@@ -4,7 +4,9 @@
 //! Pure functions of the configuration and the facts; it never acts on what it finds.
 
 use crate::event::InterfaceFacts;
+use crate::trackers::{Trackers, Verdict};
 use standfast_model::config::instance::Peering;
+use standfast_model::config::track::Tracked;
 use standfast_model::config::vrrp::{Instance, SyncGroup, TrackedInterface};
 use standfast_model::ipvs::Family;
 use standfast_model::{Cause, InterfaceName};
@@ -33,19 +35,35 @@ pub(crate) fn source(instance: &Instance, facts: &Facts) -> Option<IpAddr> {
     facts.get(&instance.interface)?.sources.iter().find(usable).copied()
 }
 
-/// Everything an instance tracks: its own list, then its group's.
-fn tracked<'a>(instance: &'a Instance, group: Option<&'a SyncGroup>) -> impl Iterator<Item = &'a TrackedInterface> {
-    instance.track_interfaces.iter().chain(group.into_iter().flat_map(|group| &group.track_interfaces))
+/// The interfaces an instance tracks, its own and then its group's, with their weights as they count.
+///
+/// The members of a sync group must not differ in what moves their priorities, so their own weights count as 0 unless
+/// `sync_group_tracking_weight` says otherwise. The group's own list is the same for all, and keeps its weights.
+fn tracked<'a>(
+    instance: &'a Instance,
+    group: Option<&'a SyncGroup>,
+) -> impl Iterator<Item = (&'a TrackedInterface, i16)> {
+    let grouped = group.is_some_and(|group| !group.options.tracking_weight);
+    let own = instance.track_interfaces.iter().map(move |entry| (entry, if grouped { 0 } else { entry.weight }));
+    own.chain(group.into_iter().flat_map(|group| &group.track_interfaces).map(|entry| (entry, entry.weight)))
 }
 
-/// A weight as it counts: members of a sync group are in FAULT or not, together, so theirs count as 0 unless
-/// `sync_group_tracking_weight` says otherwise.
-fn weight(entry: &TrackedInterface, group: Option<&SyncGroup>) -> i16 {
-    if group.is_some_and(|group| !group.options.tracking_weight) { 0 } else { entry.weight }
+/// Everything else an instance tracks, its own and then its group's.
+pub(crate) fn trackers<'a>(instance: &'a Instance, group: Option<&'a SyncGroup>) -> impl Iterator<Item = &'a Tracked> {
+    instance.options.trackers.iter().chain(group.into_iter().flat_map(|group| &group.options.trackers))
 }
 
 /// The first reason why the instance cannot take part; none if it can.
-pub(crate) fn fault(instance: &Instance, group: Option<&SyncGroup>, facts: &Facts) -> Option<Cause> {
+pub(crate) fn fault(instance: &Instance, group: Option<&SyncGroup>, facts: &Facts, known: &Trackers) -> Option<Cause> {
+    fault_of_interfaces(instance, group, facts).or_else(|| {
+        trackers(instance, group).find_map(|entry| match known.verdict(entry) {
+            Verdict::Fault(cause) => Some(cause),
+            Verdict::Weight(_) => None,
+        })
+    })
+}
+
+fn fault_of_interfaces(instance: &Instance, group: Option<&SyncGroup>, facts: &Facts) -> Option<Cause> {
     let interface = &instance.interface;
     let Some(own) = facts.get(interface) else {
         return Some(Cause::InterfaceMissing { interface: interface.clone() });
@@ -58,26 +76,24 @@ pub(crate) fn fault(instance: &Instance, group: Option<&SyncGroup>, facts: &Fact
     if source(instance, facts).is_none_or(lost) {
         return Some(Cause::NoSourceAddress { interface: interface.clone() });
     }
-    // `unicast_fault_no_peer`. No cause of its own has these words.
+    // `unicast_fault_no_peer`
     if let Peering::Unicast(unicast) = &instance.options.peering
         && unicast.peers.is_empty()
     {
-        return Some(Cause::KernelRefused { what: "no peer to send to".to_owned() });
+        return Some(Cause::NoPeer);
     }
     let homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
-    let tracked = tracked(instance, group).filter(|entry| weight(entry, group) == 0);
+    let tracked = tracked(instance, group).filter(|(_, weight)| *weight == 0);
     for (interface, reverse) in homes
         .filter(|home| *home != interface)
         .map(|home| (home, false))
-        .chain(tracked.map(|t| (&t.interface, t.reverse)))
+        .chain(tracked.map(|(t, _)| (&t.interface, t.reverse)))
     {
         match (facts.get(interface), reverse) {
             (None, false) => return Some(Cause::InterfaceMissing { interface: interface.clone() }),
             (Some(facts), false) if !facts.up => return Some(Cause::LinkDown { interface: interface.clone() }),
-            // `reverse` with weight 0: the interface must not be up. No cause of its own has these words.
-            (Some(facts), true) if facts.up => {
-                return Some(Cause::KernelRefused { what: format!("link of {interface}, tracked in reverse, is up") });
-            }
+            // `reverse` with weight 0: the interface must not be up.
+            (Some(facts), true) if facts.up => return Some(Cause::LinkUp { interface: interface.clone() }),
             (Some(_), false | true) | (None, true) => {}
         }
     }
@@ -86,15 +102,20 @@ pub(crate) fn fault(instance: &Instance, group: Option<&SyncGroup>, facts: &Fact
 
 /// The sum of the weights of everything tracked: positive ones count while up, negative ones while down, and
 /// `reverse` turns the sign.
-pub(crate) fn weight_sum(instance: &Instance, group: Option<&SyncGroup>, facts: &Facts) -> i32 {
+pub(crate) fn weight_sum(instance: &Instance, group: Option<&SyncGroup>, facts: &Facts, known: &Trackers) -> i32 {
+    let others = trackers(instance, group).map(|entry| match known.verdict(entry) {
+        Verdict::Weight(weight) => weight,
+        Verdict::Fault(_) => 0,
+    });
     tracked(instance, group)
-        .map(|entry| {
-            let weight = i32::from(weight(entry, group));
+        .map(|(entry, weight)| {
+            let weight = i32::from(weight);
             let up = is_up(facts, &entry.interface);
             let counts = (weight > 0 && up) || (weight < 0 && !up);
             let sign = if entry.reverse { -1 } else { 1 };
             if counts { sign * weight } else { 0 }
         })
+        .chain(others)
         .fold(0, i32::saturating_add)
 }
 
@@ -110,5 +131,7 @@ pub(crate) fn interfaces<'a>(
     group: Option<&'a SyncGroup>,
 ) -> impl Iterator<Item = &'a InterfaceName> {
     let homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
-    core::iter::once(&instance.interface).chain(homes).chain(tracked(instance, group).map(|entry| &entry.interface))
+    core::iter::once(&instance.interface)
+        .chain(homes)
+        .chain(tracked(instance, group).map(|(entry, _)| &entry.interface))
 }

@@ -10,11 +10,13 @@ use crate::peering::Partners;
 use crate::phase::{Backup, Master, Peer, Phase, unless_zero};
 use crate::receive::{advertised, coverage_sent, wanted_authentication};
 use crate::timing;
+use crate::trackers::Trackers;
 use core::time::Duration;
 use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::vrrp::{Authentication, Instance, InstanceId, SyncGroup};
 use standfast_model::{
-    AdvertInterval, Cause, Instant, InterfaceIndex, Priority, State, Transition, Version, VrrpCounters,
+    AdvertInterval, Cause, Instant, InterfaceIndex, Priority, PriorityChange, State, Transition, Version,
+    VirtualAddress, VrrpCounters,
 };
 use standfast_wire::ipv4::Envelope;
 use standfast_wire::vrrp::{self, Address, Advert, Protocol};
@@ -29,6 +31,9 @@ const RETRY_MOST: Duration = Duration::from_secs(60);
 
 /// A refusal so long after the one before starts with the first wait again.
 const RETRY_FORGET: Duration = Duration::from_secs(2 * 60);
+
+/// Whose last packet it is that has no number any more.
+const REMOVED: InstanceId = InstanceId(u32::MAX);
 
 /// What an owner that met another owner has left (keepalived).
 const OWNER_YIELDED: Priority = match Priority::new(254) {
@@ -63,6 +68,8 @@ pub(crate) struct Machine {
     yielded_ownership: bool,
     /// When a predecessor, killed as master, sent its last advertisement.
     pub(crate) adopted: Option<Instant>,
+    /// Made by a reload, for addresses that a master on this node holds: it goes on with them at once.
+    pub(crate) succeeds: bool,
     identification: u16,
     pub(crate) since: Option<Instant>,
     pub(crate) last_transition: Option<Transition>,
@@ -88,6 +95,7 @@ impl Machine {
             refusals: 0,
             yielded_ownership: false,
             adopted: None,
+            succeeds: false,
             identification: 0,
             since: None,
             last_transition: None,
@@ -96,28 +104,94 @@ impl Machine {
         }
     }
 
+    /// Takes on a new configuration. State, counters and what was said stay; a timer moves only as far as its interval
+    /// changed. Interfaces and trackers are left to [`Machine::look`], the priority to [`Machine::reweigh`].
+    pub(crate) fn reconfigure(
+        &mut self,
+        now: Instant,
+        id: InstanceId,
+        config: Instance,
+        common: &VrrpCommon,
+        batch: &mut Batch,
+    ) {
+        let before = core::mem::replace(&mut self.config, config);
+        self.id = id;
+        self.armed = None;
+        self.yielded_ownership = false;
+        self.partners = Partners::of(&self.config, common);
+        let config = &self.config;
+        let interval = config.advert_interval;
+        if (before.advert_interval, before.version, before.down_timer_adverts)
+            != (interval, config.version, config.down_timer_adverts)
+        {
+            let own = config.version == Version::V2 || before.version != config.version;
+            match &mut self.phase {
+                Phase::Backup(backup) => {
+                    // The interval of a version 3 master was learned, and stands.
+                    if own || backup.master.is_none() {
+                        backup.interval = interval;
+                    }
+                    let (resigned, silent_since, interval) = (backup.resigned, backup.silent_since, backup.interval);
+                    // Who waits for no more than the skew of a master that left goes on waiting for that.
+                    if resigned.is_none() {
+                        let down_at = (silent_since + self.down_interval(interval)).max(now);
+                        if let Some(backup) = self.phase.backup_mut() {
+                            backup.down_at = down_at;
+                        }
+                    }
+                }
+                Phase::Master(master) => {
+                    // A longer interval begins after the advertisement that standbys wait for already.
+                    master.advert_at = master.advert_at.min((master.advert_sent + interval.as_duration()).max(now));
+                }
+                Phase::Init { .. } | Phase::Fault { .. } | Phase::Stop => {}
+            }
+        }
+        let same = |a: &[VirtualAddress], b: &[VirtualAddress]| a == b;
+        if self.phase.is_master()
+            && !(same(&before.addresses, &self.config.addresses) && same(&before.excluded, &self.config.excluded))
+        {
+            batch.announce(self.id, self.config.garp.master_repeat);
+        }
+    }
+
     /// `owner_ignore_adverts`: an owner hears nobody (RFC 3768 7.1).
     pub(crate) const fn ignores_all(&self) -> bool {
         self.config.options.owner_ignore_adverts && self.priority.is_owner()
     }
 
-    /// Takes in what is known of the interfaces. The priority is left to [`Machine::reweigh`].
-    pub(crate) fn look(&mut self, group: Option<&SyncGroup>, facts: &Facts) {
+    /// Takes in what is known of the interfaces and of all that is tracked. The priority is left to
+    /// [`Machine::reweigh`].
+    pub(crate) fn look(&mut self, group: Option<&SyncGroup>, facts: &Facts, known: &Trackers) {
         let own = facts.get(&self.config.interface);
         self.interface = own.map(|own| own.index);
         self.link_up = own.is_some_and(|own| own.up);
         self.source = links::source(&self.config, facts);
         let refused = || self.refused.clone().map(|what| Cause::KernelRefused { what });
-        self.fault = links::fault(&self.config, group, facts).or_else(refused);
+        self.fault = links::fault(&self.config, group, facts, known).or_else(refused);
     }
 
     /// Computes the effective priority. A running `Master_Down_Timer` moves by the difference of the skews, so that
     /// the order in which backups give up follows their priorities at once; a master says it with its next regular
-    /// advertisement.
-    pub(crate) fn reweigh(&mut self, now: Instant, weight_sum: i32) {
+    /// advertisement. `cause` is what moved it, for those who want to be told.
+    pub(crate) fn reweigh(&mut self, now: Instant, weight_sum: i32, cause: Option<&Cause>, batch: &mut Batch) {
         let before = self.skew_of_backup();
-        self.priority =
+        let priority =
             if self.yielded_ownership { OWNER_YIELDED } else { self.config.priority.with_weight(weight_sum) };
+        let from = core::mem::replace(&mut self.priority, priority);
+        if let Some(cause) = cause
+            && from != priority
+            && self.config.options.notify_priority_changes
+        {
+            batch.priority(PriorityChange {
+                instance: self.config.name.clone(),
+                state: self.phase.state(),
+                from: from.get(),
+                to: priority.get(),
+                cause: cause.clone(),
+                at: now,
+            });
+        }
         let after = self.skew_of_backup();
         // REQ: KA-PRIO-01
         if let Some(backup) = self.phase.backup_mut()
@@ -306,9 +380,31 @@ impl Machine {
         self.record(now, before.state(), Cause::Shutdown, batch);
     }
 
+    /// Whether it has not begun yet.
+    pub(crate) const fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Init { .. })
+    }
+
+    /// Whether it goes on with what a master did, and so cannot wait to begin.
+    pub(crate) fn goes_on(&self, now: Instant) -> bool {
+        self.succeeds || self.adoptable(now).is_some()
+    }
+
     /// The stamp of a predecessor whose mastership can be taken on: so young that nobody else can be master.
     pub(crate) fn adoptable(&self, now: Instant) -> Option<Instant> {
         self.adopted.filter(|stamp| *stamp <= now && now.since(*stamp) < self.longest_silence())
+    }
+
+    /// Says that a master leaves which has no place in the new configuration.
+    pub(crate) fn resign_removed(&mut self, now: Instant, batch: &mut Batch) {
+        self.id = REMOVED;
+        self.resign(now, batch);
+    }
+
+    /// A master gives way to what its sync group was put together with.
+    pub(crate) fn yield_to_group(&mut self, now: Instant, cause: Cause, batch: &mut Batch) {
+        self.resign(now, batch);
+        self.become_backup(now, cause, None, batch);
     }
 
     fn leave_master(&mut self, now: Instant, batch: &mut Batch) {

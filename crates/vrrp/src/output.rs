@@ -1,7 +1,8 @@
 //! What a router wants done, in the order in which it wants it done.
 
-use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{AdvertInterval, InterfaceIndex, Refusal, Transition};
+use standfast_model::config::track::ScriptId;
+use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::{AdvertInterval, Cause, GroupTransition, InterfaceIndex, PriorityChange, Refusal, Transition};
 use std::net::IpAddr;
 
 /// One thing to do. Order matters: an advertisement leaves before the addresses move and before they are announced,
@@ -33,6 +34,27 @@ pub enum Action {
     },
     /// A state changed.
     Transition(Transition),
+    /// A sync group changed its state, after the transitions of its members.
+    GroupTransition(GroupTransition),
+    /// An effective priority changed: what `notify_priority_changes` tells. Only for instances that ask for it.
+    Priority(PriorityChange),
+    /// A master heard a lower priority and answers it: what `notify_master_rx_lower_pri` tells, at most once per
+    /// centisecond and instance.
+    LowerPriorityReceived {
+        /// The instance.
+        instance: InstanceId,
+        /// The priority heard.
+        theirs: u8,
+    },
+    /// A reload removed the instance, which has stopped before: what `notify_deleted` tells. The new configuration does
+    /// not know it any more, so it is here whole.
+    Deleted(Box<Instance>),
+    /// Run this track script now; [`crate::Event::ScriptEnded`] says what came of it. It is not asked for again before
+    /// it has ended.
+    RunScript {
+        /// Its place in [`standfast_model::config::instance::VrrpCommon::scripts`].
+        script: ScriptId,
+    },
     /// Something an operator wants to read, said once per change and not once per packet.
     Notice(Notice),
 }
@@ -88,6 +110,13 @@ pub enum Notice {
         instance: InstanceId,
         /// The other.
         source: IpAddr,
+    },
+    /// Something that is tracked became good or bad.
+    Tracked {
+        /// What, and what is known of it.
+        cause: Cause,
+        /// Whether it is good now.
+        good: bool,
     },
 }
 

@@ -254,6 +254,11 @@ pub(crate) fn advertised(instance: &Instance) -> impl Iterator<Item = IpAddr> {
     instance.addresses.iter().map(|entry| entry.address.addr()).filter(move |address| Family::from(*address) == family)
 }
 
+/// Every address an instance holds as master, advertised or not.
+pub(crate) fn held(instance: &Instance) -> impl Iterator<Item = IpAddr> {
+    instance.addresses.iter().chain(&instance.excluded).map(|entry| entry.address.addr())
+}
+
 /// The VRID of a message, as far as it is long enough to have one.
 pub(crate) fn vrid_of(packet: &Received<'_>) -> Option<u8> {
     match View::of(packet) {

@@ -13,12 +13,14 @@ use crate::notices::Memory;
 use crate::output::{Notice, Output};
 use crate::phase::Phase;
 use crate::receive::{self, Flaw};
+use crate::trackers::Trackers;
 use crate::units::{self, Unit, UnitId};
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::track::Tracker;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Instant, InterfaceIndex, InterfaceName, VrrpCounters};
+use standfast_model::{Cause, Instant, InterfaceIndex, InterfaceName, VrrpCounters};
 use standfast_wire::Received;
 use standfast_wire::vrrp::Error;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +36,7 @@ pub struct Options {
 
 /// Packets on an interface that no instance could be blamed for.
 #[derive(Debug, Default)]
-struct Unclaimed {
+pub(crate) struct Unclaimed {
     counters: VrrpCounters,
     memory: Memory,
 }
@@ -50,24 +52,38 @@ enum Reach {
 /// All virtual routers of a node.
 #[derive(Debug)]
 pub struct Router {
-    options: Options,
+    pub(crate) options: Options,
     /// `vrrp_delay_after_boot`: no instance begins before.
-    not_before: Instant,
-    units: Vec<Unit>,
+    pub(crate) not_before: Instant,
+    pub(crate) units: Vec<Unit>,
     /// Where each instance is, by its id.
-    places: Vec<(UnitId, usize)>,
+    pub(crate) places: Vec<(UnitId, usize)>,
     /// Whom a packet is for.
-    receivers: BTreeMap<(InterfaceIndex, Family, u8), InstanceId>,
+    pub(crate) receivers: BTreeMap<(InterfaceIndex, Family, u8), InstanceId>,
     /// Whom an interface matters to.
-    watchers: BTreeMap<InterfaceName, Vec<InstanceId>>,
-    facts: Facts,
+    pub(crate) watchers: BTreeMap<InterfaceName, Vec<InstanceId>>,
+    pub(crate) facts: Facts,
     /// The interfaces of `facts` by their numbers.
-    names: BTreeMap<InterfaceIndex, InterfaceName>,
-    deadlines: Deadlines,
-    unclaimed: BTreeMap<InterfaceName, Unclaimed>,
+    pub(crate) names: BTreeMap<InterfaceIndex, InterfaceName>,
+    /// What is known of everything else that is tracked.
+    pub(crate) known: Trackers,
+    /// Whom a tracker matters to.
+    pub(crate) trackers: BTreeMap<Tracker, Vec<InstanceId>>,
+    /// [`Event::Start`] has been.
+    pub(crate) started: bool,
+    /// The end of the wait before the beginning, once it is known.
+    pub(crate) begins_at: Option<Instant>,
+    /// That wait is over.
+    pub(crate) begun: bool,
+    /// [`Event::Shutdown`] has been.
+    pub(crate) stopped: bool,
+    /// What the wall's clock showed, and when.
+    wall: Option<(Instant, Duration)>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) unclaimed: BTreeMap<InterfaceName, Unclaimed>,
     /// The counters of an instance that does not exist.
     pub(crate) nobody: VrrpCounters,
-    batch: Batch,
+    pub(crate) batch: Batch,
 }
 
 impl Router {
@@ -84,24 +100,25 @@ impl Router {
     pub fn with_options(config: VrrpConfig, mut options: Options) -> Self {
         options.log_unknown_vrids |= config.common.log_unknown_vrids;
         let not_before = Instant::ZERO + config.common.delay_after_boot;
+        let known = Trackers::new(&config.common);
         let (units, places) = units::split(config);
-        let mut watchers: BTreeMap<InterfaceName, BTreeSet<InstanceId>> = BTreeMap::new();
-        for unit in &units {
-            for machine in &unit.members {
-                for name in links::interfaces(&machine.config, unit.group.as_ref()) {
-                    watchers.entry(name.clone()).or_default().insert(machine.id);
-                }
-            }
-        }
+        let (watchers, trackers) = watchers(&units);
         Self {
             options,
             not_before,
             units,
             places,
             receivers: BTreeMap::new(),
-            watchers: watchers.into_iter().map(|(name, ids)| (name, ids.into_iter().collect())).collect(),
+            watchers,
             facts: Facts::new(),
             names: BTreeMap::new(),
+            known,
+            trackers,
+            started: false,
+            begins_at: None,
+            begun: false,
+            stopped: false,
+            wall: None,
             deadlines: Deadlines::default(),
             unclaimed: BTreeMap::new(),
             nobody: VrrpCounters::default(),
@@ -118,6 +135,28 @@ impl Router {
             Event::Packet(packet) => self.packet(now, &packet),
             Event::Wake => self.wake(now),
             Event::OperationFailed { instance, what } => self.operation_failed(now, instance, what),
+            Event::ScriptEnded { script, outcome } => {
+                if self.known.script_ended(script, outcome) {
+                    self.tracker_changed(now, Tracker::Script(script));
+                }
+            }
+            Event::FileRead { file, value } => {
+                if self.known.file_read(file, value) {
+                    self.tracker_changed(now, Tracker::File(file));
+                }
+            }
+            Event::ProcessCount { process, count } => {
+                if self.known.process_count(now, process, count) {
+                    self.tracker_changed(now, Tracker::Process(process));
+                }
+            }
+            Event::BfdChanged { session, up } => {
+                if self.known.bfd_changed(session, up) {
+                    self.tracker_changed(now, Tracker::Bfd(session));
+                }
+            }
+            Event::WallClock { unix } => self.wall_clock(now, unix),
+            Event::Reload(reload) => self.reload(now, *reload),
             Event::Shutdown => self.shutdown(now),
         }
         self.batch.flush(out);
@@ -126,7 +165,11 @@ impl Router {
     /// When [`Event::Wake`] is due; none while nothing is waited for.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first()
+        [self.deadlines.first(), self.known.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn wall_clock(&mut self, now: Instant, unix: Duration) {
+        self.wall = Some((now, unix));
     }
 
     fn adopt(&mut self, id: InstanceId, advert_sent: Instant) {
@@ -137,9 +180,13 @@ impl Router {
 
     fn start(&mut self, now: Instant) {
         for id in self.ids() {
-            self.look(now, id);
+            self.look(now, id, None);
         }
+        self.started = true;
+        self.known.start(now);
+        self.run_scripts(now);
         let at = (now + self.options.startup_delay).max(self.not_before);
+        self.begins_at = Some(at);
         if at == now {
             self.begin(now);
             return;
@@ -149,17 +196,43 @@ impl Router {
                 *begin_at = Some(at);
             }
         }
-        self.rearm_all();
+        self.rearm_all(now);
     }
 
-    /// Every instance that waits in INIT leaves it.
+    /// Every instance that waits in INIT leaves it, but for those that wait for the first result of a script.
     fn begin(&mut self, now: Instant) {
+        self.begun = true;
         for unit in &mut self.units {
-            if unit.members.iter().any(|member| matches!(member.phase, Phase::Init { .. })) {
+            if unit.can_begin(now, &self.known) {
                 unit.begin(now, &mut self.batch);
+                continue;
+            }
+            for member in &mut unit.members {
+                if let Phase::Init { begin_at } = &mut member.phase {
+                    *begin_at = None;
+                }
             }
         }
-        self.rearm_all();
+        self.rearm_all(now);
+    }
+
+    pub(crate) fn run_scripts(&mut self, now: Instant) {
+        for script in self.known.run_due(now) {
+            self.batch.run_script(script);
+        }
+    }
+
+    /// Something tracked means something else now.
+    fn tracker_changed(&mut self, now: Instant, tracker: Tracker) {
+        let Some(cause) = self.known.cause(tracker) else { return };
+        if let Some(good) = self.known.good(tracker) {
+            self.batch.notice(Notice::Tracked { cause: cause.clone(), good });
+        }
+        let watchers = self.trackers.get(&tracker).cloned().unwrap_or_default();
+        self.reassess(now, watchers, Some(&cause));
+        if self.begun {
+            self.begin(now);
+        }
     }
 
     fn interface(&mut self, now: Instant, name: &InterfaceName, facts: Option<InterfaceFacts>) {
@@ -176,8 +249,14 @@ impl Router {
         // comes first, whoever forgot to report it. Who only tracks it has lost nothing.
         if replaced {
             self.facts.remove(name);
-            self.interface_changed(now, name, |machine| links::lives_on(&machine.config, name));
+            let gone = Cause::InterfaceMissing { interface: name.clone() };
+            self.interface_changed(now, name, &gone, |machine| links::lives_on(&machine.config, name));
         }
+        let cause = match &facts {
+            Some(facts) if facts.up => Cause::LinkUp { interface: name.clone() },
+            Some(_) => Cause::LinkDown { interface: name.clone() },
+            None => Cause::InterfaceMissing { interface: name.clone() },
+        };
         match facts {
             Some(facts) => {
                 self.names.insert(facts.index, name.clone());
@@ -185,16 +264,27 @@ impl Router {
             }
             None => self.facts.remove(name),
         };
-        self.interface_changed(now, name, |_| true);
+        self.interface_changed(now, name, &cause, |_| true);
     }
 
-    fn interface_changed(&mut self, now: Instant, name: &InterfaceName, concerns: impl Fn(&Machine) -> bool) {
+    fn interface_changed(
+        &mut self,
+        now: Instant,
+        name: &InterfaceName,
+        cause: &Cause,
+        concerns: impl Fn(&Machine) -> bool,
+    ) {
         let mut watchers = self.watchers.get(name).cloned().unwrap_or_default();
         watchers.retain(|id| self.machine(*id).is_some_and(&concerns));
+        self.reassess(now, watchers, Some(cause));
+    }
+
+    /// Looks at the world anew with the eyes of these instances, and acts on what has become of their faults.
+    fn reassess(&mut self, now: Instant, instances: Vec<InstanceId>, cause: Option<&Cause>) {
         let mut recovered: BTreeMap<UnitId, Vec<InstanceId>> = BTreeMap::new();
-        for id in watchers {
+        for id in instances {
             let faulty = self.machine(id).is_some_and(|machine| machine.fault.is_some());
-            self.look(now, id);
+            self.look(now, id, cause);
             let Some((unit, _)) = self.place(id) else { continue };
             let entry = recovered.entry(unit).or_default();
             if faulty && self.machine(id).is_some_and(|machine| machine.fault.is_none()) {
@@ -206,8 +296,8 @@ impl Router {
         }
     }
 
-    /// Looks at the interfaces with the eyes of one instance. The caller acts on what is seen and rearms.
-    fn look(&mut self, now: Instant, id: InstanceId) {
+    /// Looks at the world with the eyes of one instance. The caller acts on what is seen and rearms.
+    pub(crate) fn look(&mut self, now: Instant, id: InstanceId, cause: Option<&Cause>) {
         let Some((UnitId(unit), member)) = self.place(id) else { return };
         let Some(unit) = self.units.get_mut(unit) else { return };
         let Some(machine) = unit.members.get_mut(member) else { return };
@@ -221,12 +311,14 @@ impl Router {
         if let Some(index) = index {
             self.receivers.insert(key(index), id);
         }
-        machine.look(unit.group.as_ref(), &self.facts);
-        machine.reweigh(now, links::weight_sum(&machine.config, unit.group.as_ref(), &self.facts));
+        let group = unit.group.as_ref();
+        machine.look(group, &self.facts, &self.known);
+        let sum = links::weight_sum(&machine.config, group, &self.facts, &self.known);
+        machine.reweigh(now, sum, cause, &mut self.batch);
     }
 
     fn settle(&mut self, now: Instant, unit: UnitId, recovered: &[InstanceId]) {
-        self.act_on_unit(unit, |unit, batch| unit.settle(now, recovered, batch));
+        self.act_on_unit(now, unit, |unit, batch| unit.settle(now, recovered, batch));
     }
 
     fn packet(&mut self, now: Instant, packet: &Received<'_>) {
@@ -237,7 +329,7 @@ impl Router {
             Some((unit, member)) => match self.packet_for(now, packet, unit, member) {
                 Reach::Nothing => {}
                 Reach::Member => self.rearm_member(unit, member),
-                Reach::Unit => self.rearm_unit(unit),
+                Reach::Unit => self.rearm_unit(now, unit),
             },
             None => self.packet_for_nobody(now, packet, vrid),
         }
@@ -296,6 +388,12 @@ impl Router {
     }
 
     fn wake(&mut self, now: Instant) {
+        if self.known.next_deadline().is_some_and(|at| at <= now) {
+            self.run_scripts(now);
+            for process in self.known.turn_due(now) {
+                self.tracker_changed(now, Tracker::Process(process));
+            }
+        }
         let due = self.deadlines.due_at(now);
         // First all that slept too long, so that none of them advertises; then all timers are seen to have run out, so
         // that a sync group whose members' timers ran out together moves at once.
@@ -303,7 +401,7 @@ impl Router {
         for id in &due {
             let Some((unit, member)) = self.place(*id) else { continue };
             if let Some(silent) = self.machine(*id).and_then(|machine| machine.paused(now)) {
-                self.act_on_unit(unit, |unit, batch| unit.wake_paused(now, member, silent, batch));
+                self.act_on_unit(now, unit, |unit, batch| unit.wake_paused(now, member, silent, batch));
             }
             let Some(machine) = self.machine_mut(*id) else { continue };
             match &mut machine.phase {
@@ -326,7 +424,7 @@ impl Router {
         let Some(machine) = self.machine_mut(id) else { return };
         match &machine.phase {
             Phase::Backup(backup) if backup.down_at <= now => {
-                self.act_on_unit(unit, |unit, batch| unit.expire(now, member, batch));
+                self.act_on_unit(now, unit, |unit, batch| unit.expire(now, member, batch));
             }
             Phase::Master(_) => {
                 let Some(machine) = self.units.get_mut(unit.0).and_then(|unit| unit.members.get_mut(member)) else {
@@ -339,7 +437,7 @@ impl Router {
                 machine.retry();
                 // Whoever listens for us may have failed as well: it gets a chance to try again.
                 self.batch.reconcile();
-                self.look(now, id);
+                self.look(now, id, None);
                 self.settle(now, unit, &[id]);
             }
             Phase::Backup(_) | Phase::Fault { .. } | Phase::Init { .. } | Phase::Stop => {}
@@ -350,11 +448,12 @@ impl Router {
         let Some((unit, _)) = self.place(id) else { return };
         let Some(machine) = self.machine_mut(id) else { return };
         machine.refuse(now, what);
-        self.look(now, id);
+        self.look(now, id, None);
         self.settle(now, unit, &[]);
     }
 
     fn shutdown(&mut self, now: Instant) {
+        self.stopped = true;
         for unit in &mut self.units {
             for machine in &mut unit.members {
                 match &machine.phase {
@@ -365,14 +464,14 @@ impl Router {
                 }
             }
         }
-        self.rearm_all();
+        self.rearm_all(now);
     }
 
-    fn act_on_unit(&mut self, id: UnitId, act: impl FnOnce(&mut Unit, &mut Batch)) {
+    fn act_on_unit(&mut self, now: Instant, id: UnitId, act: impl FnOnce(&mut Unit, &mut Batch)) {
         if let Some(unit) = self.units.get_mut(id.0) {
             act(unit, &mut self.batch);
         }
-        self.rearm_unit(id);
+        self.rearm_unit(now, id);
     }
 
     fn rearm_member(&mut self, unit: UnitId, member: usize) {
@@ -381,23 +480,23 @@ impl Router {
         }
     }
 
-    fn rearm_unit(&mut self, unit: UnitId) {
-        for machine in self.units.get_mut(unit.0).into_iter().flat_map(|unit| &mut unit.members) {
-            rearm(&mut self.deadlines, machine);
+    fn rearm_unit(&mut self, now: Instant, unit: UnitId) {
+        if let Some(unit) = self.units.get_mut(unit.0) {
+            rearm_all_of(now, unit, &mut self.deadlines, &mut self.batch);
         }
     }
 
-    fn rearm_all(&mut self) {
-        for machine in self.units.iter_mut().flat_map(|unit| &mut unit.members) {
-            rearm(&mut self.deadlines, machine);
+    pub(crate) fn rearm_all(&mut self, now: Instant) {
+        for unit in &mut self.units {
+            rearm_all_of(now, unit, &mut self.deadlines, &mut self.batch);
         }
     }
 
-    fn ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
         (0..u32::try_from(self.places.len()).unwrap_or(u32::MAX)).map(InstanceId)
     }
 
-    fn place(&self, id: InstanceId) -> Option<(UnitId, usize)> {
+    pub(crate) fn place(&self, id: InstanceId) -> Option<(UnitId, usize)> {
         self.places.get(usize::try_from(id.0).ok()?).copied()
     }
 
@@ -416,6 +515,36 @@ impl Router {
     pub fn unclaimed(&self, interface: &InterfaceName) -> Option<&VrrpCounters> {
         self.unclaimed.get(interface).map(|unclaimed| &unclaimed.counters)
     }
+}
+
+/// Whom an interface matters to, and whom a tracker.
+pub(crate) type Watchers = (BTreeMap<InterfaceName, Vec<InstanceId>>, BTreeMap<Tracker, Vec<InstanceId>>);
+
+pub(crate) fn watchers(units: &[Unit]) -> Watchers {
+    let mut interfaces: BTreeMap<InterfaceName, BTreeSet<InstanceId>> = BTreeMap::new();
+    let mut trackers: BTreeMap<Tracker, BTreeSet<InstanceId>> = BTreeMap::new();
+    for unit in units {
+        for machine in &unit.members {
+            for name in links::interfaces(&machine.config, unit.group.as_ref()) {
+                interfaces.entry(name.clone()).or_default().insert(machine.id);
+            }
+            for entry in links::trackers(&machine.config, unit.group.as_ref()) {
+                trackers.entry(entry.tracker).or_default().insert(machine.id);
+            }
+        }
+    }
+    let lists = |ids: BTreeSet<InstanceId>| ids.into_iter().collect();
+    (
+        interfaces.into_iter().map(|(name, ids)| (name, lists(ids))).collect(),
+        trackers.into_iter().map(|(tracker, ids)| (tracker, lists(ids))).collect(),
+    )
+}
+
+fn rearm_all_of(now: Instant, unit: &mut Unit, deadlines: &mut Deadlines, batch: &mut Batch) {
+    for machine in &mut unit.members {
+        rearm(deadlines, machine);
+    }
+    unit.report(now, batch);
 }
 
 fn rearm(deadlines: &mut Deadlines, machine: &mut Machine) {

@@ -3,12 +3,14 @@
 //! The rules of groups, and nothing of the protocol: what a single instance does is in [`crate::machine`].
 
 use crate::batch::Batch;
+use crate::links;
 use crate::machine::Machine;
 use crate::phase::{Peer, Phase};
 use crate::receive::Heard;
+use crate::trackers::Trackers;
 use core::time::Duration;
 use standfast_model::config::vrrp::{InstanceId, SyncGroup, VrrpConfig};
-use standfast_model::{AdvertInterval, Cause, Instant};
+use standfast_model::{AdvertInterval, Cause, GroupTransition, Instant, State};
 
 /// Which unit: its place in the router.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Unit {
     pub(crate) group: Option<SyncGroup>,
     /// In the order of the file, at least one.
     pub(crate) members: Vec<Machine>,
+    /// The state its members last agreed on.
+    pub(crate) agreed: State,
 }
 
 /// Splits a configuration into its units; says for each instance where it went.
@@ -36,10 +40,10 @@ pub(crate) fn split(config: VrrpConfig) -> (Vec<Unit>, Vec<(UnitId, usize)>) {
     for group in config.groups {
         let members: Vec<Machine> = group.members.iter().filter_map(&mut take).collect();
         if !members.is_empty() {
-            units.push(Unit { group: Some(group), members });
+            units.push(Unit::new(Some(group), members));
         }
     }
-    let alone = machines.into_iter().flatten().map(|machine| Unit { group: None, members: vec![machine] });
+    let alone = machines.into_iter().flatten().map(|machine| Unit::new(None, vec![machine]));
     units.extend(alone);
     let mut places = vec![(UnitId(usize::MAX), usize::MAX); count];
     for (unit, found) in units.iter().enumerate() {
@@ -53,6 +57,24 @@ pub(crate) fn split(config: VrrpConfig) -> (Vec<Unit>, Vec<(UnitId, usize)>) {
 }
 
 impl Unit {
+    fn new(group: Option<SyncGroup>, members: Vec<Machine>) -> Self {
+        Self { group, members, agreed: State::Init }
+    }
+
+    /// Says that the group has moved, once all of its members have.
+    pub(crate) fn report(&mut self, now: Instant, batch: &mut Batch) {
+        let Some(group) = &self.group else { return };
+        let Some(to) = self.members.first().map(|member| member.phase.state()) else { return };
+        if to == self.agreed || self.members.iter().any(|member| member.phase.state() != to) {
+            return;
+        }
+        let causes = || self.members.iter().filter_map(|member| Some(&member.last_transition.as_ref()?.cause));
+        let own = causes().find(|cause| !matches!(cause, Cause::SyncGroup { .. }));
+        let Some(cause) = own.or_else(|| causes().next()).cloned() else { return };
+        let from = core::mem::replace(&mut self.agreed, to);
+        batch.group_transition(GroupTransition { group: group.name.clone(), from, to, cause, at: now });
+    }
+
     /// What made a member move that only follows.
     fn follows(&self, member: &str) -> Cause {
         let group = self.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
@@ -64,13 +86,44 @@ impl Unit {
         self.members.iter().find_map(|member| Some((member.config.name.clone(), member.fault.clone()?)))
     }
 
+    /// Whether a member waits in Initialize, and may leave it now: nothing that decides over its FAULT is unknown. A
+    /// master that was killed does not wait for scripts to go on.
+    pub(crate) fn can_begin(&self, now: Instant, known: &Trackers) -> bool {
+        let group = self.group.as_ref();
+        let pending = |member: &Machine| links::trackers(&member.config, group).any(|entry| known.pending(entry));
+        let mut waiting = self.members.iter().filter(|member| member.waits()).peekable();
+        waiting.peek().is_some() && (self.members.iter().all(|member| member.goes_on(now)) || !waiting.any(pending))
+    }
+
+    /// The members of a group that a reload put together must agree: a master gives way to a member that listens to
+    /// another master already.
+    pub(crate) fn agree(&mut self, now: Instant, batch: &mut Batch) {
+        let Some(backup) = self.members.iter().find(|member| member.phase.backup().is_some()) else { return };
+        let follows = self.follows(&backup.config.name);
+        for member in self.members.iter_mut().filter(|member| member.phase.is_master()) {
+            member.yield_to_group(now, follows.clone(), batch);
+        }
+    }
+
     /// Leaves Initialize.
     pub(crate) fn begin(&mut self, now: Instant, batch: &mut Batch) {
         if let Some((culprit, _)) = self.culprit() {
             let follows = self.follows(&culprit);
-            for member in &mut self.members {
+            for member in self.members.iter_mut().filter(|member| member.waits()) {
                 let cause = member.fault.clone().unwrap_or_else(|| follows.clone());
                 member.become_fault(now, cause, batch);
+            }
+            self.fail(now, &culprit, batch);
+            return;
+        }
+        if let Some(other) = self.members.iter().find(|member| !member.waits()) {
+            // It joins a group that is there already.
+            let (master, follows) = (other.phase.is_master(), self.follows(&other.config.name));
+            for member in self.members.iter_mut().filter(|member| member.waits()) {
+                match master {
+                    true => member.become_master(now, follows.clone(), batch),
+                    false => member.become_backup(now, follows.clone(), None, batch),
+                }
             }
             return;
         }
@@ -85,6 +138,10 @@ impl Unit {
             // REQ: VRRP2-6.4.1-01 VRRP3-6.4.1-01
             for member in &mut self.members {
                 member.become_master(now, Cause::Owner, batch);
+            }
+        } else if self.members.iter().any(|member| member.succeeds) {
+            for member in &mut self.members {
+                member.become_master(now, Cause::Reloaded, batch);
             }
         } else {
             // REQ: VRRP2-6.4.1-02 VRRP3-6.4.1-02

@@ -9,7 +9,15 @@ use std::time::Duration;
 fn sent(world: &World) -> Vec<u8> {
     let last = world.nodes[0].log.iter().rev().find_map(|(_, action)| match action {
         Action::Send { packet, .. } => Some(packet.clone()),
-        Action::Reconcile | Action::Announce { .. } | Action::Transition(_) | Action::Notice(_) => None,
+        Action::Reconcile
+        | Action::Announce { .. }
+        | Action::Transition(_)
+        | Action::GroupTransition(_)
+        | Action::Priority(_)
+        | Action::LowerPriorityReceived { .. }
+        | Action::Deleted(_)
+        | Action::RunScript { .. }
+        | Action::Notice(_) => None,
     });
     last.unwrap()
 }

@@ -64,10 +64,20 @@ fn all_advertisements_leave_before_the_addresses_move_once() {
             Action::Reconcile => "reconcile".to_owned(),
             Action::Announce { instance, rounds } => format!("announce {} {rounds}", instance.0),
             Action::Transition(transition) => format!("{} {}", transition.instance, transition.to),
+            Action::GroupTransition(transition) => format!("{} {}", transition.group, transition.to),
+            Action::Priority(_)
+            | Action::LowerPriorityReceived { .. }
+            | Action::Deleted(_)
+            | Action::RunScript { .. } => {
+                format!("{action:?}")
+            }
             Action::Notice(notice) => format!("{notice:?}"),
         })
         .collect();
-    assert_eq!(kinds, ["send 0", "send 1", "reconcile", "announce 0 5", "announce 1 5", "VI_E MASTER", "VI_I MASTER"]);
+    assert_eq!(
+        kinds,
+        ["send 0", "send 1", "reconcile", "announce 0 5", "announce 1 5", "VI_E MASTER", "VI_I MASTER", "VG1 MASTER"]
+    );
     world.forget();
     world.event(0, Event::Shutdown);
     let sends = world.nodes[0].log.iter().position(|(_, action)| *action == Action::Reconcile).unwrap();
@@ -154,17 +164,22 @@ fn who_only_followed_into_fault_says_so_when_it_comes_back() {
 }
 
 #[test]
-fn what_the_group_tracks_every_member_tracks_and_weights_count_as_faults() {
+fn what_the_group_tracks_every_member_tracks_and_a_member_s_own_weight_counts_as_a_fault() {
     let mut config = seed(150);
-    config.instances[0].track_interfaces = vec![];
-    config.groups[0].track_interfaces = vec![tracked("eth1", -50, false)];
     config.instances[1].interface = name("eth0");
+    config.groups[0].track_interfaces = vec![tracked("eth1", -50, false)];
+    let mut of_member = config.clone();
+    of_member.instances[0].track_interfaces = core::mem::take(&mut of_member.groups[0].track_interfaces);
     let mut world = World::of([config]);
-    world.run(Duration::from_secs(5));
-    assert_eq!(states(&world, 0), [State::Master; 2]);
-    world.carrier(0, 1, false);
-    assert_eq!(states(&world, 0), [State::Fault; 2]);
-    assert_eq!(world.nodes[0].router.status(FIRST).unwrap().priority, 150);
+    let mut other = World::of([of_member]);
+    for world in [&mut world, &mut other] {
+        world.run(Duration::from_secs(5));
+        assert_eq!(states(world, 0), [State::Master; 2]);
+        world.carrier(0, 1, false);
+    }
+    let priorities = |world: &World| [FIRST, SECOND].map(|id| world.nodes[0].router.status(id).unwrap().priority);
+    assert_eq!((states(&world, 0), priorities(&world)), ([State::Master; 2], [100; 2]));
+    assert_eq!((states(&other, 0), priorities(&other)), ([State::Fault; 2], [150; 2]));
 }
 
 #[test]

@@ -511,6 +511,11 @@ impl Node {
             | Action::Reconcile
             | Action::Announce { .. }
             | Action::Transition(_)
+            | Action::GroupTransition(_)
+            | Action::Priority(_)
+            | Action::LowerPriorityReceived { .. }
+            | Action::Deleted(_)
+            | Action::RunScript { .. }
             | Action::Notice(_) => None,
         });
         sent.collect()
@@ -523,6 +528,11 @@ impl Node {
             | Action::Send { .. }
             | Action::Reconcile
             | Action::Transition(_)
+            | Action::GroupTransition(_)
+            | Action::Priority(_)
+            | Action::LowerPriorityReceived { .. }
+            | Action::Deleted(_)
+            | Action::RunScript { .. }
             | Action::Notice(_) => None,
         });
         announced.collect()
@@ -531,7 +541,15 @@ impl Node {
     pub(crate) fn transitions(&self) -> Vec<&Transition> {
         let moved = self.log.iter().filter_map(|(_, action)| match action {
             Action::Transition(transition) => Some(transition),
-            Action::Send { .. } | Action::Reconcile | Action::Announce { .. } | Action::Notice(_) => None,
+            Action::Send { .. }
+            | Action::Reconcile
+            | Action::Announce { .. }
+            | Action::GroupTransition(_)
+            | Action::Priority(_)
+            | Action::LowerPriorityReceived { .. }
+            | Action::Deleted(_)
+            | Action::RunScript { .. }
+            | Action::Notice(_) => None,
         });
         moved.collect()
     }
@@ -548,7 +566,15 @@ impl Node {
     pub(crate) fn notices(&self) -> Vec<&Notice> {
         let said = self.log.iter().filter_map(|(_, action)| match action {
             Action::Notice(notice) => Some(notice),
-            Action::Send { .. } | Action::Reconcile | Action::Announce { .. } | Action::Transition(_) => None,
+            Action::Send { .. }
+            | Action::Reconcile
+            | Action::Announce { .. }
+            | Action::Transition(_)
+            | Action::GroupTransition(_)
+            | Action::Priority(_)
+            | Action::LowerPriorityReceived { .. }
+            | Action::Deleted(_)
+            | Action::RunScript { .. } => None,
         });
         said.collect()
     }

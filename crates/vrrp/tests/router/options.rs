@@ -29,7 +29,15 @@ fn unicast(instance: Instance, peers: &[Peer], check_source: bool) -> Instance {
 fn sent(world: &World) -> Vec<Vec<u8>> {
     let packets = world.nodes[0].log.iter().filter_map(|(_, action)| match action {
         Action::Send { packet, .. } => Some(packet.clone()),
-        Action::Reconcile | Action::Announce { .. } | Action::Transition(_) | Action::Notice(_) => None,
+        Action::Reconcile
+        | Action::Announce { .. }
+        | Action::Transition(_)
+        | Action::GroupTransition(_)
+        | Action::Priority(_)
+        | Action::LowerPriorityReceived { .. }
+        | Action::Deleted(_)
+        | Action::RunScript { .. }
+        | Action::Notice(_) => None,
     });
     packets.collect()
 }

@@ -267,7 +267,13 @@ fn rank(action: &Action) -> u8 {
         Action::Send { .. } => 0,
         Action::Reconcile => 1,
         Action::Announce { .. } => 2,
-        Action::Transition(_) | Action::Notice(_) => 3,
+        Action::Transition(_)
+        | Action::GroupTransition(_)
+        | Action::Priority(_)
+        | Action::LowerPriorityReceived { .. }
+        | Action::Deleted(_)
+        | Action::Notice(_) => 3,
+        Action::RunScript { .. } => 4,
     }
 }
 
@@ -317,6 +323,11 @@ fn check_packets(
             | Action::Reconcile
             | Action::Announce { .. }
             | Action::Transition(_)
+            | Action::GroupTransition(_)
+            | Action::Priority(_)
+            | Action::LowerPriorityReceived { .. }
+            | Action::Deleted(_)
+            | Action::RunScript { .. }
             | Action::Notice(_) => None,
         })
         .collect();

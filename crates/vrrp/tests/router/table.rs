@@ -161,7 +161,13 @@ fn words(action: &Action) -> String {
         Action::Reconcile => "reconcile".to_owned(),
         Action::Announce { instance, rounds } => format!("announce {rounds} by {}", instance.0),
         Action::Transition(t) => format!("{} {} to {} ({})", t.instance, t.from, t.to, t.cause),
+        Action::GroupTransition(t) => format!("group {} {} to {} ({})", t.group, t.from, t.to, t.cause),
+        Action::Priority(p) => format!("{} priority {} to {} ({})", p.instance, p.from, p.to, p.cause),
+        Action::LowerPriorityReceived { instance, theirs } => format!("heard lower {theirs} by {}", instance.0),
+        Action::Deleted(instance) => format!("deleted {}", instance.name),
+        Action::RunScript { script } => format!("run script {}", script.0),
         Action::Notice(notice) => match notice {
+            Notice::Tracked { cause, good } => format!("notice {cause}: {good}"),
             Notice::Refused { reason, detail, .. } => format!("notice {reason}: {detail}"),
             Notice::LowerPriority { theirs, ours, .. } => format!("notice lower {theirs} than {ours}"),
             Notice::AddressesDiffer { detail, .. } => format!("notice {detail}"),

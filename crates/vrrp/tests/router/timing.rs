@@ -151,7 +151,15 @@ fn identification_counts_from_1_through_every_kind_of_advertisement_and_skips_0(
         .iter()
         .filter_map(|(_, action)| match action {
             Action::Send { packet, .. } => Some(Packet::identification(packet)),
-            Action::Reconcile | Action::Announce { .. } | Action::Transition(_) | Action::Notice(_) => None,
+            Action::Reconcile
+            | Action::Announce { .. }
+            | Action::Transition(_)
+            | Action::GroupTransition(_)
+            | Action::Priority(_)
+            | Action::LowerPriorityReceived { .. }
+            | Action::Deleted(_)
+            | Action::RunScript { .. }
+            | Action::Notice(_) => None,
         })
         .collect();
     assert_eq!(identifications, [6, 7, 8]);
