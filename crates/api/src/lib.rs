@@ -16,6 +16,6 @@ pub mod status;
 
 pub use code::{DecodeError, EncodeError, PROTOCOL_VERSION, decode, encode};
 pub use event::{Event, EventKind};
-pub use message::{Facility, FromWorker, Hello, LogSettings, Setup, ToWorker, WorkerKind, WorkerOptions};
+pub use message::{Facility, FromWorker, Generation, Hello, LogSettings, Setup, ToWorker, WorkerKind, WorkerOptions};
 pub use slice::{CheckSlice, VrrpSlice};
 pub use status::{CheckStatus, InstanceStatus, ServiceStatus, Status, VrrpStatus};

@@ -109,11 +109,38 @@ pub struct Setup {
     pub options: WorkerOptions,
 }
 
+/// Which edition of the configuration: that of the start is the first. It goes up with every reload, also with one
+/// that puts an earlier configuration back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    /// That of the start.
+    pub const FIRST: Self = Self(1);
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
 /// From the supervisor to a worker.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ToWorker {
     /// The first message of a channel.
     Setup(Setup),
+    /// The configuration has changed: the worker's whole new slice is in the sealed memory file that comes along. It
+    /// is applied as the smallest change, and answered with [`FromWorker::Reloaded`].
+    Reload(Generation),
+    /// Tell a status now, although nothing may have changed: counters and weights have.
+    Report,
     /// Stop in order: resign, take addresses and services away as configured, end with status 0.
     Shutdown,
 }
@@ -140,4 +167,11 @@ pub enum FromWorker {
     LongStatus,
     /// Something happened.
     Event(Event),
+    /// The answer to [`ToWorker::Reload`].
+    Reloaded {
+        /// Which one it was.
+        generation: Generation,
+        /// None if the new slice is what the worker runs now. Else why it is not; then nothing has changed.
+        refused: Option<String>,
+    },
 }

@@ -4,9 +4,9 @@
 
 use proptest::prelude::*;
 use standfast_api::{
-    CheckSlice, CheckStatus, DecodeError, Event, EventKind, Facility, FromWorker, Hello, InstanceStatus, LogSettings,
-    PROTOCOL_VERSION, ServiceStatus, Setup, Status, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, decode,
-    encode,
+    CheckSlice, CheckStatus, DecodeError, Event, EventKind, Facility, FromWorker, Generation, Hello, InstanceStatus,
+    LogSettings, PROTOCOL_VERSION, ServiceStatus, Setup, Status, ToWorker, VrrpSlice, VrrpStatus, WorkerKind,
+    WorkerOptions, decode, encode,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::{Cause, Instant, Refusal, State, Transition, Vrid, VrrpCounters};
@@ -69,12 +69,14 @@ fn from_worker() -> Vec<FromWorker> {
         event(EventKind::Server { service: service(), server, up: false, cause: "connection refused".to_owned() }),
         event(EventKind::Quorum { service: service(), gained: true }),
         event(EventKind::Lost { events: 3 }),
+        FromWorker::Reloaded { generation: Generation::FIRST, refused: None },
+        FromWorker::Reloaded { generation: Generation(u32::MAX), refused: Some("no".to_owned()) },
     ]
 }
 
 #[test]
 fn every_message_comes_back_as_it_went() {
-    for message in [ToWorker::Setup(setup()), ToWorker::Shutdown] {
+    for message in [ToWorker::Setup(setup()), ToWorker::Reload(Generation(2)), ToWorker::Report, ToWorker::Shutdown] {
         assert_eq!(decode::<ToWorker>(&encode(&message).unwrap()).unwrap(), message);
     }
     for message in from_worker() {

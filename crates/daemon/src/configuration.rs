@@ -6,6 +6,7 @@ use crate::exit_status::ExitStatus;
 use crate::host::System;
 use standfast_conf::{Checks, Class, Code, Diagnostic, exit_code_for_test, render, render_line};
 use standfast_model::Config;
+use standfast_model::config::global::Reload;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -42,6 +43,38 @@ pub fn load(options: &Options) -> Loaded {
     let no_file = loaded.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoMainFile);
     let status = if no_file { ExitStatus::NoConfiguration } else { ExitStatus::Configuration };
     Loaded { config: loaded.config, status }
+}
+
+/// Reads the configuration for a reload, judges it and tells its mistakes. A statement that would be dropped at a start
+/// refuses a reload: a running service is not changed on a typo. `reload_check_config` adds the report to a file.
+///
+/// # Errors
+///
+/// The first mistake that refuses it, in one line, and how many more there are.
+pub fn reload(options: &Options, settings: &Reload) -> Result<Config, String> {
+    let loaded = read(options);
+    for diagnostic in &loaded.diagnostics {
+        tell(diagnostic.class, &render_line(diagnostic, &loaded.sources));
+    }
+    if let Some(path) = settings.check_config.as_deref().filter(|path| !path.is_empty()) {
+        let written = append(Path::new(path)).and_then(|mut file| write_report(&mut file, &loaded, false));
+        if let Err(error) = written {
+            warn!("cannot write the report to {path}: {error}");
+        }
+    }
+    let refusing = |d: &&Diagnostic| matches!(d.class, Class::Fatal | Class::Dropped);
+    let mut against = loaded.diagnostics.iter().filter(refusing);
+    match (against.next(), loaded.config) {
+        (None, Some(config)) => Ok(config),
+        (Some(first), _) => {
+            let line = render_line(first, &loaded.sources);
+            match against.count() {
+                0 => Err(line),
+                more => Err(format!("{line} (and {more} more)")),
+            }
+        }
+        (None, None) => Err("no configuration can be made of it".to_owned()),
+    }
 }
 
 /// Reads the configuration and reports on it (`-t`), on standard error or at the end of a file.

@@ -6,10 +6,12 @@
 
 use crate::signals::{Received, Request, Signals};
 use core::fmt;
-use standfast_api::{EncodeError, Event, EventKind, FromWorker, Status, ToWorker, decode, encode};
-use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing};
+use serde::de::DeserializeOwned;
+use standfast_api::{EncodeError, Event, EventKind, FromWorker, Generation, Status, ToWorker, decode, encode};
+use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
+use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
 
 /// Events that wait for room: a change of every instance and every server of a large site.
@@ -19,10 +21,39 @@ const WAITING_EVENTS: usize = 4096;
 pub const LONG_STATUS: Label = Label { kind: 1, version: standfast_api::PROTOCOL_VERSION as u32 };
 
 /// What a worker is to do.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub enum Command {
     /// Stop in order, then return.
     Stop(StopReason),
+    /// Go on with another configuration, and answer with [`SupervisorLink::reloaded`].
+    Reload(NewSlice),
+    /// Tell a status now.
+    Report,
+}
+
+/// A new edition of the worker's part of the configuration, in the memory file it came in.
+#[derive(Debug)]
+pub struct NewSlice {
+    generation: Generation,
+    memory: OwnedFd,
+}
+
+impl NewSlice {
+    /// Which edition it is.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Reads it. `label` is that of the worker's slices.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the memory file or with what it holds, in words.
+    pub fn read<S: DeserializeOwned>(&self, label: Label) -> Result<S, String> {
+        let bytes = memfd::read(&self.memory, label).map_err(|error| error.to_string())?;
+        decode(&bytes).map_err(|error| error.to_string())
+    }
 }
 
 /// Why a worker is to stop.
@@ -54,11 +85,13 @@ pub struct SupervisorLink {
     outbox: Outbox,
     told_lost: u64,
     stop: Option<StopReason>,
+    /// What was said and is to be handed on: one message is taken at a time.
+    heard: Option<Command>,
 }
 
 impl SupervisorLink {
     pub(crate) const fn new(channel: Channel, signals: Signals) -> Self {
-        Self { channel, signals, outbox: Outbox::new(WAITING_EVENTS), told_lost: 0, stop: None }
+        Self { channel, signals, outbox: Outbox::new(WAITING_EVENTS), told_lost: 0, stop: None, heard: None }
     }
 
     /// Waits for what to do next. Cancel-safe, so it can stand in a `select!`; it also sends what waits.
@@ -70,15 +103,14 @@ impl SupervisorLink {
             if let Some(reason) = self.stop {
                 return Command::Stop(reason);
             }
+            if let Some(command) = self.heard.take() {
+                return command;
+            }
             let waiting = !self.outbox.is_empty();
             tokio::select! {
                 incoming = self.channel.receive() => match incoming {
                     Ok(Incoming::Closed) => self.stop = Some(StopReason::SupervisorGone),
-                    Ok(Incoming::Message(message)) => match decode(&message.bytes) {
-                        Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
-                        Ok(ToWorker::Setup(_)) => warn!("supervisor sent a second setup, ignored"),
-                        Err(error) => warn!("supervisor sent what is no message: {error}"),
-                    },
+                    Ok(Incoming::Message(message)) => self.take(message),
                     // The channel is of no use any more, and without it the end of the supervisor would go unseen.
                     Err(error) => {
                         warn!("channel to the supervisor broke: {error}");
@@ -89,6 +121,19 @@ impl SupervisorLink {
                 // An error means that the runtime ends, which ends this loop as well.
                 _ = pending_room(&self.channel, waiting) => {}
             }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match decode(&message.bytes) {
+            Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
+            Ok(ToWorker::Report) => self.heard = Some(Command::Report),
+            Ok(ToWorker::Reload(generation)) => match message.descriptors.into_iter().next() {
+                Some(memory) => self.heard = Some(Command::Reload(NewSlice { generation, memory })),
+                None => self.reloaded(generation, Err("it came without configuration".to_owned())),
+            },
+            Ok(ToWorker::Setup(_)) => warn!("supervisor sent a second setup, ignored"),
+            Err(error) => warn!("supervisor sent what is no message: {error}"),
         }
     }
 
@@ -111,6 +156,11 @@ impl SupervisorLink {
     /// The worker has its sockets and does its work.
     pub fn ready(&mut self) {
         self.event_or_ready(&FromWorker::Ready);
+    }
+
+    /// The answer to [`Command::Reload`]: the new configuration is in force, or why it is not.
+    pub fn reloaded(&mut self, generation: Generation, outcome: Result<(), String>) {
+        self.event_or_ready(&FromWorker::Reloaded { generation, refused: outcome.err() });
     }
 
     /// What is so now; a status that still waits is replaced.

@@ -2,18 +2,17 @@
 //!
 //! This file is the order in which things happen at start. A worker is the same program with another first word.
 
-use standfast_api::{CheckSlice, EncodeError, LogSettings, Setup, VrrpSlice, WorkerKind, encode};
+use standfast_api::{EncodeError, WorkerKind};
 use standfast_conf::reference;
 use standfast_daemon::command_line::{self, Invocation, Options};
 use standfast_daemon::configuration::{self, Loaded};
 use standfast_daemon::exit_status::ExitStatus;
 use standfast_daemon::pid_files::{self, AlreadyRunning};
 use standfast_daemon::service_manager::ServiceManager;
-use standfast_daemon::supervisor::{self, Plan, Policy, Supervisor, SupervisorError};
+use standfast_daemon::supervisor::{self, Origin, PlanError, Supervisor, SupervisorError};
 use standfast_daemon::{log, panics, worker};
-use standfast_kernel::process::identity::{self, Capability};
+use standfast_kernel::process::identity;
 use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
-use standfast_model::Config;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tracing::{error, info, warn};
@@ -108,6 +107,15 @@ impl Failure {
     }
 }
 
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Encode(error) => Self::Encode(error),
+            PlanError::PidFile(error) => error.into(),
+        }
+    }
+}
+
 impl From<AlreadyRunning> for Failure {
     fn from(error: AlreadyRunning) -> Self {
         if error.is_running() { Self::AlreadyRunning(error) } else { Self::PidFile(error) }
@@ -124,20 +132,23 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     protect_memory(options)?;
     let Loaded { config, status } = configuration::load(options);
     let config = config.ok_or(Failure::Configuration(status))?;
-    let kinds = kinds_to_run(options, &config);
+    // What is done later is done elsewhere: the daemon leaves this directory.
+    let configuration = std::path::absolute(&options.configuration)?;
+    let options = &Options { log, configuration, ..options.clone() };
+    let kinds = supervisor::kinds_to_run(options, &config);
+    if kinds.is_empty() {
+        warn!("nothing to run: neither vrrp_instance nor virtual_server is configured for the workers chosen");
+    }
     check_capabilities(&kinds)?;
     let mut pid_file = pid_files::acquire(pid_files::main_path(&options.pid_files))?;
-    let plans = plans(options, log, &config, &kinds)?;
+    let plans = kinds.iter().map(|kind| supervisor::plan(*kind, options, &config));
+    let plans = plans.collect::<Result<Vec<_>, _>>()?;
     let launcher = if options.daemonize { Some(daemonize(options.log.console)?) } else { None };
     pid_file.write(std::process::id())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(async {
-        let policy = Policy {
-            child_wait_time: config.global.child_wait_time,
-            respawn: options.respawn,
-            ignore_interrupt: options.ignore_interrupt,
-        };
-        let supervisor = Supervisor::start(binary, policy, plans, ServiceManager::from_environment())?;
+        let origin = Origin { options: options.clone(), config };
+        let supervisor = Supervisor::start(binary, origin, plans, ServiceManager::from_environment())?;
         if let Some(launcher) = launcher {
             launcher.release(0)?;
         }
@@ -173,44 +184,9 @@ fn protect_memory(options: &Options) -> Result<(), Failure> {
     Ok(identity::forbid_dump()?)
 }
 
-fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
-    let mut kinds =
-        supervisor::needed(!config.vrrp.instances.is_empty(), !config.lvs.virtual_servers.is_empty(), options.all);
-    kinds.retain(|kind| match kind {
-        WorkerKind::Vrrp => options.vrrp,
-        WorkerKind::Check => options.checkers,
-    });
-    if kinds.is_empty() {
-        warn!("nothing to run: neither vrrp_instance nor virtual_server is configured for the workers chosen");
-    }
-    kinds
-}
-
 fn check_capabilities(kinds: &[WorkerKind]) -> Result<(), Failure> {
-    let needed: &[Capability] = if kinds.contains(&WorkerKind::Vrrp) {
-        &[Capability::NetAdmin, Capability::NetRaw]
-    } else if kinds.contains(&WorkerKind::Check) {
-        &[Capability::NetAdmin]
-    } else {
-        &[]
-    };
-    let missing: Vec<&str> = identity::missing_capabilities(needed)?.into_iter().map(Capability::name).collect();
+    let missing = supervisor::missing_capabilities(kinds)?;
     if missing.is_empty() { Ok(()) } else { Err(Failure::Capabilities { missing }) }
-}
-
-fn plans(options: &Options, log: LogSettings, config: &Config, kinds: &[WorkerKind]) -> Result<Vec<Plan>, Failure> {
-    kinds
-        .iter()
-        .map(|&kind| {
-            let setup = Setup { kind, log, options: options.worker };
-            let slice = match kind {
-                WorkerKind::Vrrp => encode(&VrrpSlice::of(config))?,
-                WorkerKind::Check => encode(&CheckSlice::of(config))?,
-            };
-            let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
-            Ok(Plan { setup, slice, pid_file })
-        })
-        .collect()
 }
 
 fn remove(pid_file: PidFile) {

@@ -2,6 +2,7 @@
 //!
 //! Without `NOTIFY_SOCKET` nothing happens. It never waits: a manager that does not read misses a message.
 
+use standfast_kernel::timer::monotonic_micros;
 use std::ffi::OsStr;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -30,6 +31,16 @@ impl ServiceManager {
     pub fn ready(&mut self) {
         // The process that the manager started may have been the launcher and not us.
         self.send(&format!("READY=1\nMAINPID={}", std::process::id()));
+    }
+
+    /// A reload has begun. The time is that of `CLOCK_MONOTONIC`, as the manager wants it.
+    pub fn reloading(&mut self) {
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_micros()));
+    }
+
+    /// The reload is over, whatever came of it: the daemon serves.
+    pub fn reloaded(&mut self) {
+        self.send("READY=1");
     }
 
     /// The stop has begun.

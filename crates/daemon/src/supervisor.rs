@@ -4,50 +4,53 @@
 //! and for their restart and stop times, all in one loop and one task.
 
 mod backoff;
+mod plan;
+mod reload;
+mod summary;
 mod worker;
 
+pub use plan::{Plan, PlanError, kinds_to_run, missing_capabilities, plan, slice_of};
+
+use crate::command_line::Options;
 use crate::exit_status::ExitStatus;
 use crate::service_manager::ServiceManager;
 use crate::signals::{Received, Request, Signals};
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
-use standfast_api::{Setup, Status, WorkerKind};
+use reload::Reloading;
+use standfast_api::Generation;
 use standfast_kernel::memfd::MemfdError;
-use standfast_kernel::process::{OwnBinary, PidFile};
+use standfast_kernel::process::OwnBinary;
 use standfast_kernel::timer::boottime;
-use standfast_model::{Instant, State};
+use standfast_model::{Config, Instant};
 use std::io;
+use summary::summary;
 use tracing::{info, warn};
 use worker::{End, Worker};
 
-/// A worker that is to run.
+/// What the daemon was started with, and what it reads a new configuration by.
 #[derive(Debug)]
-pub struct Plan {
-    /// What it is told first.
-    pub setup: Setup,
-    /// Its slice of the configuration, encoded.
-    pub slice: Vec<u8>,
-    /// Locked already.
-    pub pid_file: PidFile,
-}
-
-/// How the supervisor treats its workers.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// `child_wait_time`: how long they get to stop.
-    pub child_wait_time: Duration,
-    /// Not `-R`.
-    pub respawn: bool,
-    /// `--ignore-sigint`.
-    pub ignore_interrupt: bool,
+pub struct Origin {
+    /// The command line, with an absolute path to the configuration: the daemon has left the directory of its start.
+    pub options: Options,
+    /// The configuration in force.
+    pub config: Config,
 }
 
 /// What the supervisor is made of.
 #[derive(Debug)]
 pub struct Supervisor {
     binary: OwnBinary,
-    policy: Policy,
+    options: Options,
+    /// The configuration in force.
+    config: Config,
+    generation: Generation,
+    reloading: Option<Reloading>,
+    /// A reload was asked for while one was under way: exactly one more follows, whoever asked how often.
+    reload_again: Option<String>,
+    /// The last reload was refused; shown until one succeeds.
+    refused: Option<String>,
     workers: Vec<Worker>,
     signals: Signals,
     service_manager: ServiceManager,
@@ -64,7 +67,7 @@ impl Supervisor {
     /// If the signals cannot be caught or a slice cannot be put into memory.
     pub fn start(
         binary: OwnBinary,
-        policy: Policy,
+        origin: Origin,
         plans: Vec<Plan>,
         service_manager: ServiceManager,
     ) -> Result<Self, SupervisorError> {
@@ -77,7 +80,21 @@ impl Supervisor {
         for worker in &mut workers {
             worker.start(&binary);
         }
-        Ok(Self { binary, policy, workers, signals, service_manager, told_ready: false, stopping: None })
+        let Origin { options, config } = origin;
+        Ok(Self {
+            binary,
+            options,
+            config,
+            generation: Generation::FIRST,
+            reloading: None,
+            reload_again: None,
+            refused: None,
+            workers,
+            signals,
+            service_manager,
+            told_ready: false,
+            stopping: None,
+        })
     }
 
     /// Runs until everything has stopped.
@@ -91,6 +108,7 @@ impl Supervisor {
                 }
                 return status;
             }
+            self.settle_reload();
             self.tell_service_manager();
             let deadline = self.workers.iter().filter_map(Worker::next_deadline).min();
             tokio::select! {
@@ -105,14 +123,10 @@ impl Supervisor {
 
     fn signalled(&mut self, received: Received) {
         match received.request {
-            Request::Interrupt if self.policy.ignore_interrupt => info!("{received} ignored"),
+            Request::Interrupt if self.options.ignore_interrupt => info!("{received} ignored"),
             Request::Stop | Request::Interrupt => self.stop(ExitStatus::Ok, &received.to_string()),
-            Request::Reload
-            | Request::Data
-            | Request::Stats
-            | Request::StatsClear
-            | Request::Json
-            | Request::ThreadDump => {
+            Request::Reload => self.reload(&received.to_string()),
+            Request::Data | Request::Stats | Request::StatsClear | Request::Json | Request::ThreadDump => {
                 warn!("{received}: {} is not built yet, ignored", received.request.words());
             }
             Request::Child => {}
@@ -128,7 +142,7 @@ impl Supervisor {
         self.service_manager.stopping();
         self.stopping = Some(status);
         for worker in &mut self.workers {
-            worker.stop(self.policy.child_wait_time);
+            worker.stop(self.config.global.child_wait_time);
         }
     }
 
@@ -147,18 +161,19 @@ impl Supervisor {
             .filter_map(|(index, worker)| worker.reap().map(|(end, ran)| (index, end, ran)))
             .collect();
         for (index, end, ran) in ended {
-            if self.stopping.is_some() {
+            let Some(worker) = self.workers.get_mut(index) else { continue };
+            if self.stopping.is_some() || worker.is_retired() {
                 continue;
             }
             match end {
+                End::Permanent(_) if worker.died_of_reload(true) => worker.respawn(ran),
                 End::Permanent(status) => {
                     let why = format!("a worker ended with status {status}, which a restart does not mend");
                     self.stop(status, &why);
                 }
-                End::Died if self.policy.respawn => {
-                    if let Some(worker) = self.workers.get_mut(index) {
-                        worker.respawn(ran);
-                    }
+                End::Died if self.options.respawn => {
+                    worker.died_of_reload(false);
+                    worker.respawn(ran);
                     // The first restart is due at once.
                     self.wake();
                 }
@@ -176,7 +191,7 @@ impl Supervisor {
             self.service_manager.ready();
             info!("Startup complete");
         }
-        self.service_manager.status(&summary(&self.workers));
+        self.service_manager.status(&summary(&self.workers, self.refused.as_deref()));
     }
 }
 
@@ -207,47 +222,4 @@ async fn sleep_until(deadline: Option<Instant>) {
         Some(at) => tokio::time::sleep(at.since(boottime())).await,
         None => core::future::pending().await,
     }
-}
-
-/// One line on how things are, for `systemctl status`.
-fn summary(workers: &[Worker]) -> String {
-    let parts: Vec<String> = workers
-        .iter()
-        .map(|worker| match (worker.is_running(), worker.is_ready(), worker.status()) {
-            (false, _, _) => format!("{} worker not running", worker.kind()),
-            (true, false, _) => format!("{} worker starting", worker.kind()),
-            (true, true, None) => format!("{} worker running", worker.kind()),
-            (true, true, Some(status)) => status_words(status),
-        })
-        .collect();
-    if parts.is_empty() { "nothing configured".to_owned() } else { parts.join("; ") }
-}
-
-fn status_words(status: &Status) -> String {
-    match status {
-        Status::Vrrp(vrrp) => {
-            let count = |state| vrrp.instances.iter().filter(|instance| instance.state == state).count();
-            let (master, backup, fault) = (count(State::Master), count(State::Backup), count(State::Fault));
-            format!("{} instances: {master} MASTER, {backup} BACKUP, {fault} FAULT", vrrp.instances.len())
-        }
-        Status::Check(check) => {
-            let live: u64 = check.services.iter().map(|service| u64::from(service.live)).sum();
-            let total: u64 = check.services.iter().map(|service| u64::from(service.total)).sum();
-            format!("{} virtual servers: {live} of {total} real servers up", check.services.len())
-        }
-    }
-}
-
-/// Which workers a configuration needs, in the order in which they start.
-#[must_use]
-pub fn needed(vrrp_configured: bool, lvs_configured: bool, all: bool) -> Vec<WorkerKind> {
-    WorkerKind::ALL
-        .into_iter()
-        .filter(|kind| {
-            all || match kind {
-                WorkerKind::Check => lvs_configured,
-                WorkerKind::Vrrp => vrrp_configured,
-            }
-        })
-        .collect()
 }

@@ -145,7 +145,7 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
             let slice = descriptors.into_iter().next().ok_or(StartError::NoSlice)?;
             Ok((setup, slice))
         }
-        ToWorker::Setup(_) | ToWorker::Shutdown => Err(StartError::NoSetup),
+        ToWorker::Setup(_) | ToWorker::Reload(_) | ToWorker::Report | ToWorker::Shutdown => Err(StartError::NoSetup),
     }
 }
 

@@ -24,6 +24,16 @@ pub fn boottime() -> Instant {
     Instant::from_nanos(seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(nanos))
 }
 
+/// Microseconds of `CLOCK_MONOTONIC`, which the service manager compares with its own (`MONOTONIC_USEC`); nothing of ours
+/// goes by it.
+#[must_use]
+pub fn monotonic_micros() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the service manager asks for this clock")]
+    let now = rustix::time::clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0) / 1000)
+}
+
 /// One absolute timer.
 #[derive(Debug)]
 pub struct Timer {

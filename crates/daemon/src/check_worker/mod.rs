@@ -54,11 +54,17 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
         }
         timer.arm(worker.next_deadline())?;
         tokio::select! {
-            Command::Stop(reason) = supervisor.command() => {
-                say_stopping(reason);
-                worker.feed(Event::Shutdown { keep_table: options.dont_release_ipvs });
-                return Ok(());
-            }
+            command = supervisor.command() => match command {
+                Command::Stop(reason) => {
+                    say_stopping(reason);
+                    worker.feed(Event::Shutdown { keep_table: options.dont_release_ipvs });
+                    return Ok(());
+                }
+                Command::Reload(slice) => {
+                    supervisor.reloaded(slice.generation(), Err("reload is not built yet".to_owned()));
+                }
+                Command::Report => supervisor.status(Status::Check(worker.status())),
+            },
             finished = worker.probes.finished() => {
                 let (checker, verdict) = finished?;
                 worker.feed(Event::CheckFinished { checker, verdict });

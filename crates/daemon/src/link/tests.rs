@@ -5,6 +5,7 @@ use core::time::Duration;
 use standfast_api::{CheckStatus, Facility, LogSettings, Setup, WorkerKind, WorkerOptions};
 use standfast_kernel::channel;
 use standfast_model::Instant;
+use std::os::fd::AsFd;
 
 fn linked() -> (SupervisorLink, Channel) {
     let (a, b) = channel::pair().unwrap();
@@ -20,6 +21,13 @@ async fn command(link: &mut SupervisorLink) -> Option<Command> {
     tokio::time::timeout(Duration::from_millis(200), link.command()).await.ok()
 }
 
+async fn stopped(link: &mut SupervisorLink) -> StopReason {
+    match command(link).await {
+        Some(Command::Stop(reason)) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn heard(supervisor: &Channel) -> FromWorker {
     let received = tokio::time::timeout(Duration::from_secs(5), supervisor.receive()).await.unwrap().unwrap();
     let Incoming::Message(message) = received else { panic!("closed") };
@@ -33,15 +41,15 @@ fn event(number: u64) -> Event {
 #[tokio::test]
 async fn a_shutdown_and_the_end_of_the_supervisor_are_commands_and_stay_so() {
     let (mut link, supervisor) = linked();
-    assert_eq!(command(&mut link).await, None);
+    assert!(command(&mut link).await.is_none());
     tell(&supervisor, &ToWorker::Shutdown);
     for _ in 0..2 {
-        assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::Asked)));
+        assert_eq!(stopped(&mut link).await, StopReason::Asked);
     }
     let (mut link, supervisor) = linked();
     drop(supervisor);
     for _ in 0..2 {
-        assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::SupervisorGone)));
+        assert_eq!(stopped(&mut link).await, StopReason::SupervisorGone);
     }
 }
 
@@ -51,9 +59,9 @@ async fn what_is_no_command_is_ignored_and_the_next_one_is_heard() {
     supervisor.send(b"nonsense", &[]).unwrap();
     let log = LogSettings { console: false, system: false, facility: Facility::Daemon, detail: 0 };
     tell(&supervisor, &ToWorker::Setup(Setup { kind: WorkerKind::Vrrp, log, options: WorkerOptions::default() }));
-    assert_eq!(command(&mut link).await, None);
+    assert!(command(&mut link).await.is_none());
     tell(&supervisor, &ToWorker::Shutdown);
-    assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::Asked)));
+    assert_eq!(stopped(&mut link).await, StopReason::Asked);
 }
 
 #[tokio::test]
@@ -74,9 +82,11 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
                 }
                 FromWorker::Event(event) => events.push(event.at.as_nanos()),
                 FromWorker::Status(Status::Check(status)) => states.push(status.at.as_nanos()),
-                other @ (FromWorker::Hello(_) | FromWorker::Ready | FromWorker::LongStatus | FromWorker::Status(_)) => {
-                    panic!("{other:?}")
-                }
+                other @ (FromWorker::Hello(_)
+                | FromWorker::Ready
+                | FromWorker::LongStatus
+                | FromWorker::Status(_)
+                | FromWorker::Reloaded { .. }) => panic!("{other:?}"),
             }
         }
     };
@@ -99,5 +109,29 @@ async fn telling_a_dead_supervisor_costs_no_time() {
         link.event(event(number));
     }
     link.ready();
-    assert_eq!(command(&mut link).await, Some(Command::Stop(StopReason::SupervisorGone)));
+    assert_eq!(stopped(&mut link).await, StopReason::SupervisorGone);
+}
+
+#[tokio::test]
+async fn a_new_configuration_is_read_from_the_memory_file_it_came_in_and_answered_by_its_number() {
+    let (mut link, supervisor) = linked();
+    let label = Label { kind: 9, version: 1 };
+    let memory = memfd::write("test", label, &encode(&"slice".to_owned()).unwrap()).unwrap();
+    supervisor.send(&encode(&ToWorker::Reload(Generation(7))).unwrap(), &[memory.as_fd()]).unwrap();
+    let Some(Command::Reload(slice)) = command(&mut link).await else { panic!("no reload") };
+    assert_eq!(slice.generation(), Generation(7));
+    assert_eq!(slice.read::<String>(label).unwrap(), "slice");
+    assert!(slice.read::<String>(Label { kind: 8, ..label }).is_err(), "the slice of another worker");
+    link.reloaded(Generation(7), Ok(()));
+    assert_eq!(heard(&supervisor).await, FromWorker::Reloaded { generation: Generation(7), refused: None });
+}
+
+#[tokio::test]
+async fn a_reload_without_configuration_is_refused_and_is_no_command() {
+    let (mut link, supervisor) = linked();
+    tell(&supervisor, &ToWorker::Reload(Generation(2)));
+    tell(&supervisor, &ToWorker::Report);
+    assert!(matches!(command(&mut link).await, Some(Command::Report)));
+    let refused = Some("it came without configuration".to_owned());
+    assert_eq!(heard(&supervisor).await, FromWorker::Reloaded { generation: Generation(2), refused });
 }

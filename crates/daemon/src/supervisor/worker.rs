@@ -1,12 +1,14 @@
 //! One worker as its supervisor sees it: started, listened to, stopped, started again.
 
+mod reload;
+
 use super::backoff::Backoff;
 use crate::exit_status::ExitStatus;
 use crate::link::LONG_STATUS;
 use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
-use standfast_api::{FromWorker, Hello, Setup, Status, ToWorker, WorkerKind, decode, encode};
+use standfast_api::{FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, decode, encode};
 use standfast_kernel::channel::{self, Channel, Incoming, Received};
 use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
@@ -29,7 +31,26 @@ pub(super) struct Worker {
     restart_at: Option<Instant>,
     ready: bool,
     status: Option<Status>,
+    /// The new configuration it has been given and has not answered for.
+    awaited: Option<Awaited>,
+    /// Why it does not run the new configuration.
+    refusal: Option<String>,
+    /// Not needed by the new configuration: it stops and is not started again.
+    retired: bool,
 }
+
+/// An answer that is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    generation: Generation,
+    until: Instant,
+    /// A worker that dies once may have been killed by anyone; one that dies twice dies of its configuration.
+    died: bool,
+}
+
+/// How long a worker may take to apply a new configuration: ten thousand services take a few seconds on a slow machine.
+/// A worker that is silent for longer hangs, and hangs with its old configuration, too.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// A worker's process.
 #[derive(Debug)]
@@ -54,8 +75,19 @@ pub(super) enum End {
 
 impl Worker {
     pub(super) const fn new(setup: Setup, slice: OwnedFd, pid_file: PidFile) -> Self {
-        let backoff = Backoff::new();
-        Self { setup, slice, pid_file, running: None, backoff, restart_at: None, ready: false, status: None }
+        Self {
+            setup,
+            slice,
+            pid_file,
+            running: None,
+            backoff: Backoff::new(),
+            restart_at: None,
+            ready: false,
+            status: None,
+            awaited: None,
+            refusal: None,
+            retired: false,
+        }
     }
 
     pub(super) const fn kind(&self) -> WorkerKind {
@@ -144,8 +176,13 @@ impl Worker {
         match message {
             FromWorker::Hello(Hello { kind, .. }) if kind == self.kind() => {}
             FromWorker::Hello(Hello { kind, .. }) => self.distrust(&format!("it says that it is the {kind} worker")),
-            FromWorker::Ready => self.ready = true,
+            FromWorker::Ready => {
+                self.ready = true;
+                // It was started with the newest configuration and has taken it.
+                self.awaited = None;
+            }
             FromWorker::Status(status) => self.status = Some(status),
+            FromWorker::Reloaded { generation, refused } => self.answered(generation, refused),
             // `read` has put the status itself in its place.
             FromWorker::LongStatus => self.distrust("it sent a long status inside a long status"),
             // The worker has logged it; nobody else is there to be told yet.
@@ -187,7 +224,12 @@ impl Worker {
     /// When it next needs [`Self::wake`].
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let running = self.running.as_ref();
-        let times = [self.restart_at, running.and_then(|r| r.terminate_at), running.and_then(|r| r.kill_at)];
+        let times = [
+            self.restart_at,
+            running.and_then(|r| r.terminate_at),
+            running.and_then(|r| r.kill_at),
+            self.awaited.map(|awaited| awaited.until),
+        ];
         times.into_iter().flatten().min()
     }
 
@@ -195,6 +237,10 @@ impl Worker {
     pub(super) fn wake(&mut self, now: Instant, binary: &OwnBinary) {
         if self.restart_at.is_some_and(|at| at <= now) {
             self.start(binary);
+        }
+        if self.awaited.take_if(|awaited| awaited.until <= now).is_some() {
+            self.refuse(&format!("it did not answer within {} s", ANSWER_WITHIN.as_secs()));
+            self.distrust("it hangs");
         }
         let kind = self.kind();
         let Some(running) = &mut self.running else { return };
@@ -258,7 +304,7 @@ impl Worker {
         }
     }
 
-    /// The memory file that its slice is in, for the test that a respawn uses the same.
+    /// The memory file that a slice is in.
     pub(super) fn write_slice(kind: WorkerKind, bytes: &[u8]) -> Result<OwnedFd, memfd::MemfdError> {
         memfd::write(&format!("standfast-{kind}"), slice_label(kind), bytes)
     }

@@ -58,12 +58,18 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
         timer.arm(worker.next_deadline())?;
         tokio::select! {
             biased;
-            Command::Stop(reason) = supervisor.command() => {
-                say_stopping(reason);
-                worker.stop(options);
-                supervisor.status(Status::Vrrp(worker.status()));
-                return Ok(());
-            }
+            command = supervisor.command() => match command {
+                Command::Stop(reason) => {
+                    say_stopping(reason);
+                    worker.stop(options);
+                    supervisor.status(Status::Vrrp(worker.status()));
+                    return Ok(());
+                }
+                Command::Reload(slice) => {
+                    supervisor.reloaded(slice.generation(), Err("reload is not built yet".to_owned()));
+                }
+                Command::Report => supervisor.status(Status::Vrrp(worker.status())),
+            },
             expired = timer.expired() => expired?,
             event = worker.monitor.next() => {
                 let event = event?;

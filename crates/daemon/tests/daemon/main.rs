@@ -12,4 +12,5 @@ mod lifecycle;
 mod logging;
 mod machine;
 mod refusals;
+mod reload;
 mod supervision;

@@ -1,0 +1,86 @@
+//! From a configuration to the workers it needs, each with its slice and its pid file.
+//!
+//! It decides which workers run; starting and stopping them is the supervisor's business.
+
+use crate::command_line::Options;
+use crate::pid_files::{self, AlreadyRunning};
+use standfast_api::{CheckSlice, EncodeError, Setup, VrrpSlice, WorkerKind, encode};
+use standfast_kernel::process::PidFile;
+use standfast_kernel::process::identity::{self, Capability};
+use standfast_model::Config;
+use std::io;
+
+/// A worker that is to run.
+#[derive(Debug)]
+pub struct Plan {
+    /// What it is told first.
+    pub setup: Setup,
+    /// Its slice of the configuration, encoded.
+    pub slice: Vec<u8>,
+    /// Locked already.
+    pub pid_file: PidFile,
+}
+
+/// Why there is no plan for a worker.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The slice has no bytes.
+    #[error("cannot hand over the configuration: {0}")]
+    Encode(#[from] EncodeError),
+    /// Another daemon has the pid file, or nobody can.
+    #[error(transparent)]
+    PidFile(#[from] AlreadyRunning),
+}
+
+/// Which workers a configuration needs and the command line allows, in the order in which they start.
+#[must_use]
+pub fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
+    let (vrrp, lvs) = (!config.vrrp.instances.is_empty(), !config.lvs.virtual_servers.is_empty());
+    WorkerKind::ALL
+        .into_iter()
+        .filter(|kind| match kind {
+            WorkerKind::Check => options.checkers && (options.all || lvs),
+            WorkerKind::Vrrp => options.vrrp && (options.all || vrrp),
+        })
+        .collect()
+}
+
+/// The part of the configuration that a worker gets, encoded.
+///
+/// # Errors
+///
+/// None for the types of today.
+pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeError> {
+    match kind {
+        WorkerKind::Vrrp => encode(&VrrpSlice::of(config)),
+        WorkerKind::Check => encode(&CheckSlice::of(config)),
+    }
+}
+
+/// Everything that a worker needs to be started. Its pid file is locked from here on.
+///
+/// # Errors
+///
+/// See [`PlanError`].
+pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan, PlanError> {
+    let setup = Setup { kind, log: options.log, options: options.worker };
+    let slice = slice_of(kind, config)?;
+    let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
+    Ok(Plan { setup, slice, pid_file })
+}
+
+/// The capabilities that these workers need and the process does not have.
+///
+/// # Errors
+///
+/// None that the kernel documents.
+pub fn missing_capabilities(kinds: &[WorkerKind]) -> io::Result<Vec<&'static str>> {
+    let needed: &[Capability] = if kinds.contains(&WorkerKind::Vrrp) {
+        &[Capability::NetAdmin, Capability::NetRaw]
+    } else if kinds.contains(&WorkerKind::Check) {
+        &[Capability::NetAdmin]
+    } else {
+        &[]
+    };
+    Ok(identity::missing_capabilities(needed)?.into_iter().map(Capability::name).collect())
+}

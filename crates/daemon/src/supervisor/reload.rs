@@ -1,0 +1,204 @@
+//! A reload, from the signal to the answer of the last worker.
+//!
+//! The whole new configuration is read and judged first; what is refused changes nothing. Then every worker gets its new
+//! slice, and what is newly needed or needed no more starts or stops. A worker that cannot take its slice takes the
+//! reload with it: the configuration before it is put back everywhere.
+
+use super::worker::Worker;
+use super::{Plan, Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
+use crate::configuration;
+use standfast_api::{Generation, WorkerKind};
+use standfast_kernel::timer::boottime;
+use standfast_model::{Config, Instant};
+use std::path::{Path, PathBuf};
+use tracing::{error, info, warn};
+
+/// A reload under way.
+#[derive(Debug)]
+pub(super) struct Reloading {
+    begun: Instant,
+    /// What is to be in force at its end.
+    config: Config,
+    /// What stood against the new configuration: the one before it is being put back.
+    undoing: Option<String>,
+    /// `reload_file`: there from the first to the last moment.
+    marker: Option<Marker>,
+}
+
+impl Supervisor {
+    /// Reads the configuration again, because of `why`.
+    pub(super) fn reload(&mut self, why: &str) {
+        if self.stopping.is_some() {
+            info!("{why}: no reload while stopping");
+            return;
+        }
+        if self.reloading.is_some() {
+            info!("{why}: a reload is under way, one more will follow");
+            self.reload_again = Some(why.to_owned());
+            return;
+        }
+        info!("Reloading: {why}");
+        self.service_manager.reloading();
+        let marker = marker_path(self).and_then(|path| Marker::set(&path));
+        let begun = boottime();
+        let read = configuration::reload(&self.options, &self.config.global.reload);
+        match read.and_then(|config| self.apply(&config).map(|()| config)) {
+            Ok(config) => self.reloading = Some(Reloading { begun, config, undoing: None, marker }),
+            Err(why) => self.reload_refused(why),
+        }
+    }
+
+    /// Looks whether every worker has answered and what is retired has gone; if so, the reload is over.
+    pub(super) fn settle_reload(&mut self) {
+        self.workers
+            .extract_if(.., |worker| worker.is_retired() && !worker.is_running())
+            .for_each(Worker::remove_pid_file);
+        let Some(reloading) = &self.reloading else { return };
+        let refusal = self.workers.iter_mut().find_map(Worker::take_refusal);
+        if let (Some(why), None) = (&refusal, &reloading.undoing) {
+            return self.undo(why.clone());
+        }
+        if self.stopping.is_none() && self.workers.iter().any(|worker| worker.owes_answer() || worker.is_retired()) {
+            return;
+        }
+        let Some(Reloading { begun, config, undoing, marker }) = self.reloading.take() else { return };
+        drop(marker);
+        self.config = config;
+        match undoing {
+            None => {
+                let took = boottime().since(begun).as_millis();
+                info!("Reload finished in {took} ms, configuration {} is in force", self.generation);
+                self.refused = None;
+                self.reload_over();
+            }
+            Some(why) => self.reload_refused(why),
+        }
+    }
+
+    /// Puts the configuration back that was in force before.
+    fn undo(&mut self, why: String) {
+        let before = self.config.clone();
+        warn!("Reload is undone: {why}");
+        if let Err(error) = self.apply(&before) {
+            error!("the configuration before the reload cannot be put back everywhere: {error}");
+        }
+        if let Some(reloading) = &mut self.reloading {
+            reloading.config = before;
+            reloading.undoing = Some(why);
+        }
+    }
+
+    fn reload_refused(&mut self, why: String) {
+        error!("Reload refused, the running configuration stays: {why}");
+        self.refused = Some(why);
+        self.reload_over();
+    }
+
+    fn reload_over(&mut self) {
+        self.service_manager.reloaded();
+        if let Some(why) = self.reload_again.take() {
+            self.reload(&why);
+        }
+    }
+
+    /// Brings the workers in line with a configuration. An error has changed nothing.
+    fn apply(&mut self, config: &Config) -> Result<(), String> {
+        unchangeable(&self.config, config)?;
+        let kinds = kinds_to_run(&self.options, config);
+        let missing = missing_capabilities(&kinds).map_err(|error| error.to_string())?;
+        if !missing.is_empty() {
+            return Err(format!("{} needed", missing.join(" and ")));
+        }
+        let mut slices = Vec::new();
+        let mut newcomers = Vec::new();
+        for kind in kinds.iter().copied() {
+            if self.workers.iter().any(|worker| worker.kind() == kind && !worker.is_retired()) {
+                slices.push((kind, slice_of(kind, config).map_err(|error| error.to_string())?));
+            } else {
+                newcomers.push(newcomer(plan(kind, &self.options, config).map_err(|error| error.to_string())?)?);
+            }
+        }
+        self.generation = self.generation.next();
+        for worker in self.workers.iter_mut().filter(|worker| !kinds.contains(&worker.kind())) {
+            info!("{} worker is not needed any more", worker.kind());
+            worker.retire(self.config.global.child_wait_time);
+        }
+        self.hand_over(&slices);
+        for mut worker in newcomers {
+            worker.expect_start(self.generation);
+            worker.start(&self.binary);
+            self.workers.push(worker);
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, slices: &[(WorkerKind, Vec<u8>)]) {
+        let generation: Generation = self.generation;
+        for (kind, slice) in slices {
+            let worker = self.workers.iter_mut().find(|worker| worker.kind() == *kind && !worker.is_retired());
+            if let Some(worker) = worker
+                && let Err(error) = worker.reload(generation, slice)
+            {
+                worker.refuse(&error.to_string());
+            }
+        }
+    }
+}
+
+fn newcomer(plan: Plan) -> Result<Worker, String> {
+    let Plan { setup, slice, pid_file } = plan;
+    let slice = Worker::write_slice(setup.kind, &slice).map_err(|error| error.to_string())?;
+    Ok(Worker::new(setup, slice, pid_file))
+}
+
+/// What only a restart can change, as with keepalived.
+fn unchangeable(old: &Config, new: &Config) -> Result<(), String> {
+    let (old, new) = (&old.global, &new.global);
+    let changed = [
+        ("net_namespace", old.net_namespace != new.net_namespace),
+        ("net_namespace_ipvs", old.net_namespace_ipvs != new.net_namespace_ipvs),
+        ("instance", old.instance != new.instance),
+        ("use_pid_dir", old.use_pid_dir != new.use_pid_dir),
+    ];
+    match changed.into_iter().find(|(_, changed)| *changed) {
+        Some((keyword, _)) => Err(format!("{keyword} cannot be changed by a reload, only by a restart")),
+        None => Ok(()),
+    }
+}
+
+/// Where `reload_file` is; bare, it is the pid file's name with `.reload`.
+fn marker_path(supervisor: &Supervisor) -> Option<PathBuf> {
+    let file = supervisor.config.global.reload.file.as_deref()?;
+    let pid_file = crate::pid_files::main_path(&supervisor.options.pid_files);
+    Some(if file.is_empty() { pid_file.with_extension("reload") } else { Path::new(file).to_owned() })
+}
+
+/// A file that exists while a reload is under way.
+#[derive(Debug)]
+struct Marker {
+    path: PathBuf,
+}
+
+impl Marker {
+    /// Creates it; a file that is there already was left by a daemon that was killed. A link is not followed.
+    fn set(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).mode(0o644).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        match options.open(path) {
+            Ok(_) => Some(Self { path: path.to_owned() }),
+            Err(error) => {
+                warn!("cannot create {}: {error}", path.display());
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Marker {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}

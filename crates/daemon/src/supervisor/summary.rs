@@ -1,0 +1,39 @@
+//! One line on how things are, for `systemctl status`.
+
+use super::worker::Worker;
+use standfast_api::Status;
+use standfast_model::State;
+
+/// `3 instances: 1 MASTER, 2 BACKUP, 0 FAULT; 2 virtual servers: 40 of 42 real servers up`, and what stands against the
+/// last reload.
+pub(super) fn summary(workers: &[Worker], refused: Option<&str>) -> String {
+    let mut parts: Vec<String> = workers
+        .iter()
+        .map(|worker| match (worker.is_running(), worker.is_ready(), worker.status()) {
+            (false, _, _) => format!("{} worker not running", worker.kind()),
+            (true, false, _) => format!("{} worker starting", worker.kind()),
+            (true, true, None) => format!("{} worker running", worker.kind()),
+            (true, true, Some(status)) => status_words(status),
+        })
+        .collect();
+    if parts.is_empty() {
+        parts.push("nothing configured".to_owned());
+    }
+    parts.extend(refused.map(|why| format!("last reload refused: {why}")));
+    parts.join("; ")
+}
+
+fn status_words(status: &Status) -> String {
+    match status {
+        Status::Vrrp(vrrp) => {
+            let count = |state| vrrp.instances.iter().filter(|instance| instance.state == state).count();
+            let (master, backup, fault) = (count(State::Master), count(State::Backup), count(State::Fault));
+            format!("{} instances: {master} MASTER, {backup} BACKUP, {fault} FAULT", vrrp.instances.len())
+        }
+        Status::Check(check) => {
+            let live: u64 = check.services.iter().map(|service| u64::from(service.live)).sum();
+            let total: u64 = check.services.iter().map(|service| u64::from(service.total)).sum();
+            format!("{} virtual servers: {live} of {total} real servers up", check.services.len())
+        }
+    }
+}
