@@ -9,6 +9,7 @@ use standfast_kernel::netlink::Outcome;
 use standfast_kernel::packet_socket::{self, PacketSocket};
 use standfast_kernel::route::Route;
 use standfast_kernel::vrrp_socket::{Outgoing, VrrpSocket};
+use standfast_model::config::track::ScriptId;
 use standfast_model::{Instant, InterfaceName};
 use standfast_net::Operation;
 use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
@@ -148,6 +149,10 @@ impl System for Machine {
                 Err(refused) => Err(refused.to_string()),
             })
             .collect()
+    }
+
+    fn run_script(&mut self, script: ScriptId) {
+        journal::trouble("script", &format!("no runner for track script {}", script.0));
     }
 
     fn record(&mut self, record: Record) {
