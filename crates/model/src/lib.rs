@@ -4,6 +4,7 @@
 //! It owns no behaviour: nothing here reads a clock, a file or a socket, and nothing decides.
 
 pub mod address;
+pub mod bfd;
 pub mod config;
 pub mod counters;
 pub mod interface;

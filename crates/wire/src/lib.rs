@@ -1,4 +1,5 @@
-//! Bytes to values and back: VRRP advertisements, the IPv4 header around them, gratuitous ARP, neighbour advertisements.
+//! Bytes to values and back: VRRP advertisements, the IPv4 header around them, gratuitous ARP, neighbour advertisements,
+//! BFD control packets.
 //!
 //! Every protocol has two levels. A *view* borrows the octets, is panic-free after one length check and can print a
 //! bad packet as fully as a good one. A *value* holds only what makes sense, and has `parse` and an emitter.
@@ -7,6 +8,7 @@
 //! decides anything that needs configuration, or does I/O.
 
 pub mod arp;
+pub mod bfd;
 pub mod checksum;
 pub mod ethernet;
 pub mod ipv4;
