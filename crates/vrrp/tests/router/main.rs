@@ -26,3 +26,5 @@ mod seed_pair;
 mod table;
 #[cfg(test)]
 mod timing;
+#[cfg(test)]
+mod tracking;
