@@ -1,4 +1,4 @@
-//! `TCP_CHECK`: a connection can be made.
+//! `TCP_CHECK`: a connection can be made. And connections for the checks that say something over one.
 //!
 //! It sends no byte of its own: the handshake is the check.
 
@@ -7,26 +7,38 @@ use standfast_lvs::{Reason, Verdict};
 use standfast_model::config::lvs::Connect;
 use tokio::net::TcpStream;
 
+/// The kernel takes no local port below this for a connection that named none, whatever
+/// `net.ipv4.ip_local_port_range` says: it would need to be privileged ones.
+const LEAST_EPHEMERAL_PORT: u16 = 1024;
+
 /// Connects within `connect_timeout`, and hangs up.
 pub(crate) async fn check(connect: &Connect) -> Verdict {
-    let socket = match socket::tcp(connect) {
-        Ok(socket) => socket,
-        Err(inability) => return Verdict::Unable(inability),
-    };
+    match open(connect).await {
+        Ok(_) => Verdict::Ok,
+        Err(verdict) => verdict,
+    }
+}
+
+/// A connection made within `connect_timeout`, or the verdict that follows from there being none.
+pub(crate) async fn open(connect: &Connect) -> Result<TcpStream, Verdict> {
+    let socket = socket::tcp(connect).map_err(Verdict::Unable)?;
     match deadline::within(connect.timeout, socket.connect(connect.target)).await {
-        None => Verdict::Failed(Reason::TimedOut { after: connect.timeout }),
-        Some(Err(error)) => errno::of_connect(&error),
-        Some(Ok(stream)) if met_itself(&stream) => Verdict::Failed(Reason::ConnectedToItself),
-        Some(Ok(_)) => Verdict::Ok,
+        None => Err(Verdict::Failed(Reason::TimedOut { after: connect.timeout })),
+        Some(Err(error)) => Err(errno::of_connect(&error)),
+        Some(Ok(stream)) if met_itself(&stream, connect) => Err(Verdict::Failed(Reason::ConnectedToItself)),
+        Some(Ok(stream)) => Ok(stream),
     }
 }
 
 /// Whether the connection has both its ends in the same socket. TCP allows that (a simultaneous open with oneself),
-/// and it can happen by chance where the target is an address of this machine and its port an ephemeral one.
-fn met_itself(stream: &TcpStream) -> bool {
-    match (stream.local_addr(), stream.peer_addr()) {
-        (Ok(local), Ok(peer)) => local == peer,
-        // Without a peer the connection is gone already, but it was made, and that is what was asked.
-        (Err(_), _) | (_, Err(_)) => false,
-    }
+/// and it can happen by chance where the target is an address of this machine and its port an ephemeral one. Where
+/// that is out of the question the kernel is not asked: thousands of checks a second go to ports like 80.
+fn met_itself(stream: &TcpStream, connect: &Connect) -> bool {
+    let port = connect.target.port();
+    let may = match connect.bind_port {
+        Some(own) => own == port,
+        None => port >= LEAST_EPHEMERAL_PORT,
+    };
+    // Without a local address the connection is gone already, but it was made, and that is what was asked.
+    may && stream.local_addr().is_ok_and(|local| local.ip() == connect.target.ip() && local.port() == port)
 }

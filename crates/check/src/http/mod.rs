@@ -1,0 +1,212 @@
+//! `HTTP_GET` and `SSL_GET`: pages have the expected status and contents.
+//!
+//! It owns the order of the pages and the conversation over one connection per page. What an answer says is read by
+//! [`answer`], what it is worth by `page`.
+//!
+//! The order is keepalived's. One page is fetched in an attempt, the next one in the next. After a failure (and at the
+//! start) the check is good again when the page that failed and then all pages have passed, one in each attempt, or
+//! with `fast_recovery` all in the same.
+
+pub mod answer;
+mod page;
+mod pattern;
+mod request;
+
+use crate::budget::Budget;
+use crate::tls::Session;
+use crate::{Prober, deadline, errno, tcp, words};
+use answer::{Answer, Step, Wrong};
+use core::pin::Pin;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::task::{Context, Poll};
+use core::time::Duration;
+use page::Page;
+use standfast_lvs::{Inability, Reason, Verdict};
+use standfast_model::config::lvs::Connect;
+use standfast_model::config::probe::Http;
+use std::io;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+
+/// The whole body must have come after so many `connect_timeout`; between two pieces of it at most one may pass.
+/// keepalived sets no such limit, so that a server that sends a byte a second keeps it waiting for ever.
+const BODY_TIMEOUTS: u32 = 4;
+
+/// One read: most pages of a health check are smaller.
+const READ_BYTES: usize = 16 << 10;
+
+/// The pages of one checker, and whose turn it is.
+#[derive(Debug)]
+pub struct Pages {
+    connect: Connect,
+    tls: Option<Session>,
+    fast_recovery: bool,
+    pages: Vec<Page>,
+    memory: Budget,
+    turn: Turn,
+}
+
+/// Atomic only because a check under way is a task of its own; nobody else looks meanwhile.
+#[derive(Debug)]
+struct Turn {
+    page: AtomicUsize,
+    /// Not all pages have passed since the last failure, or since the start.
+    recovering: AtomicBool,
+    /// The page whose turn it is failed when it last was.
+    failed: AtomicBool,
+}
+
+impl Pages {
+    pub(crate) fn new(http: &Http, prober: &Prober) -> Result<Self, String> {
+        let pages = http.urls.iter().map(|url| Page::new(url, http)).collect();
+        let tls = if http.tls.is_some() { Some(prober.tls.session()?) } else { None };
+        Ok(Self {
+            connect: http.connect.clone(),
+            tls,
+            fast_recovery: http.fast_recovery,
+            pages,
+            memory: prober.memory.clone(),
+            turn: Turn { page: AtomicUsize::new(0), recovering: AtomicBool::new(true), failed: AtomicBool::new(false) },
+        })
+    }
+
+    pub(crate) async fn check(&self) -> Verdict {
+        // A full pass and the page that failed before it: more turns than that no attempt has.
+        for _ in 0..=self.pages.len() {
+            let Some(page) = self.pages.get(self.turn.page.load(Ordering::Relaxed)) else {
+                return Verdict::Unable(Inability::NotPossible("there is no page to fetch".into()));
+            };
+            match self.fetch(page).await {
+                Ok(()) => {}
+                Err(verdict) => {
+                    if matches!(verdict, Verdict::Failed(_)) {
+                        self.turn.recovering.store(true, Ordering::Relaxed);
+                        self.turn.failed.store(true, Ordering::Relaxed);
+                    }
+                    return verdict;
+                }
+            }
+            if self.turn.pass(self.pages.len()) {
+                return Verdict::Ok;
+            }
+            if !self.fast_recovery {
+                return Verdict::OkSoFar;
+            }
+        }
+        Verdict::OkSoFar
+    }
+
+    /// Fetches a page, and judges what came.
+    async fn fetch(&self, page: &Page) -> Result<(), Verdict> {
+        let answer = self.ask(page, page.expect(&self.memory)).await?;
+        page.judge(answer)
+    }
+
+    /// Fetches the first page with all that it says, and judges nothing.
+    pub(crate) async fn all_of_first(&self) -> Result<Answer, Verdict> {
+        let Some(page) = self.pages.first() else {
+            return Err(Verdict::Unable(Inability::NotPossible("there is no page to fetch".into())));
+        };
+        let wanted = answer::Wanted { digest: true, text: true, head: true, end_of_connection: false };
+        self.ask(page, Answer::new(wanted, &self.memory)).await
+    }
+
+    async fn ask(&self, page: &Page, mut answer: Answer) -> Result<Answer, Verdict> {
+        let stream = tcp::open(&self.connect).await?;
+        match &self.tls {
+            None => converse(stream, page, &mut answer, self.connect.timeout).await?,
+            Some(session) => {
+                let stream = session.shake_hands(stream, page.server_name(), page.tls_compliant());
+                let stream = deadline::step(self.connect.timeout, stream).await?;
+                converse(stream, page, &mut answer, self.connect.timeout).await?;
+            }
+        }
+        Ok(answer)
+    }
+}
+
+impl Turn {
+    /// The page whose turn it is passed. True if the check as a whole is good.
+    fn pass(&self, pages: usize) -> bool {
+        let failed = self.failed.swap(false, Ordering::Relaxed);
+        if failed && pages > 1 {
+            self.page.store(0, Ordering::Relaxed);
+            return false;
+        }
+        let next = self.page.load(Ordering::Relaxed) + 1;
+        let round = next >= pages;
+        self.page.store(if round { 0 } else { next }, Ordering::Relaxed);
+        if round {
+            self.recovering.store(false, Ordering::Relaxed);
+        }
+        !self.recovering.load(Ordering::Relaxed)
+    }
+}
+
+/// Asks for the page and reads the answer to its end.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    page: &Page,
+    answer: &mut Answer,
+    timeout: Duration,
+) -> Result<(), Verdict> {
+    let head = async {
+        stream.write_all(page.request()).await.map_err(|e| broken(&e))?;
+        loop {
+            let step = read(&mut stream, answer).await?;
+            if answer.has_head() || matches!(step, Step::Complete) {
+                return Ok(step);
+            }
+        }
+    };
+    if matches!(deadline::step(timeout, head).await?, Step::Complete) {
+        return Ok(());
+    }
+    let body = async {
+        loop {
+            let step = deadline::step(timeout, read(&mut stream, answer)).await?;
+            if matches!(step, Step::Complete) {
+                return Ok(());
+            }
+        }
+    };
+    deadline::step(timeout.saturating_mul(BODY_TIMEOUTS), body).await
+}
+
+/// Reads once.
+async fn read<S: AsyncRead + Unpin>(stream: &mut S, answer: &mut Answer) -> Result<Step, Verdict> {
+    core::future::poll_fn(|context| poll_read(Pin::new(stream), context, answer)).await
+}
+
+/// Reads into a buffer on the stack, which lasts for this call only: a check that waits holds none.
+fn poll_read<S: AsyncRead>(
+    stream: Pin<&mut S>,
+    context: &mut Context<'_>,
+    answer: &mut Answer,
+) -> Poll<Result<Step, Verdict>> {
+    let mut space = [core::mem::MaybeUninit::uninit(); READ_BYTES];
+    let mut buffer = ReadBuf::uninit(&mut space);
+    let read = core::task::ready!(stream.poll_read(context, &mut buffer));
+    Poll::Ready(match read {
+        Err(error) => Err(broken(&error)),
+        Ok(()) if buffer.filled().is_empty() => answer.end().map_err(of_wrong),
+        Ok(()) => answer.take(buffer.filled()).map_err(of_wrong),
+    })
+}
+
+/// What an error in the middle of a conversation means: that the other side broke it off.
+fn broken(error: &io::Error) -> Verdict {
+    match error.raw_os_error() {
+        Some(_) if error.kind() != io::ErrorKind::BrokenPipe => errno::of_connect(error),
+        Some(_) => Verdict::Failed(Reason::Reset),
+        None => words::failed(&words::shown(error.to_string().as_bytes())),
+    }
+}
+
+fn of_wrong(wrong: Wrong) -> Verdict {
+    match wrong {
+        Wrong::OutOfMemory => Verdict::Unable(Inability::OutOfMemory),
+        Wrong::NoAnswer | Wrong::EndedInHead | Wrong::HeadTooLong | Wrong::NotHttp | Wrong::BodyTooLong => {
+            words::failed(&wrong.to_string())
+        }
+    }
+}

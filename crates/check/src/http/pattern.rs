@@ -1,0 +1,202 @@
+//! `regex` of a page: a pattern of PCRE2, with bounds on what it may cost.
+//!
+//! It owns the translation of `regex_options` and the bounds. The text that it is tried on has a limit of its own.
+
+use pcre2::bytes::{Regex as Compiled, RegexBuilder};
+use standfast_model::config::probe::Regex;
+
+/// What begins every pattern. A page that drives a pattern into backtracking is given up after so many steps, a few
+/// tens of milliseconds, and so many KiB; PCRE2's own limits are ten million steps and 20 MB.
+const LIMITS: &str = "(*LIMIT_MATCH=200000)(*LIMIT_DEPTH=2000)(*LIMIT_HEAP=1024)";
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    compiled: Compiled,
+    no_match: bool,
+    first_line: bool,
+    min_offset: usize,
+    max_offset: usize,
+}
+
+/// What trying a pattern came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// It matches, or does not, as is wanted.
+    AsWanted,
+    /// It should match and does not.
+    NoMatch,
+    /// It matches and should not (`regex_no_match`).
+    Match,
+    /// It came to no end.
+    GaveUp(String),
+}
+
+impl Pattern {
+    /// # Errors
+    ///
+    /// PCRE2 refuses the pattern, or an option is one that cannot be passed on to it.
+    pub(crate) fn new(regex: &Regex) -> Result<Self, String> {
+        let text = core::str::from_utf8(&regex.pattern).map_err(|_| "it is not UTF-8".to_owned())?;
+        let mut builder = RegexBuilder::new();
+        let (mut verbs, mut letters, mut first_line) = (String::from(LIMITS), String::new(), false);
+        for option in &regex.options {
+            match option.as_str() {
+                "caseless" => _ = builder.caseless(true),
+                "dotall" => _ = builder.dotall(true),
+                "extended" => _ = builder.extended(true),
+                "multiline" => _ = builder.multi_line(true),
+                "ucp" => _ = builder.ucp(true),
+                "utf" => _ = builder.utf(true),
+                "no_auto_possess" => verbs.push_str("(*NO_AUTO_POSSESS)"),
+                "no_dotstar_anchor" => verbs.push_str("(*NO_DOTSTAR_ANCHOR)"),
+                "no_start_optimize" => verbs.push_str("(*NO_START_OPT)"),
+                "dupnames" => letters.push('J'),
+                "no_auto_capture" => letters.push('n'),
+                "ungreedy" => letters.push('U'),
+                "firstline" => first_line = true,
+                // These forbid what a pattern would have to ask for.
+                "never_ucp" if text.contains("(*UCP)") => return Err("never_ucp forbids (*UCP)".to_owned()),
+                "never_utf" if text.contains("(*UTF)") => return Err("never_utf forbids (*UTF)".to_owned()),
+                "never_backslash_c" if text.contains("\\C") => return Err("never_backslash_c forbids \\C".to_owned()),
+                // And these change nothing that a check could see.
+                "never_ucp" | "never_utf" | "never_backslash_c" | "auto_callout" | "use_offset_limit" => {}
+                other => return Err(format!("the option {other} is not supported")),
+            }
+        }
+        let (own_verbs, rest) = text.split_at(leading_verbs(text));
+        let inline = if letters.is_empty() { String::new() } else { format!("(?{letters})") };
+        let compiled = builder
+            .jit_if_available(true)
+            .build(&format!("{verbs}{own_verbs}{inline}{rest}"))
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            compiled,
+            no_match: regex.no_match,
+            first_line,
+            min_offset: usize::try_from(regex.min_offset).unwrap_or(usize::MAX),
+            max_offset: regex.max_offset.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX)),
+        })
+    }
+
+    pub(crate) fn judge(&self, text: &[u8]) -> Outcome {
+        let found = if self.min_offset > text.len() { Ok(None) } else { self.compiled.find_at(text, self.min_offset) };
+        match found {
+            Err(error) => Outcome::GaveUp(error.to_string()),
+            // The first match is the leftmost one: if that begins too late, so do all.
+            Ok(found) => match (found.is_some_and(|found| found.start() <= self.latest(text)), self.no_match) {
+                (true, false) | (false, true) => Outcome::AsWanted,
+                (false, false) => Outcome::NoMatch,
+                (true, true) => Outcome::Match,
+            },
+        }
+    }
+
+    /// Where a match may begin at the latest.
+    fn latest(&self, text: &[u8]) -> usize {
+        let line = text.iter().skip(self.min_offset).position(|byte| *byte == b'\n');
+        match line.filter(|_| self.first_line) {
+            Some(end) => self.max_offset.min(self.min_offset.saturating_add(end)),
+            None => self.max_offset,
+        }
+    }
+}
+
+/// How long the verbs are that a pattern begins with, such as `(*UTF)`: options must come after them.
+fn leading_verbs(pattern: &str) -> usize {
+    let mut length = 0;
+    while let Some(rest) = pattern.get(length..).filter(|rest| rest.starts_with("(*"))
+        && let Some(end) = rest.find(')')
+        && rest.get(2..end).is_some_and(|verb| {
+            // `(*FAIL)`, `(*ACCEPT)`, ... belong to the pattern itself.
+            ["UTF", "UCP", "NO", "LIMIT", "CR", "LF", "CRLF", "ANY", "ANYCRLF", "NUL", "BSR_ANYCRLF", "BSR_UNICODE"]
+                .contains(&verb.split(['_', '=']).next().unwrap_or(verb))
+                || verb.starts_with("NOTEMPTY")
+                || verb.starts_with("BSR_")
+        })
+    {
+        length += end + 1;
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, Pattern};
+    use standfast_model::config::probe::Regex;
+
+    fn regex(pattern: &str, options: &[&str]) -> Regex {
+        Regex {
+            pattern: pattern.as_bytes().to_vec(),
+            no_match: false,
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            min_offset: 0,
+            max_offset: None,
+            stack: None,
+        }
+    }
+
+    fn matches(regex: &Regex, text: &str) -> bool {
+        match Pattern::new(regex).unwrap().judge(text.as_bytes()) {
+            Outcome::AsWanted => true,
+            Outcome::NoMatch => false,
+            Outcome::Match | Outcome::GaveUp(_) => unreachable!(),
+        }
+    }
+
+    #[test]
+    fn options_mean_what_pcre2_says() {
+        let yes = |pattern, options: &[&str], text| {
+            assert!(matches(&regex(pattern, options), text), "{pattern} {options:?}");
+            assert!(!matches(&regex(pattern, &[]), text), "{pattern} without {options:?}");
+        };
+        yes("HELLO", &["caseless"], "hello");
+        yes("a.b", &["dotall"], "a\nb");
+        yes("a b # words", &["extended"], "ab");
+        yes("^b", &["multiline"], "a\nb");
+        yes("^.$", &["utf"], "\u{e9}");
+        yes("^\\w$", &["utf", "ucp"], "\u{e9}");
+        assert!(matches(&regex("(?<a>x)|(?<a>y)", &["dupnames"]), "y"));
+        assert!(Pattern::new(&regex("(?<a>x)|(?<a>y)", &[])).is_err());
+        assert!(Pattern::new(&regex("(x)\\1", &["no_auto_capture"])).is_err());
+        assert!(matches(&regex("(x)\\1", &[]), "xx"));
+        for harmless in ["no_auto_possess", "no_dotstar_anchor", "no_start_optimize", "auto_callout", "never_utf"] {
+            assert!(matches(&regex("(*NOTEMPTY)(?=b)b+?", &[harmless, "ungreedy"]), "abb"), "{harmless}");
+        }
+        assert!(Pattern::new(&regex("(*UTF)x", &["never_utf"])).is_err());
+        assert!(Pattern::new(&regex("x", &["alt_bsux"])).unwrap_err().contains("alt_bsux"));
+    }
+
+    #[test]
+    fn a_match_on_a_later_line_is_none_with_firstline() {
+        assert!(matches(&regex("b", &[]), "a\nb"));
+        assert!(!matches(&regex("b", &["firstline"]), "a\nb"));
+        assert!(matches(&regex("a\\nb", &["firstline"]), "a\nb"));
+    }
+
+    #[test]
+    fn offsets_bound_where_a_match_begins() {
+        let bounded =
+            |min_offset, max_offset, text| matches(&Regex { min_offset, max_offset, ..regex("ok", &[]) }, text);
+        assert!(bounded(3, None, "...ok"));
+        assert!(!bounded(4, None, "...ok"));
+        assert!(bounded(0, Some(3), "...ok"));
+        assert!(!bounded(0, Some(2), "...ok"));
+        assert!(!bounded(u64::MAX - 1, None, "...ok"));
+    }
+
+    #[test]
+    fn no_match_turns_it_round() {
+        let inverted = Pattern::new(&Regex { no_match: true, ..regex("down", &[]) }).unwrap();
+        assert_eq!(inverted.judge(b"all up"), Outcome::AsWanted);
+        assert_eq!(inverted.judge(b"all down"), Outcome::Match);
+    }
+
+    #[test]
+    fn a_pattern_that_runs_away_is_given_up() {
+        let pattern = Pattern::new(&regex("^(a+)+$", &[])).unwrap();
+        let text = [b"a".repeat(5000), b"!".to_vec()].concat();
+        let judged = pattern.judge(&text);
+        assert!(matches!(judged, Outcome::GaveUp(_)), "{judged:?}");
+    }
+}
