@@ -21,6 +21,8 @@ mod properties;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod seed_pair;
 #[cfg(test)]
 mod table;
