@@ -23,7 +23,7 @@ pub(crate) struct Node {
 impl Node {
     fn new(text: &[u8], span: Span) -> Self {
         let split = words::split(text);
-        let words = split.ranges.into_iter().map(|r| text.get(r).unwrap_or_default().to_vec()).collect();
+        let words = split.ranges().map(|r| text.get(r).unwrap_or_default().to_vec()).collect();
         Self { text: text.to_vec(), words, span, block: None }
     }
 

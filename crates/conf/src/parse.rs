@@ -39,13 +39,13 @@ impl Line {
 
     /// A word by its place, 0 being the first of the line.
     pub(crate) fn word(&self, index: usize) -> Option<&[u8]> {
-        self.text.bytes().get(self.words.ranges.get(index)?.clone())
+        self.text.bytes().get(self.words.get(index)?)
     }
 
     /// Where a word stands; the end of the line for one that is not there.
     pub(crate) fn span_of(&self, index: usize) -> Span {
-        match self.words.ranges.get(index) {
-            Some(range) => self.text.span_of(range.clone()),
+        match self.words.get(index) {
+            Some(range) => self.text.span_of(range),
             None => self.text.span().after(),
         }
     }
@@ -56,7 +56,7 @@ impl Line {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.words.ranges.len()
+        self.words.len()
     }
 
     pub(crate) fn span(&self) -> Span {

@@ -4,40 +4,19 @@ use crate::source::{SiteId, Sources, Span};
 use core::ops::Range;
 use std::sync::Arc;
 
-/// The bytes of a line: those of the file itself, unless something was put in or taken out.
+/// Bytes with their origin.
+///
+/// Nearly every line is a range of its file, costs no memory of its own, and is moved about in three words: the rest of
+/// this module is for what definitions and repetitions make.
 #[derive(Clone, Debug)]
-enum Bytes {
-    File { text: Arc<Vec<u8>>, range: Range<usize> },
-    Own(Vec<u8>),
-}
+pub(crate) struct Text(Repr);
 
-impl Bytes {
-    fn get(&self) -> &[u8] {
-        match self {
-            Self::File { text, range } => text.get(range.clone()).unwrap_or_default(),
-            Self::Own(bytes) => bytes,
-        }
-    }
-
-    /// A part, kept inside what there is.
-    fn part(&self, part: Range<usize>) -> Self {
-        match self {
-            Self::File { text, range } => {
-                let at = |offset: usize| range.start.saturating_add(offset).min(range.end);
-                Self::File { text: Arc::clone(text), range: at(part.start)..at(part.end).max(at(part.start)) }
-            }
-            Self::Own(bytes) => Self::Own(bytes.get(part).unwrap_or_default().to_vec()),
-        }
-    }
-
-    fn extend(&mut self, more: &[u8]) {
-        let mut own = match core::mem::replace(self, Self::Own(Vec::new())) {
-            Self::Own(bytes) => bytes,
-            file @ Self::File { .. } => file.get().to_vec(),
-        };
-        own.extend_from_slice(more);
-        *self = Self::Own(own);
-    }
+#[derive(Clone, Debug)]
+enum Repr {
+    /// The bytes of the file from `span.start` to `span.end`.
+    Plain { file: Arc<Vec<u8>>, span: Span },
+    /// Put together.
+    Mixed(Box<Mixture>),
 }
 
 /// A run of bytes with one origin.
@@ -53,49 +32,80 @@ struct Piece {
     used: Option<Span>,
 }
 
-/// Bytes with their origin.
+impl Piece {
+    /// A line of one piece, which is as its file has it.
+    fn whole(span: Span) -> Self {
+        Self { at: 0, span, exact: true, used: None }
+    }
+
+    /// Where a range of the line came from, as far as it is in this piece.
+    fn part(&self, range: Range<usize>) -> Span {
+        if !self.exact {
+            return self.span;
+        }
+        let start = range.start.saturating_sub(self.at);
+        self.span.part(start..range.end.saturating_sub(self.at).max(start))
+    }
+}
+
+/// Bytes of several origins, a line while it is made.
 #[derive(Clone, Debug)]
-pub(crate) struct Text {
-    bytes: Bytes,
+pub(crate) struct Mixture {
+    bytes: Vec<u8>,
     first: Piece,
-    /// Further pieces; empty for nearly every line, so that a line costs one allocation.
+    /// Further pieces, in the order of the line.
     more: Vec<Piece>,
     /// A definition used in it could not be replaced, and that was told: what it says is not what was meant.
     spoilt: bool,
 }
 
-impl Text {
-    fn new(bytes: Bytes, span: Span) -> Self {
-        let first = Piece { at: 0, span, exact: true, used: None };
-        Self { bytes, first, more: Vec::new(), spoilt: false }
-    }
-
-    /// The bytes of a file from `span.start` to `span.end`.
-    pub(crate) fn exact(text: &Arc<Vec<u8>>, span: Span) -> Self {
-        let range = span.start as usize..span.end as usize;
-        Self::new(Bytes::File { text: Arc::clone(text), range }, span)
-    }
-
+impl Mixture {
     /// No bytes yet, at a place.
-    pub(crate) fn empty(span: Span) -> Self {
-        Self::new(Bytes::Own(Vec::new()), span)
+    pub(crate) fn new(span: Span) -> Self {
+        Self { bytes: Vec::new(), first: Piece::whole(span), more: Vec::new(), spoilt: false }
+    }
+
+    pub(crate) fn finish(self) -> Text {
+        Text(Repr::Mixed(Box::new(self)))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.get()
+        &self.bytes
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bytes().len()
+    /// Appends a part of another text, as its own or as what the use `used` was replaced by.
+    pub(crate) fn append(&mut self, other: &Text, range: Range<usize>, used: Option<(SiteId, Span)>) {
+        let mut at = range.start;
+        while at < range.end {
+            let (piece, end) = match &other.0 {
+                Repr::Plain { span, .. } => (Piece::whole(*span), range.end),
+                Repr::Mixed(mixed) => {
+                    let (piece, index) = mixed.piece_at(at);
+                    (piece, mixed.more.get(index).map_or(range.end, |next| next.at.min(range.end)))
+                }
+            };
+            let mut span = piece.span;
+            if piece.exact {
+                span = span.part(at - piece.at..end - piece.at);
+            }
+            if let Some((site, _)) = used {
+                span.site = Some(site);
+            }
+            let used = used.map(|(_, used)| used).or(piece.used);
+            let bytes = other.bytes().get(at..end).unwrap_or_default();
+            self.push(bytes, Piece { at: 0, span, exact: piece.exact, used });
+            at = end;
+        }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Appends bytes that stand nowhere, made by the use at `span`.
+    pub(crate) fn append_made(&mut self, bytes: &[u8], span: Span) {
+        self.push(bytes, Piece { at: 0, span, exact: false, used: Some(span) });
     }
 
-    /// Where all of it came from.
-    pub(crate) fn span(&self) -> Span {
-        self.span_of(0..self.len())
+    /// Notes that a mistake in it was told.
+    pub(crate) fn spoil(&mut self) {
+        self.spoilt = true;
     }
 
     fn piece_at(&self, offset: usize) -> (Piece, usize) {
@@ -104,44 +114,20 @@ impl Text {
         (piece, index)
     }
 
-    /// Where a range came from: exactly, if it has one origin; else the part of the written line that gave it.
-    pub(crate) fn span_of(&self, range: Range<usize>) -> Span {
+    fn span_of(&self, range: Range<usize>) -> Span {
         let (first, first_index) = self.piece_at(range.start);
         let last_byte = range.end.saturating_sub(1).max(range.start);
         let (last, last_index) = self.piece_at(last_byte);
-        let part = |piece: Piece, range: Range<usize>| {
-            if !piece.exact {
-                return piece.span;
-            }
-            let start = range.start.saturating_sub(piece.at);
-            piece.span.part(start..range.end.saturating_sub(piece.at).max(start))
-        };
         if first_index == last_index {
-            return part(first, range);
+            return first.part(range);
         }
-        let from = first.used.unwrap_or_else(|| part(first, range.start..range.start));
-        let to = last.used.unwrap_or_else(|| part(last, range.end..range.end));
+        let from = first.used.unwrap_or_else(|| first.part(range.start..range.start));
+        let to = last.used.unwrap_or_else(|| last.part(range.end..range.end));
         from.to(to)
     }
 
-    /// Whether a byte was put there by a definition.
-    pub(crate) fn is_substituted(&self, offset: usize) -> bool {
-        self.piece_at(offset).0.used.is_some()
-    }
-
-    /// Whether a mistake in it was told already.
-    pub(crate) fn is_spoilt(&self) -> bool {
-        self.spoilt
-    }
-
-    /// Notes that a mistake in it was told.
-    pub(crate) fn spoil(&mut self) {
-        self.spoilt = true;
-    }
-
-    /// A part of it.
-    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
-        let bytes = self.bytes.part(range.clone());
+    fn slice(&self, range: Range<usize>) -> Self {
+        let bytes = self.bytes.get(range.clone()).unwrap_or_default().to_vec();
         let (piece, index) = self.piece_at(range.start);
         let mut first = piece;
         if first.exact {
@@ -153,6 +139,85 @@ impl Text {
         Self { bytes, first, more, spoilt: self.spoilt }
     }
 
+    fn push(&mut self, bytes: &[u8], piece: Piece) {
+        if bytes.is_empty() {
+            return;
+        }
+        let piece = Piece { at: self.bytes.len(), ..piece };
+        if self.bytes.is_empty() {
+            self.first = piece;
+            self.more.clear();
+        } else {
+            self.more.push(piece);
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+impl Text {
+    /// The bytes of a file from `span.start` to `span.end`.
+    pub(crate) fn exact(file: &Arc<Vec<u8>>, span: Span) -> Self {
+        Self(Repr::Plain { file: Arc::clone(file), span })
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Plain { file, span } => file.get(span.start as usize..span.end as usize).unwrap_or_default(),
+            Repr::Mixed(mixed) => &mixed.bytes,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.0 {
+            Repr::Plain { span, .. } => span.end.saturating_sub(span.start) as usize,
+            Repr::Mixed(mixed) => mixed.bytes.len(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where all of it came from.
+    pub(crate) fn span(&self) -> Span {
+        match &self.0 {
+            Repr::Plain { span, .. } => *span,
+            Repr::Mixed(mixed) => mixed.span_of(0..mixed.bytes.len()),
+        }
+    }
+
+    /// Where a range came from: exactly, if it has one origin; else the part of the written line that gave it.
+    pub(crate) fn span_of(&self, range: Range<usize>) -> Span {
+        match &self.0 {
+            Repr::Plain { span, .. } => span.part(range),
+            Repr::Mixed(mixed) => mixed.span_of(range),
+        }
+    }
+
+    /// Whether a byte was put there by a definition.
+    pub(crate) fn is_substituted(&self, offset: usize) -> bool {
+        match &self.0 {
+            Repr::Plain { .. } => false,
+            Repr::Mixed(mixed) => mixed.piece_at(offset).0.used.is_some(),
+        }
+    }
+
+    /// Whether a mistake in it was told already.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        match &self.0 {
+            Repr::Plain { .. } => false,
+            Repr::Mixed(mixed) => mixed.spoilt,
+        }
+    }
+
+    /// A part of it.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Self {
+        Self(match &self.0 {
+            Repr::Plain { file, span } => Repr::Plain { file: Arc::clone(file), span: span.part(range) },
+            Repr::Mixed(mixed) => Repr::Mixed(Box::new(mixed.slice(range))),
+        })
+    }
+
     /// The same without blanks (spaces and tabs) at either end.
     pub(crate) fn trimmed(self) -> Self {
         let blank = |b: &u8| matches!(b, b' ' | b'\t');
@@ -162,50 +227,17 @@ impl Text {
         if start == 0 && end == bytes.len() { self } else { self.slice(start..end) }
     }
 
-    /// Appends a part of another text, as its own or as what the use `used` was replaced by.
-    pub(crate) fn append(&mut self, other: &Self, range: Range<usize>, used: Option<(SiteId, Span)>) {
-        let mut at = range.start;
-        while at < range.end {
-            let (piece, index) = other.piece_at(at);
-            let end = other.more.get(index).map_or(range.end, |next| next.at.min(range.end));
-            let mut span = piece.span;
-            if piece.exact {
-                span = span.part(at - piece.at..end - piece.at);
-            }
-            if let Some((site, _)) = used {
-                span.site = Some(site);
-            }
-            let used = used.map(|(_, used)| used).or(piece.used);
-            self.push(other.bytes().get(at..end).unwrap_or_default(), Piece { at: 0, span, exact: piece.exact, used });
-            at = end;
-        }
-    }
-
-    /// Appends bytes that stand nowhere, made by the use at `span`.
-    pub(crate) fn append_made(&mut self, bytes: &[u8], span: Span) {
-        self.push(bytes, Piece { at: 0, span, exact: false, used: Some(span) });
-    }
-
-    fn push(&mut self, bytes: &[u8], piece: Piece) {
-        if bytes.is_empty() {
-            return;
-        }
-        let piece = Piece { at: self.len(), ..piece };
-        if self.is_empty() {
-            self.first = piece;
-            self.more.clear();
-        } else {
-            self.more.push(piece);
-        }
-        self.bytes.extend(bytes);
-    }
-
     /// The same text, read because of a use (a line of a definition).
     pub(crate) fn at_site(&self, site: SiteId) -> Self {
         let mut text = self.clone();
-        text.first.span.site = Some(site);
-        for piece in &mut text.more {
-            piece.span.site = Some(site);
+        match &mut text.0 {
+            Repr::Plain { span, .. } => span.site = Some(site),
+            Repr::Mixed(mixed) => {
+                mixed.first.span.site = Some(site);
+                for piece in &mut mixed.more {
+                    piece.span.site = Some(site);
+                }
+            }
         }
         text
     }

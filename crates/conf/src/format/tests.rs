@@ -24,7 +24,7 @@ fn meaning(text: &[u8], id: &str) -> Vec<Vec<Vec<u8>>> {
             Item::Statement(text) => {
                 let bytes = text.bytes();
                 let split = crate::reader::words::split(bytes);
-                let mut words: Vec<_> = split.ranges.iter().map(|r| bytes[r.clone()].to_vec()).collect();
+                let mut words: Vec<_> = split.ranges().map(|r| bytes[r].to_vec()).collect();
                 words.push(split.unterminated.is_some().to_string().into_bytes());
                 if bytes.iter().any(|b| matches!(b, b'\'' | b'\\')) {
                     words.push(bytes.to_vec());

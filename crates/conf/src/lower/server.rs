@@ -523,7 +523,13 @@ fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDra
             "smtp_alert" => set(&mut real.smtp_alert, parser.boolean(&statement)),
             "virtualhost" => real.rare_mut().virtual_host = Some(statement.name()),
             "snmp_name" => real.rare_mut().snmp_name = Some(statement.name()),
-            _ if statement.keyword.has_block() => real.checkers.extend(checker::checker(parser, &statement, draft)),
+            _ if statement.keyword.has_block() => {
+                if let Some(checker) = checker::checker(parser, &statement, draft) {
+                    // Nearly every real server has one.
+                    real.checkers.reserve_exact(usize::from(real.checkers.is_empty()));
+                    real.checkers.push(checker);
+                }
+            }
             _ => {
                 if !real.rare_mut().timing.take(parser, &statement) {
                     not_lowered(parser, &statement);

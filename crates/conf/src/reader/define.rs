@@ -4,7 +4,7 @@ use super::{Feed, LINE_LIMIT, Reader, line};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::source::{SiteId, Span};
-use crate::text::Text;
+use crate::text::{Mixture, Text};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -99,7 +99,7 @@ impl Source {
 
 /// What a substitution makes, while it is made.
 struct Output {
-    text: Text,
+    text: Mixture,
     /// Further lines of definitions used at the end.
     lines: Vec<Feed>,
     uses: usize,
@@ -155,11 +155,11 @@ impl Reader<'_> {
     /// The text with all uses replaced; none if it must be dropped. Lines of a definition used at the end are put on
     /// the feeds.
     pub(super) fn substitute(&mut self, text: Text) -> Option<Text> {
-        if !text.bytes().contains(&b'$') {
+        if memchr::memchr(b'$', text.bytes()).is_none() {
             return Some(text);
         }
         let whole = text.span();
-        let mut output = Output { text: Text::empty(whole), lines: Vec::new(), uses: 0 };
+        let mut output = Output { text: Mixture::new(whole), lines: Vec::new(), uses: 0 };
         let mut stack = vec![Source { text: Rc::new(vec![text]), at: 0, used: None }];
         while let Some(source) = stack.last_mut() {
             let lines = Rc::clone(&source.text);
@@ -176,7 +176,7 @@ impl Reader<'_> {
             let at = source.at + dollar;
             output.text.append(line, source.at..at, source.used);
             source.at = at;
-            if output.text.len() > LINE_LIMIT || output.uses > USES_LIMIT || stack.len() > DEPTH_LIMIT {
+            if output.text.bytes().len() > LINE_LIMIT || output.uses > USES_LIMIT || stack.len() > DEPTH_LIMIT {
                 let label = "replacing the definitions in this line does not come to an end";
                 let headline = "a definition refers to itself, or expands to too much";
                 self.report(Diagnostic::new(Code::SelfReference, headline, whole, label));
@@ -185,7 +185,7 @@ impl Reader<'_> {
             self.substitute_one(&lines, &mut stack, &mut output);
         }
         self.feeds.append(&mut output.lines);
-        Some(line::decomment_substituted(output.text))
+        Some(line::decomment_substituted(output.text.finish()))
     }
 
     /// Works on the `$` that the last source of the stack is at.

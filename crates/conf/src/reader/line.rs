@@ -2,7 +2,7 @@
 
 use super::{LINE_LIMIT, OpenFile};
 use crate::source::{Sources, Span};
-use crate::text::Text;
+use crate::text::{Mixture, Text};
 use core::ops::Range;
 
 /// keepalived's buffer holds 1022 bytes and the line feed.
@@ -24,11 +24,9 @@ pub(super) enum Physical {
 pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
     let start = file.at;
     let rest = file.text.get(start..).filter(|rest| !rest.is_empty())?;
-    let (mut line, length) = match memchr::memchr(b'\n', rest) {
-        Some(end) => (rest.get(..end)?, end + 1),
-        None => (rest, rest.len()),
-    };
-    file.at += length;
+    let end = memchr::memchr(b'\n', rest);
+    let mut line = rest.get(..end.unwrap_or(rest.len()))?;
+    file.at += line.len() + usize::from(end.is_some());
     while let Some(shorter) = line.strip_suffix(b"\r") {
         line = shorter;
     }
@@ -37,21 +35,56 @@ pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
     if line.len() > LINE_LIMIT {
         return Some(Physical::TooLong(span(0..1), line.len()));
     }
+    if Marks::of(line).0 & (Marks::COMMENT | Marks::NUL) == 0 {
+        // Nearly every line: nothing to cut but blanks.
+        let text = Text::exact(&file.text, span(0..line.len())).trimmed();
+        return Some(of_length(line.len(), span(0..1), text));
+    }
     if let Some(nul) = memchr::memchr(0, line) {
         return Some(Physical::Nul(span(nul..nul + 1)));
     }
     let (end, escapes) = uncommented(line, |_| true);
-    let blank = |b: &&u8| matches!(b, b' ' | b'\t');
-    let indent = line.iter().take_while(blank).count().min(end);
-    let trailing = line.get(indent..end)?.iter().rev().take_while(blank).count();
-    let text = Text::exact(&file.text, span(indent..end - trailing));
-    let text = if escapes.is_empty() {
-        text
-    } else {
-        without(&text, escapes.iter().map(|at| at.saturating_sub(indent))).trimmed()
-    };
-    let long = line.len() > KEEPALIVED_LINE;
-    Some(if long { Physical::LongForKeepalived(span(0..1), text) } else { Physical::Good(text) })
+    let text = Text::exact(&file.text, span(0..end));
+    let text = if escapes.is_empty() { text } else { without(&text, &escapes) };
+    Some(of_length(line.len(), span(0..1), text.trimmed()))
+}
+
+fn of_length(length: usize, head: Span, text: Text) -> Physical {
+    if length > KEEPALIVED_LINE { Physical::LongForKeepalived(head, text) } else { Physical::Good(text) }
+}
+
+/// Which kinds of bytes that mean something a line holds, found in one pass: nearly every line holds none.
+#[derive(Clone, Copy)]
+pub(super) struct Marks(u8);
+
+impl Marks {
+    const NUL: u8 = 1;
+    const COMMENT: u8 = 2;
+    const BRACE: u8 = 4;
+    const USE: u8 = 8;
+
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.iter().fold(0, |marks, byte| {
+            marks
+                | match byte {
+                    0 => Self::NUL,
+                    b'#' | b'!' => Self::COMMENT,
+                    b'{' | b'}' => Self::BRACE,
+                    b'$' => Self::USE,
+                    _ => 0,
+                }
+        }))
+    }
+
+    /// Nothing to replace and nothing to cut.
+    pub(super) fn is_plain(self) -> bool {
+        self.0 & (Self::BRACE | Self::USE) == 0
+    }
+
+    /// It may use a definition.
+    pub(super) fn has_use(self) -> bool {
+        self.0 & Self::USE != 0
+    }
 }
 
 /// Where the line ends before its comment, and which backslashes only kept a `#` or `!` from beginning one.
@@ -60,10 +93,6 @@ pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
 /// next byte, so that `"\""` is closed where its writer closed it.
 pub(crate) fn uncommented(bytes: &[u8], may_begin: impl Fn(usize) -> bool) -> (usize, Vec<usize>) {
     let mut escapes = Vec::new();
-    // Nearly every line has neither, and need not be read letter by letter.
-    if memchr::memchr2(b'#', b'!', bytes).is_none() {
-        return (bytes.len(), escapes);
-    }
     let mut quoted = false;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -84,15 +113,15 @@ pub(crate) fn uncommented(bytes: &[u8], may_begin: impl Fn(usize) -> bool) -> (u
     (bytes.len(), escapes)
 }
 
-fn without(text: &Text, escapes: impl Iterator<Item = usize>) -> Text {
-    let mut out = Text::empty(text.span());
+fn without(text: &Text, escapes: &[usize]) -> Text {
+    let mut out = Mixture::new(text.span());
     let mut from = 0;
     for at in escapes {
-        out.append(text, from..at, None);
+        out.append(text, from..*at, None);
         from = at + 1;
     }
     out.append(text, from..text.len(), None);
-    out
+    out.finish()
 }
 
 /// Cuts a comment that substitution brought in; what stood in the file has lost its comments before.
@@ -103,10 +132,6 @@ pub(super) fn decomment_substituted(text: Text) -> Text {
 
 /// The first brace outside double quotes that is no part of `${...}`, with its place.
 pub(crate) fn structural_brace(bytes: &[u8]) -> Option<(usize, u8)> {
-    let first = memchr::memchr2(b'{', b'}', bytes)?;
-    if memchr::memchr2(b'"', b'$', bytes.get(..first)?).is_none() {
-        return bytes.get(first).map(|brace| (first, *brace));
-    }
     let mut quoted = false;
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {

@@ -21,7 +21,7 @@ use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::host::Host;
 use crate::source::{FileId, SiteId, Sources, Span};
-use crate::text::Text;
+use crate::text::{Mixture, Text};
 use define::{Definitions, OpenDefinition};
 use repeat::Repeat;
 use std::collections::VecDeque;
@@ -67,7 +67,7 @@ enum Feed {
     /// Further lines of a definition used at the end of a line.
     Lines { lines: Rc<Vec<Text>>, next: usize, site: SiteId },
     /// A `~SEQ` or `~LST`.
-    Repeat(Repeat),
+    Repeat(Box<Repeat>),
     /// A file that was opened.
     File(OpenFile),
     /// A file still to be opened.
@@ -211,7 +211,7 @@ impl<'h> Reader<'h> {
                     Feed::Line(text) => return Some(text),
                     Feed::Brace(item) => {
                         self.queue.push_back(item);
-                        return Some(Text::empty(self.last));
+                        return Some(Mixture::new(self.last).finish());
                     }
                     Feed::Pending { path, from, checks } => self.open_file(path, from, checks),
                     Feed::Restore(checks) => self.checks = checks,
@@ -286,6 +286,14 @@ impl<'h> Reader<'h> {
         if include::is_include(line.bytes()) {
             return self.include(line);
         }
+        let marks = line::Marks::of(line.bytes());
+        if marks.is_plain() {
+            let line = line.trimmed();
+            if !line.is_empty() {
+                self.queue.push_back(Item::Statement(line));
+            }
+            return;
+        }
         let Some((at, brace)) = line::structural_brace(line.bytes()) else {
             return self.statement(line);
         };
@@ -297,9 +305,16 @@ impl<'h> Reader<'h> {
         let item = if brace == b'{' { Item::Open(span) } else { Item::Close(span) };
         if at == 0 {
             self.queue.push_back(item);
-        } else {
+            return;
+        }
+        let head = line.slice(0..at).trimmed();
+        if marks.has_use() {
+            // Further lines that a definition brings come before the brace.
             self.feeds.push(Feed::Brace(item));
-            self.statement(line.slice(0..at).trimmed());
+            self.statement(head);
+        } else {
+            self.statement(head);
+            self.queue.push_back(item);
         }
     }
 

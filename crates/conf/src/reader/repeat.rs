@@ -3,7 +3,7 @@
 use super::{Feed, Reader};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::text::Text;
+use crate::text::{Mixture, Text};
 use core::ops::Range;
 
 /// A repetition under way.
@@ -35,14 +35,14 @@ impl Repeat {
                     return None;
                 }
                 let shown = if *hexadecimal { format!("{next:x}") } else { next.to_string() };
-                let mut value = Text::empty(span);
+                let mut value = Mixture::new(span);
                 value.append_made(shown.as_bytes(), span);
                 *next = next.saturating_add(*step);
-                vec![(name.clone(), value)]
+                vec![(name.clone(), value.finish())]
             }
             Values::List { names, sets } => {
                 let set = sets.next()?;
-                let empty = Text::empty(span);
+                let empty = Mixture::new(span).finish();
                 let value = |i: usize| set.get(i).map_or_else(|| empty.clone(), |r| self.header.slice(r.clone()));
                 names.iter().enumerate().map(|(i, name)| (name.clone(), value(i))).collect()
             }
@@ -72,7 +72,7 @@ impl Reader<'_> {
         let span = line.span_of(0..end + 1);
         let values = if code == Code::BadList { list(&header) } else { sequence(&header, start == b"~SEQx(") };
         match values {
-            Ok(values) => self.feeds.push(Feed::Repeat(Repeat { text, header, values })),
+            Ok(values) => self.feeds.push(Feed::Repeat(Box::new(Repeat { text, header, values }))),
             Err(why) => {
                 let what = if code == Code::BadList { "~LST" } else { "~SEQ" };
                 let headline = format!("a {what} that cannot be followed");

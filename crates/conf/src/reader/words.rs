@@ -5,9 +5,43 @@ use core::ops::Range;
 /// The words of a statement, as ranges of its bytes without their quotes.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
-    pub(crate) ranges: Vec<Range<usize>>,
+    /// The first ones; most statements have no more, and cost no memory of their own.
+    first: [(u32, u32); 3],
+    more: Vec<(u32, u32)>,
+    count: usize,
     /// Where a double quote stands that is not closed; what follows it is lost, as in keepalived.
     pub(crate) unterminated: Option<usize>,
+}
+
+impl Words {
+    /// Where a word stands.
+    pub(crate) fn get(&self, index: usize) -> Option<Range<usize>> {
+        if index >= self.count {
+            return None;
+        }
+        let found = self.first.get(index).or_else(|| self.more.get(index - self.first.len()));
+        found.map(|(start, end)| *start as usize..*end as usize)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// All of them.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.count).filter_map(|index| self.get(index))
+    }
+
+    fn push(&mut self, range: Range<usize>) {
+        // A line has 64 KiB at most.
+        let at = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        let word = (at(range.start), at(range.end));
+        match self.first.get_mut(self.count) {
+            Some(place) => *place = word,
+            None => self.more.push(word),
+        }
+        self.count += 1;
+    }
 }
 
 /// White space between words (`isspace` of C).
@@ -29,12 +63,12 @@ pub(crate) fn split(bytes: &[u8]) -> Words {
                 words.unterminated = Some(at);
                 break;
             };
-            words.ranges.push(at + 1..at + 1 + end);
+            words.push(at + 1..at + 1 + end);
             at += end + 2;
         } else {
             let ends = |b: &u8| is_blank(*b) || *b == b'"';
             let end = at + 1 + rest.iter().position(ends).unwrap_or(rest.len());
-            words.ranges.push(at..end);
+            words.push(at..end);
             at = end;
         }
     }
@@ -46,7 +80,7 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Vec<&str> {
-        split(line.as_bytes()).ranges.into_iter().map(|r| &line[r]).collect()
+        split(line.as_bytes()).ranges().map(|r| &line[r]).collect()
     }
 
     #[test]
@@ -55,6 +89,7 @@ mod tests {
         assert_eq!(words(r#"ab"c d"e"#), ["ab", "c d", "e"]);
         assert_eq!(words(r#"vrrp_instance "front end""#), ["vrrp_instance", "front end"]);
         assert_eq!(words(r#"a """#), ["a", ""]);
+        assert_eq!(words("a b c d e"), ["a", "b", "c", "d", "e"]);
         assert_eq!(words("a 'b c'"), ["a", "'b", "c'"]);
         assert_eq!(split(br#"a b "c d"#).unterminated, Some(4));
         assert_eq!(words(r#"a b "c d"#), ["a", "b"]);
