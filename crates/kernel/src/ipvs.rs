@@ -7,17 +7,20 @@
 mod decode;
 mod encode;
 mod names;
+mod sync;
 #[cfg(test)]
 mod tests;
 
 pub use crate::netlink::{Outcome, REQUESTS_PER_SEND, Refused};
+pub use sync::SyncState;
+
 pub use decode::{DestinationCounters, ServiceCounters, Traffic, decode_destination, decode_service};
 
 use crate::netlink::{Channel, Dumped};
 use encode::Builder;
 use names::Command;
 use netlink_sys::protocols::NETLINK_GENERIC;
-use standfast_lvs::{Entry, Operation, Table};
+use standfast_lvs::{Activity, Connections, Entry, Operation, Table};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -188,6 +191,29 @@ impl Ipvs {
     pub fn flush(&mut self) -> Result<(), Refused> {
         let request = self.builder.plain(Command::Flush)?;
         self.channel.request(&mut [request]).pop().unwrap_or_else(|| Err(Refused::new(libc::EIO)))
+    }
+
+    /// The connections of every destination of these services; of a service that is not there, none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::dump`].
+    pub fn connections(&mut self, services: &[ServiceKey]) -> Result<Activity, Refused> {
+        let mut activity = Activity::new();
+        for key in services {
+            let asked = self.builder.destinations_of(key)?;
+            let answers: Vec<Dumped> = self.channel.dump(&asked)?;
+            let rows = answers.iter().filter_map(|(_, payload)| decode_destination(payload, key.family()));
+            activity.extend(rows.map(|(destination, counted)| {
+                let connections = Connections {
+                    active: counted.active_connections,
+                    inactive: counted.inactive_connections,
+                    persistent: counted.persistent_connections,
+                };
+                ((*key, destination.key), connections)
+            }));
+        }
+        Ok(activity)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::verdict::{Inability, Reason, Verdict};
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use standfast_model::Instant;
 use standfast_model::config::lvs::Timing;
 
@@ -27,6 +28,17 @@ pub(crate) struct Checker {
     running: bool,
     last_failure: Option<Reason>,
     inability: Option<Inability>,
+}
+
+/// What of a check outlives its process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Memory {
+    /// It is good.
+    pub up: bool,
+    /// A verdict has said so, and not only trust.
+    pub judged: bool,
+    /// Failed attempts in a row while it still counts as up.
+    pub failures: u32,
 }
 
 /// What a verdict did.
@@ -107,35 +119,66 @@ impl Checker {
         self.slot = due;
     }
 
-    /// Takes over what a predecessor thought of it, and answers when its first run is due. Once it has a verdict of
-    /// its own, that stands, and there is no answer. The next verdict still counts as the first.
-    pub(crate) fn adopt(&mut self, up: bool) -> Option<Instant> {
-        if self.judged {
-            return None;
+    /// Takes over what a predecessor thought of it, unless it has a verdict of its own: then it answers false. The next
+    /// verdict still counts as the first.
+    pub(crate) fn adopt(&mut self, up: bool) -> bool {
+        if !self.judged {
+            self.up = up;
         }
-        self.up = up;
-        Some(self.slot)
+        !self.judged
     }
 
     pub(crate) fn start(&mut self) {
         self.running = true;
     }
 
-    /// Takes in the verdict of the running attempt. Answers what it did and when the next attempt is due, which is
-    /// always after `now`.
-    pub(crate) fn finish(&mut self, now: Instant, verdict: &Verdict) -> (Judgement, Instant) {
+    /// Stands as its server stood before it had this check; the next verdict counts as the first.
+    pub(crate) fn stand(&mut self, up: bool) {
+        self.up = up;
+    }
+
+    /// The attempt under way is given up: it counts for nothing.
+    pub(crate) fn cancel(&mut self) {
         self.running = false;
-        let judgement = self.judge(verdict);
-        let due = match judgement {
-            Judgement::Attempt { .. } => now + self.timing.delay_before_retry.max(SHORTEST_PAUSE),
-            Judgement::StillUp
-            | Judgement::WentUp
-            | Judgement::WentDown { .. }
-            | Judgement::ConfirmedDown { .. }
-            | Judgement::StillDown { .. }
-            | Judgement::Unknown => self.next_slot(now),
-        };
-        (judgement, due)
+    }
+
+    /// Goes on with another timing; its state stays. True if its next run may have been put off by the old one too far.
+    pub(crate) fn retime(&mut self, timing: Timing) -> bool {
+        let sooner = timing.delay_loop < self.timing.delay_loop;
+        self.timing = timing;
+        sooner
+    }
+
+    /// What a successor may need of it.
+    pub(crate) fn memory(&self) -> Memory {
+        Memory { up: self.up, judged: self.judged, failures: self.failures }
+    }
+
+    /// Goes on from what a predecessor thought.
+    pub(crate) fn remember(&mut self, memory: Memory) {
+        let Memory { up, judged, failures } = memory;
+        (self.up, self.judged, self.failures) = (up, judged, failures);
+    }
+
+    /// Takes in the verdict of the running attempt, and answers what it did. When the next attempt is due is for
+    /// [`Self::next_due`] to say.
+    pub(crate) fn finish(&mut self, verdict: &Verdict) -> Judgement {
+        self.running = false;
+        self.judge(verdict)
+    }
+
+    /// Takes in what was seen without an attempt: a failure counts at once.
+    pub(crate) fn report(&mut self, verdict: &Verdict) -> Judgement {
+        if matches!(verdict, Verdict::Failed(_)) {
+            self.failures = self.timing.retry;
+        }
+        self.judge(verdict)
+    }
+
+    /// When the next attempt is due: after the pause before a retry, or at the next point of the grid. Always after
+    /// `now`.
+    pub(crate) fn next_due(&mut self, now: Instant, retry: bool) -> Instant {
+        if retry { now + self.timing.delay_before_retry.max(SHORTEST_PAUSE) } else { self.next_slot(now) }
     }
 
     fn judge(&mut self, verdict: &Verdict) -> Judgement {

@@ -4,22 +4,39 @@
 //! reads no clock; the same configuration, seed and events give the same answers.
 
 mod adoption;
+mod memory;
+mod operator;
+mod recovery;
+mod reload;
+mod suspend;
+mod tell;
+mod verdicts;
 
-use crate::checker::{Checker, Judgement};
-use crate::notice::{Notice, ServerName, Weights};
-use crate::output::{Action, Output};
-use crate::pool::{Pool, QuorumChange, key_of};
+pub use memory::{CheckerMemory, Memory, ServerMemory, ServiceMemory};
+pub use operator::Order;
+
+use crate::listing::Activity;
+use crate::member::Member;
+use crate::notice::ServerName;
+use crate::output::{Action, Output, SyncRole};
+use crate::pool::{Pool, key_of};
 use crate::random::Random;
 use crate::reconcile::Reconciler;
-use crate::status::{ServerStatus, ServiceStatus};
+use crate::seats::Seats;
+use crate::status::{Probes, ServerStatus, ServiceStatus};
 use crate::table::{Operation, Table};
 use crate::verdict::{Inability, Verdict};
+use operator::Drains;
+use recovery::Recovery;
 use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
-use standfast_model::config::lvs::{self as config, Probe, VirtualServer};
+use standfast_model::config::lvs::{FlushOnStop, LvsCommon, Probe, Timeouts, VirtualServer};
+use standfast_model::ipvs::ServiceKey;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
-/// One checker of one real server, numbered in the order of the configuration from 0.
+/// One checker of one real server. At the start they are numbered in the order of the configuration from 0; one that a
+/// reload brings gets the next number, and no number is used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CheckerId(pub usize);
 
@@ -28,8 +45,18 @@ pub struct CheckerId(pub usize);
 pub enum Event {
     /// Begin.
     Start,
+    /// The configuration is this one now.
+    Reload(LvsConfig),
     /// The check that `StartCheck` asked for came to an end.
     CheckFinished {
+        /// Which.
+        checker: CheckerId,
+        /// With what.
+        verdict: Verdict,
+    },
+    /// What a check watches changed, without an attempt that was asked for (`FILE_CHECK`, `BFD_CHECK`). It counts at
+    /// once: there is nothing to retry.
+    CheckReported {
         /// Which.
         checker: CheckerId,
         /// With what.
@@ -51,20 +78,27 @@ pub enum Event {
         /// The kernel's words.
         error: String,
     },
+    /// The connections that `CountConnections` asked for. A destination that is not in it has none.
+    Connections(Activity),
+    /// The addresses of this host, all of them (`ha_suspend`). Until the first of these every address counts as there.
+    LocalAddresses(BTreeSet<IpAddr>),
+    /// The VRRP instance of the connection sync daemon became master, or is no more.
+    SyncInstance {
+        /// It is master.
+        master: bool,
+    },
+    /// An operator wants something of a server.
+    Order {
+        /// Which server.
+        server: ServerName,
+        /// What.
+        order: Order,
+    },
     /// Check no more, and take our services out of the table unless they shall stay (`--dont-release-ipvs`).
     Shutdown {
         /// Leave the table as it is.
         keep_table: bool,
     },
-}
-
-/// A checker in its place.
-#[derive(Debug)]
-struct Seat {
-    pool: usize,
-    server: usize,
-    config: config::Checker,
-    state: Checker,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,14 +114,22 @@ enum Phase {
 #[derive(Debug)]
 pub struct Director {
     pools: Vec<Pool>,
-    /// Every checker in the order of the configuration, so that those of a pool follow each other.
-    seats: Vec<Seat>,
-    /// Which of them are whose: for each pool the number of its first one.
-    first_seats: Vec<usize>,
-    /// When which checker is due; one that is running is not in it.
-    due: BTreeSet<(Instant, CheckerId)>,
+    /// The place of the pool of each service.
+    places: BTreeMap<ServiceKey, usize>,
+    seats: Seats,
+    common: LvsCommon,
     /// How many checkers each inability keeps from being performed.
     unable: BTreeMap<Inability, usize>,
+    recovery: Recovery,
+    drains: Drains,
+    /// The addresses of this host, once they are known.
+    here: Option<BTreeSet<IpAddr>>,
+    /// The instance of the sync daemon is master.
+    sync_master: bool,
+    /// What a predecessor told of, so that it is not told again.
+    told: BTreeSet<ServiceKey>,
+    /// A predecessor of this one ran: the table is not to be emptied at the start.
+    succeeds: bool,
     reconciler: Reconciler,
     random: Random,
     phase: Phase,
@@ -98,81 +140,140 @@ impl Director {
     /// from the system's randomness in the daemon and from the scenario in a simulation.
     #[must_use]
     pub fn new(config: LvsConfig, seed: u64) -> Self {
-        let mut pools = Vec::with_capacity(config.virtual_servers.len());
-        let mut seats = Vec::new();
-        let mut first_seats = Vec::with_capacity(pools.capacity());
-        let mut desired = Table::default();
-        for (pool, virtual_server) in config.virtual_servers.into_iter().enumerate() {
-            first_seats.push(seats.len());
-            let mut down = Vec::with_capacity(virtual_server.real_servers.len());
-            for (server, real_server) in virtual_server.real_servers.iter().enumerate() {
-                down.push(real_server.checkers.iter().filter(|checker| checker.timing.alpha).count());
-                seats.extend(real_server.checkers.iter().map(|checker| {
-                    let state = Checker::new(checker.timing);
-                    Seat { pool, server, config: checker.clone(), state }
-                }));
-            }
-            let state = Pool::new(virtual_server, down);
-            desired.services.extend(state.entries().map(|entry| (entry.service.key, entry)));
-            pools.push(state);
-        }
-        Self {
-            pools,
-            seats,
-            first_seats,
-            due: BTreeSet::new(),
+        let LvsConfig { virtual_servers, common } = config;
+        let mut director = Self {
+            pools: Vec::with_capacity(virtual_servers.len()),
+            places: BTreeMap::new(),
+            seats: Seats::default(),
+            common,
             unable: BTreeMap::new(),
-            reconciler: Reconciler::new(desired),
+            recovery: Recovery::default(),
+            drains: Drains::default(),
+            here: None,
+            sync_master: false,
+            told: BTreeSet::new(),
+            succeeds: false,
+            reconciler: Reconciler::new(Table::default()),
             random: Random::new(seed),
             phase: Phase::New,
+        };
+        for virtual_server in virtual_servers {
+            let pool = director.fresh_pool(virtual_server);
+            director.pools.push(pool);
+        }
+        director.find_places();
+        let entries = director.pools.iter().flat_map(Pool::entries);
+        let desired = Table { services: entries.map(|entry| (entry.service.key, entry)).collect() };
+        director.reconciler = Reconciler::new(desired);
+        director
+    }
+
+    /// A pool that was not there, all its servers as their checks stand at first. Their seats get their places later.
+    fn fresh_pool(&mut self, config: VirtualServer) -> Pool {
+        let members = config.real_servers.iter().map(|server| {
+            let checkers = server.checkers.iter().map(|checker| self.seats.add(checker.clone(), (0, 0))).collect();
+            let checkers_down = server.checkers.iter().filter(|checker| checker.timing.alpha).count();
+            Member { checkers, checkers_down, ..Member::default() }
+        });
+        let members = members.collect();
+        Pool::new(config, members)
+    }
+
+    /// Tells every seat where it is, and every service where its pool is.
+    fn find_places(&mut self) {
+        self.places.clear();
+        for (at, pool) in self.pools.iter().enumerate() {
+            for key in pool.keys() {
+                self.places.entry(key).or_insert(at);
+            }
+            for (place, (_, member)) in pool.servers().enumerate() {
+                for checker in &member.checkers {
+                    if let Some(seat) = self.seats.get_mut(*checker) {
+                        seat.place = (at, place);
+                    }
+                }
+            }
         }
     }
 
     /// Takes in one event. Call it with [`Event::Wake`] as soon as [`Self::next_deadline`] has come; events that
     /// arrive meanwhile need no wake of their own before them.
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Output) {
-        match (self.phase, event) {
-            (Phase::New, Event::Start) => self.start(now, out),
-            (Phase::Starting | Phase::Running, Event::CheckFinished { checker, verdict }) => {
-                self.check_finished(now, checker, &verdict, out);
-            }
-            (Phase::Starting | Phase::Running, Event::Wake) => self.wake(now, out),
-            (Phase::Starting | Phase::Running, Event::Observed(table)) => {
+        match self.phase {
+            Phase::New => self.before_start(now, event, out),
+            Phase::Starting | Phase::Running => self.started(now, event, out),
+            Phase::Stopped => self.stopped(now, event, out),
+        }
+    }
+
+    fn before_start(&mut self, now: Instant, event: Event, out: &mut Output) {
+        match event {
+            Event::Start => self.start(now, out),
+            Event::Reload(config) => self.reload(now, config, out),
+            Event::LocalAddresses(here) => self.here = Some(here),
+            Event::SyncInstance { master } => self.sync_master = master,
+            // Nothing was put into the table, and nothing of ours is in it to our knowledge.
+            Event::Shutdown { .. } => self.phase = Phase::Stopped,
+            // Answers to nothing that was asked.
+            Event::CheckFinished { .. }
+            | Event::CheckReported { .. }
+            | Event::Wake
+            | Event::Observed(_)
+            | Event::DumpFailed { .. }
+            | Event::OperationFailed { .. }
+            | Event::Connections(_)
+            | Event::Order { .. } => {}
+        }
+    }
+
+    fn started(&mut self, now: Instant, event: Event, out: &mut Output) {
+        match event {
+            Event::CheckFinished { checker, verdict } => self.check_finished(now, checker, &verdict, out),
+            Event::CheckReported { checker, verdict } => self.check_reported(now, checker, &verdict, out),
+            Event::Wake => self.wake(now, out),
+            Event::Observed(table) => {
                 self.settle(now, Some(&table), out);
                 self.reconciler.observed(now, table, out);
             }
-            (Phase::Starting | Phase::Running, Event::DumpFailed { error }) => {
+            Event::DumpFailed { error } => {
                 self.settle(now, None, out);
                 self.reconciler.reading_failed(now, error, out);
             }
-            (Phase::Starting | Phase::Running | Phase::Stopped, Event::OperationFailed { operation, error }) => {
-                self.reconciler.refused(now, operation, error, out);
+            Event::OperationFailed { operation, error } => self.reconciler.refused(now, operation, error, out),
+            Event::Connections(activity) => self.connections_counted(now, &activity, out),
+            Event::LocalAddresses(here) => {
+                self.here = Some(here);
+                self.suspend_or_resume(now, out);
             }
-            (Phase::New | Phase::Starting | Phase::Running, Event::Shutdown { keep_table }) => {
-                // Before the start nothing was put into the table, and nothing of ours is in it to our knowledge.
-                let keep_table = keep_table || self.phase == Phase::New;
-                self.phase = Phase::Stopped;
-                self.due.clear();
-                self.reconciler.shutdown(keep_table, out);
+            Event::SyncInstance { master } => {
+                if core::mem::replace(&mut self.sync_master, master) != master {
+                    self.set_sync_daemon(out);
+                }
             }
-            // Out of order: a second start, answers to nothing that was asked, the rest of what was under way.
-            (
-                Phase::New,
-                Event::CheckFinished { .. }
-                | Event::Wake
-                | Event::Observed(_)
-                | Event::DumpFailed { .. }
-                | Event::OperationFailed { .. },
-            )
-            | (Phase::Starting | Phase::Running | Phase::Stopped, Event::Start)
-            | (
-                Phase::Stopped,
-                Event::CheckFinished { .. }
-                | Event::Wake
-                | Event::Observed(_)
-                | Event::DumpFailed { .. }
-                | Event::Shutdown { .. },
-            ) => {}
+            Event::Order { server, order } => self.order(now, server, order, out),
+            Event::Reload(config) => self.reload(now, config, out),
+            Event::Shutdown { keep_table } => self.shutdown(keep_table, out),
+            // A second start.
+            Event::Start => {}
+        }
+    }
+
+    fn stopped(&mut self, now: Instant, event: Event, out: &mut Output) {
+        match event {
+            Event::OperationFailed { operation, error } => self.reconciler.refused(now, operation, error, out),
+            // The rest of what was under way.
+            Event::Start
+            | Event::Reload(_)
+            | Event::CheckFinished { .. }
+            | Event::CheckReported { .. }
+            | Event::Wake
+            | Event::Observed(_)
+            | Event::DumpFailed { .. }
+            | Event::Connections(_)
+            | Event::LocalAddresses(_)
+            | Event::SyncInstance { .. }
+            | Event::Order { .. }
+            | Event::Shutdown { .. } => {}
         }
     }
 
@@ -180,8 +281,12 @@ impl Director {
     /// anything about.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let check = self.due.first().map(|(due, _)| *due);
-        check.into_iter().chain(self.reconciler.next_deadline()).min()
+        match self.phase {
+            Phase::New | Phase::Stopped => return None,
+            Phase::Starting | Phase::Running => {}
+        }
+        let own = [self.seats.first_due(), self.recovery.next(), self.drains.next(), self.reconciler.next_deadline()];
+        own.into_iter().flatten().min()
     }
 
     /// What the kernel's table should hold of our services.
@@ -193,27 +298,53 @@ impl Director {
     /// What a checker does; none for a number that no checker has.
     #[must_use]
     pub fn probe(&self, checker: CheckerId) -> Option<&Probe> {
-        self.seats.get(checker.0).map(|seat| &seat.config.probe)
+        self.seats.get(checker).map(|seat| &seat.config.probe)
+    }
+
+    /// What every checker does, by its number. Those that watch something (`FILE_CHECK`, `BFD_CHECK`) are found here.
+    pub fn probes(&self) -> impl Iterator<Item = (CheckerId, &Probe)> {
+        self.seats.iter().map(|(checker, seat)| (checker, &seat.config.probe))
+    }
+
+    /// How many checks there are, and how many of them are performed (`share_checks`).
+    #[must_use]
+    pub fn probes_saved(&self) -> Probes {
+        Probes { checks: self.seats.len(), saved: self.seats.led() }
+    }
+
+    /// Whether there is such a server, in one of our pools or on its way out of it.
+    #[must_use]
+    pub fn has_server(&self, server: &ServerName) -> bool {
+        self.pool_of(server)
+            .is_some_and(|(_, pool)| pool.place(server.server).is_some() || pool.is_leaving(server.server))
+    }
+
+    fn pool_of(&self, server: &ServerName) -> Option<(usize, &Pool)> {
+        let at = *self.places.get(&server.service)?;
+        Some((at, self.pools.get(at)?))
     }
 
     /// The state of every virtual server, in the order of the configuration.
     pub fn status(&self) -> impl Iterator<Item = ServiceStatus> {
-        let mut seats = self.seats.iter();
-        self.pools.iter().map(move |pool| ServiceStatus {
+        self.pools.iter().map(|pool| ServiceStatus {
             key: pool.key(),
-            weights: weights(pool),
+            weights: tell::weights(pool),
             quorum: pool.has_quorum(),
             sorry_server_in_use: pool.sorry_in_use(),
+            panic: pool.is_in_panic(),
+            suspended: pool.suspended,
             servers: pool
                 .servers()
-                .map(|(server, up)| {
-                    let seats: Vec<&Seat> = seats.by_ref().take(server.checkers.len()).collect();
+                .map(|(server, member)| {
+                    let seats = || member.checkers.iter().filter_map(|checker| self.seats.get(*checker));
                     ServerStatus {
                         key: key_of(server.address),
-                        weight: server.weight,
-                        up,
-                        last_failure: seats.iter().find_map(|seat| seat.state.last_failure()),
-                        inability: seats.iter().find_map(|seat| seat.state.inability().cloned()),
+                        weight: member.weight(server),
+                        up: member.is_up(),
+                        duty: member.duty,
+                        held: member.held,
+                        last_failure: seats().find_map(|seat| seat.state.last_failure()),
+                        inability: seats().find_map(|seat| seat.state.inability().cloned()),
                     }
                 })
                 .collect(),
@@ -222,163 +353,79 @@ impl Director {
 
     fn start(&mut self, now: Instant, out: &mut Output) {
         self.phase = Phase::Starting;
+        if self.common.flush && !self.succeeds {
+            out.push(Action::Flush);
+        }
+        if self.common.timeouts != Timeouts::default() {
+            out.push(Action::SetTimeouts(self.common.timeouts));
+        }
+        if self.common.sync_daemon.is_some() {
+            self.set_sync_daemon(out);
+        }
         self.reconciler.start(out);
-        for (number, seat) in self.seats.iter_mut().enumerate() {
+        self.suspend_or_resume(now, out);
+        let idle = self.share_checks();
+        for checker in idle {
+            let Some(seat) = self.seats.get_mut(checker) else { continue };
             let due = now + self.random.part_of(seat.state.timing().warmup);
-            seat.state.first_due(due);
-            self.due.insert((due, CheckerId(number)));
+            self.first_due(checker, due);
         }
     }
 
+    /// The first run of a checker is due then, unless its pool rests.
+    fn first_due(&mut self, checker: CheckerId, due: Instant) {
+        let Some(seat) = self.seats.get_mut(checker) else { return };
+        seat.state.first_due(due);
+        if self.pools.get(seat.place.0).is_none_or(|pool| !pool.suspended) {
+            self.seats.schedule(checker, due);
+        }
+    }
+
+    /// Lets identical checks be performed once, if that is wanted. Those of pools that may rest run by themselves.
+    fn share_checks(&mut self) -> Vec<CheckerId> {
+        let pools = &self.pools;
+        let alone =
+            |seat: &crate::seats::Seat| pools.get(seat.place.0).is_none_or(|pool| pool.config().options.ha_suspend);
+        self.seats.share(self.common.share_checks, alone)
+    }
+
+    /// The sync daemon that should run: it sends on the master, and receives everywhere else.
+    fn set_sync_daemon(&self, out: &mut Output) {
+        let role = self
+            .common
+            .sync_daemon
+            .clone()
+            .map(|config| SyncRole { sends: self.sync_master && config.instance.is_some(), config });
+        out.push(Action::SetSyncDaemon(role));
+    }
+
     fn wake(&mut self, now: Instant, out: &mut Output) {
-        while let Some((due, checker)) = self.due.first().copied()
-            && due <= now
-        {
-            self.due.pop_first();
-            if let Some(seat) = self.seats.get_mut(checker.0) {
+        while let Some(checker) = self.seats.pop_due(now) {
+            if let Some(seat) = self.seats.get_mut(checker) {
                 seat.state.start();
                 out.push(Action::StartCheck(checker));
             }
         }
+        self.recover_further(now);
+        self.count_connections(now, out);
         if self.reconciler.next_deadline().is_some_and(|due| due <= now) {
             self.reconciler.wake(now, out);
         }
     }
 
-    fn check_finished(&mut self, now: Instant, checker: CheckerId, verdict: &Verdict, out: &mut Output) {
-        // An answer to nothing that was asked is no information.
-        let Some(seat) = self.seats.get_mut(checker.0).filter(|seat| seat.state.is_running()) else { return };
-        let before = seat.state.inability().cloned();
-        let (judgement, due) = seat.state.finish(now, verdict);
-        self.due.insert((due, checker));
-        let Some(pool) = self.pools.get_mut(seat.pool) else { return };
-        let Some(real_server) = pool.server(seat.server) else { return };
-        let server = ServerName { service: pool.key(), server: key_of(real_server.address) };
-        let check = keyword(&seat.config.probe);
-        let inhibited = real_server.inhibit_on_failure;
-        let log_all = seat.state.timing().log_all_failures;
-        let changed = match judgement {
-            Judgement::StillUp | Judgement::Unknown => false,
-            Judgement::StillDown { ref reason } | Judgement::ConfirmedDown { ref reason } => {
-                if log_all || matches!(judgement, Judgement::ConfirmedDown { .. }) {
-                    let reason = reason.clone();
-                    out.notice(Notice::CheckFailed { server, check, attempt: 1, of: 1, reason });
-                }
-                false
-            }
-            Judgement::Attempt { attempt, of, reason } => {
-                if log_all {
-                    out.notice(Notice::CheckFailed { server, check, attempt, of, reason });
-                }
-                false
-            }
-            Judgement::WentDown { attempts, reason } => {
-                out.notice(Notice::CheckerDown { server, check, attempts, reason: reason.clone() });
-                let changed = pool.checker_down(seat.server);
-                if changed {
-                    out.notice(Notice::ServerDown { server, inhibited, check, reason });
-                }
-                changed
-            }
-            Judgement::WentUp => {
-                out.notice(Notice::CheckerUp { server, check });
-                let changed = pool.checker_up(seat.server);
-                if changed {
-                    out.notice(Notice::ServerUp { server, inhibited });
-                }
-                changed
-            }
-        };
-        let after = seat.state.inability().cloned();
-        if changed {
-            update(pool, seat.server, &mut self.reconciler, now, out);
+    fn shutdown(&mut self, keep_table: bool, out: &mut Output) {
+        self.phase = Phase::Stopped;
+        self.seats.rest_all();
+        for pool in self.pools.iter().filter(|pool| pool.config().options.omega) {
+            reload::tell_gone(pool, tell::STOPPING, true, out);
         }
-        self.note_inability(before, after, server, check, out);
-    }
-
-    /// Counts who is kept from what: the first of a kind is told, and the end of the last one.
-    fn note_inability(
-        &mut self,
-        before: Option<Inability>,
-        after: Option<Inability>,
-        server: ServerName,
-        check: &'static str,
-        out: &mut Output,
-    ) {
-        if before == after {
-            return;
+        if self.common.sync_daemon.is_some() {
+            out.push(Action::SetSyncDaemon(None));
         }
-        if let Some(inability) = after {
-            let concerned = self.unable.entry(inability.clone()).or_insert(0);
-            *concerned += 1;
-            if *concerned == 1 {
-                out.notice(Notice::CheckUnable { server, check, inability });
-            }
+        let flush = !keep_table && self.common.flush_on_stop == FlushOnStop::All;
+        self.reconciler.shutdown(keep_table || flush, out);
+        if flush {
+            out.push(Action::Flush);
         }
-        if let Some(inability) = before
-            && let Some(concerned) = self.unable.get_mut(&inability)
-        {
-            *concerned -= 1;
-            if *concerned == 0 {
-                self.unable.remove(&inability);
-                out.notice(Notice::CheckAble { inability });
-            }
-        }
-    }
-}
-
-/// A server of the pool went up or down: brings quorum, sorry server and table in line with that.
-fn update(pool: &mut Pool, server: usize, reconciler: &mut Reconciler, now: Instant, out: &mut Output) {
-    let quorum = pool.judge_quorum();
-    if let Some(change) = quorum {
-        let (service, weights) = (pool.key(), weights(pool));
-        out.notice(match change {
-            QuorumChange::Gained => Notice::QuorumGained { service, weights },
-            QuorumChange::Lost => Notice::QuorumLost { service, weights },
-        });
-        sorry_notice(pool, change, out);
-    }
-    if quorum.is_some() && pool.config().sorry_server.is_some() {
-        pool.entries().for_each(|entry| reconciler.set_service(now, entry));
-    } else if let Some((key, row)) = pool.row(server) {
-        pool.keys().for_each(|service| reconciler.set_row(now, service, key, row));
-    }
-}
-
-/// What a change of the quorum means for the sorry server, if there is one.
-fn sorry_notice(pool: &Pool, change: QuorumChange, out: &mut Output) {
-    if let Some(sorry) = &pool.config().sorry_server {
-        let server = ServerName { service: pool.key(), server: key_of(sorry.address) };
-        let inhibited = sorry.inhibit;
-        out.notice(match change {
-            QuorumChange::Lost => Notice::SorryServerIn { server, inhibited },
-            QuorumChange::Gained => Notice::SorryServerOut { server, inhibited },
-        });
-    }
-}
-
-fn weights(pool: &Pool) -> Weights {
-    let VirtualServer { quorum, hysteresis, .. } = *pool.config();
-    Weights { quorum, hysteresis, live: pool.live_weight() }
-}
-
-/// keepalived's word for a checker.
-fn keyword(probe: &Probe) -> &'static str {
-    match probe {
-        Probe::Tcp(_) => "TCP_CHECK",
-        Probe::Http(http) => {
-            if http.tls.is_some() {
-                "SSL_GET"
-            } else {
-                "HTTP_GET"
-            }
-        }
-        Probe::Smtp(_) => "SMTP_CHECK",
-        Probe::Dns(_) => "DNS_CHECK",
-        Probe::Misc(_) => "MISC_CHECK",
-        Probe::Ping(_) => "PING_CHECK",
-        Probe::Udp(_) => "UDP_CHECK",
-        Probe::File(_) => "FILE_CHECK",
-        Probe::Bfd(_) => "BFD_CHECK",
     }
 }

@@ -3,6 +3,7 @@
 //! It owns the words. Where keepalived has a phrase for the same thing, the line begins with it, so that searches of
 //! logs go on finding it; the cause follows.
 
+use crate::member::Duty;
 use crate::table::Operation;
 use crate::verdict::{Inability, Reason};
 use core::fmt;
@@ -86,6 +87,75 @@ pub enum Notice {
         /// It was in the table with weight 0 (`inhibit_on_failure`).
         inhibited: bool,
     },
+    /// The weight of a server changed.
+    WeightChanged {
+        /// Of which server.
+        server: ServerName,
+        /// What it was.
+        from: u32,
+        /// What it is.
+        to: u32,
+        /// Who says so.
+        by: WeightSource,
+    },
+    /// So few servers are up that the checks are not believed (`panic_threshold`): those that served last go on.
+    PanicBegan {
+        /// The service.
+        service: ServiceKey,
+        /// Servers that are up.
+        up: usize,
+        /// Of so many.
+        of: usize,
+        /// `panic_threshold`, percent.
+        threshold: u8,
+    },
+    /// Enough servers are up for the checks to be believed again.
+    PanicEnded {
+        /// The service.
+        service: ServiceKey,
+        /// Servers that are up.
+        up: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// The address of a service left this host, so its checks rest (`ha_suspend`).
+    Suspended {
+        /// The service.
+        service: ServiceKey,
+    },
+    /// The address of a service is on this host again, so its checks run.
+    Resumed {
+        /// The service.
+        service: ServiceKey,
+    },
+    /// An operator changed what a server is to do.
+    Ordered {
+        /// Which server.
+        server: ServerName,
+        /// What it is to do.
+        duty: Duty,
+    },
+    /// A server that was draining has no connection left, or no time.
+    Drained {
+        /// Which.
+        server: ServerName,
+        /// Connections that were cut.
+        cut: u64,
+    },
+    /// A reload took a server out of the configuration.
+    ServerRemoved {
+        /// Which.
+        server: ServerName,
+        /// It keeps the connections it has for a while (`drain`).
+        draining: bool,
+    },
+    /// A reload took a virtual server out of the configuration.
+    ServiceRemoved {
+        /// Which.
+        service: ServiceKey,
+    },
+    /// A reload came into effect.
+    Reloaded(Changes),
     /// A service had servers from before we started, and some of our servers were not among them: they stay out until
     /// their checks say otherwise, which run at once.
     Adopted {
@@ -150,6 +220,39 @@ pub enum Notice {
     },
 }
 
+/// What a reload changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Changes {
+    /// Virtual servers that came.
+    pub services_added: usize,
+    /// Virtual servers that went.
+    pub services_removed: usize,
+    /// Virtual servers that stayed and are configured otherwise.
+    pub services_changed: usize,
+    /// Real servers that came, in services that stayed.
+    pub servers_added: usize,
+    /// Real servers that went, from services that stayed.
+    pub servers_removed: usize,
+}
+
+/// Who gave a server its weight.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WeightSource {
+    /// The checker of that keyword.
+    Check(&'static str),
+    /// The operator.
+    Operator,
+}
+
+impl fmt::Display for WeightSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check(keyword) => f.write_str(keyword),
+            Self::Operator => f.write_str("operator"),
+        }
+    }
+}
+
 /// The two sides of the question whether there is a quorum.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Weights {
@@ -163,19 +266,19 @@ pub struct Weights {
 
 impl Weights {
     /// `2+1=3 <= 3`: quorum, hysteresis, their sum, and the live weight that reaches it.
-    fn gained(self) -> String {
+    pub(crate) fn gained(self) -> String {
         let Self { quorum, hysteresis, live } = self;
         format!("{quorum}+{hysteresis}={} <= {live}", u64::from(quorum) + u64::from(hysteresis))
     }
 
     /// `2+1=3 > 2`: the same, not reached.
-    fn missing(self) -> String {
+    pub(crate) fn missing(self) -> String {
         let Self { quorum, hysteresis, live } = self;
         format!("{quorum}+{hysteresis}={} > {live}", u64::from(quorum) + u64::from(hysteresis))
     }
 
     /// `2-1=1 > 0`: quorum, hysteresis, their difference, and the live weight that falls short of it.
-    fn lost(self) -> String {
+    pub(crate) fn lost(self) -> String {
         let Self { quorum, hysteresis, live } = self;
         format!("{quorum}-{hysteresis}={} > {live}", quorum.saturating_sub(hysteresis))
     }
@@ -217,6 +320,54 @@ impl fmt::Display for Notice {
             Self::ServerUp { server, inhibited: true } => {
                 write!(f, "Enabling service {} of {}", server.real(), Virtual(server.service))
             }
+            Self::WeightChanged { server, from, to, by } => {
+                let service = Virtual(server.service);
+                write!(f, "Changing weight from {from} to {to} for service {} of {service}: {by}", server.real())
+            }
+            Self::PanicBegan { service, up, of, threshold } => write!(
+                f,
+                "Checks of {} are not believed, {up} of {of} servers up is below {threshold} percent: those that \
+                 served last go on",
+                Virtual(*service)
+            ),
+            Self::PanicEnded { service, up, of } => {
+                write!(f, "Checks of {} are believed again, {up} of {of} servers up", Virtual(*service))
+            }
+            Self::Suspended { service } => {
+                write!(f, "Suspending checks of {}: its address is not on this host", Virtual(*service))
+            }
+            Self::Resumed { service } => {
+                write!(f, "Activating checks of {}: its address is on this host", Virtual(*service))
+            }
+            Self::Ordered { server, duty } => {
+                let what = match duty {
+                    Duty::Active => "Activating",
+                    Duty::Draining => "Draining",
+                    Duty::Off => "Taking out",
+                };
+                write!(f, "{what} service {} of {}: operator", server.real(), Virtual(server.service))
+            }
+            Self::Drained { server, cut } => {
+                let rest =
+                    if *cut == 0 { "no connection is left".to_owned() } else { format!("{cut} connections cut") };
+                write!(f, "Drained service {} of {}: {rest}", server.real(), Virtual(server.service))
+            }
+            Self::ServerRemoved { server, draining } => {
+                let rest = if *draining { ", its connections may end" } else { "" };
+                let (real, service) = (server.real(), Virtual(server.service));
+                write!(f, "Removing service {real} from {service}: no longer configured{rest}")
+            }
+            Self::ServiceRemoved { service } => write!(f, "Removing {}: no longer configured", Virtual(*service)),
+            Self::Reloaded(changes) => write!(
+                f,
+                "Reloaded: virtual servers {} added, {} removed, {} changed; real servers in those that stayed {} \
+                 added, {} removed",
+                changes.services_added,
+                changes.services_removed,
+                changes.services_changed,
+                changes.servers_added,
+                changes.servers_removed
+            ),
             Self::Adopted { service, out } => {
                 write!(f, "Adopted {} as found, servers out until checked: {out}", Virtual(*service))
             }
@@ -248,7 +399,7 @@ impl fmt::Display for Notice {
 }
 
 impl ServerName {
-    fn real(&self) -> Real<'_> {
+    pub(crate) fn real(&self) -> Real<'_> {
         Real(self)
     }
 }
@@ -261,7 +412,7 @@ impl fmt::Display for ServerName {
 }
 
 /// A virtual server in keepalived's form: `VS [192.168.1.202]:tcp:80`, `VS FWM 7`.
-struct Virtual(ServiceKey);
+pub(crate) struct Virtual(pub(crate) ServiceKey);
 
 impl fmt::Display for Virtual {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -275,7 +426,7 @@ impl fmt::Display for Virtual {
 }
 
 /// A real server in keepalived's form: `[10.0.100.2]:tcp:80`.
-struct Real<'a>(&'a ServerName);
+pub(crate) struct Real<'a>(&'a ServerName);
 
 impl fmt::Display for Real<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

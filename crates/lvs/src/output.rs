@@ -2,19 +2,43 @@
 
 use crate::director::CheckerId;
 use crate::notice::Notice;
+use crate::occasion::Occasion;
 use crate::table::Operation;
+use standfast_model::config::lvs::{SyncDaemon, Timeouts};
+use standfast_model::ipvs::ServiceKey;
 
 /// One thing to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Perform one attempt of this check now, and answer with `CheckFinished`. It is not asked for again before that.
     StartCheck(CheckerId),
+    /// That checker is no more, or rests: an attempt under way may be given up, its answer is of no use.
+    CancelCheck(CheckerId),
     /// Read the kernel's table, and answer with `Observed` or `DumpFailed`. Nothing is applied before the answer.
     Dump,
     /// Send these to the kernel in this order, and answer with `OperationFailed` for each one that it refuses.
     Apply(Vec<Operation>),
+    /// Count the connections of every destination of these services, and answer with `Connections`.
+    CountConnections(Vec<ServiceKey>),
+    /// Empty the kernel's table, whoever made its entries (`lvs_flush`, `lvs_flush_on_stop`).
+    Flush,
+    /// Set the timeouts of connections (`lvs_timeouts`); 0 leaves the kernel's.
+    SetTimeouts(Timeouts),
+    /// Bring the kernel's connection sync daemons to this and no other.
+    SetSyncDaemon(Option<SyncRole>),
     /// Something an operator wants to read.
     Notice(Notice),
+    /// Something that scripts, named pipes and mails are to be told.
+    Notify(Box<Occasion>),
+}
+
+/// The connection sync daemon that should run in the kernel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SyncRole {
+    /// It sends our connections; else it receives those of the master.
+    pub sends: bool,
+    /// `lvs_sync_daemon`.
+    pub config: SyncDaemon,
 }
 
 /// Collects actions in order; reused between calls.
@@ -27,6 +51,10 @@ pub struct Output {
 impl Output {
     pub(crate) fn push(&mut self, action: Action) {
         self.actions.push(action);
+    }
+
+    pub(crate) fn notify(&mut self, occasion: Occasion) {
+        self.actions.push(Action::Notify(Box::new(occasion)));
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {

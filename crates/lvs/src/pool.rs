@@ -1,8 +1,9 @@
-//! One virtual server: which of its servers are up, whether that makes a quorum, and so which rows it has in the table.
+//! One virtual server: which of its servers serve, whether that makes a quorum, and so which rows it has in the table.
 //!
-//! It owns quorum, hysteresis, sorry server and `inhibit_on_failure`. It knows no time and no checks, only how many
-//! checkers of each server are down.
+//! It owns quorum, hysteresis, sorry server, `inhibit_on_failure` and `panic_threshold`. It knows no time and no
+//! checks, only how many checkers of each server are down.
 
+use crate::member::{Duty, Member};
 use crate::table::Entry;
 use standfast_model::config::lvs::{RealServer, SorryServer, VirtualServer};
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
@@ -13,11 +14,28 @@ use std::net::SocketAddr;
 #[derive(Debug)]
 pub(crate) struct Pool {
     config: VirtualServer,
-    /// For each real server how many of its checkers are down; it is up when none is.
-    checkers_down: Vec<usize>,
-    /// The summed weight of the servers that are up. 64 bits: 2^32 servers of the largest weight fit.
-    live_weight: u64,
+    /// One for each real server of the configuration.
+    members: Vec<Member>,
+    /// The place of each of them.
+    places: BTreeMap<DestinationKey, usize>,
+    /// Servers that the configuration has no more, and that keep their connections for a while.
+    leaving: BTreeMap<DestinationKey, Destination>,
+    tally: Tally,
     quorum: bool,
+    panic: bool,
+    /// Its address is not on this host, so its checks rest (`ha_suspend`).
+    pub(crate) suspended: bool,
+}
+
+/// What the servers come to, together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Tally {
+    /// The summed weight of those that serve. 64 bits: 2^32 servers of the largest weight fit.
+    live_weight: u64,
+    /// Those that are up, of those that the operator wants.
+    up: usize,
+    /// Those that the operator wants.
+    wanted: usize,
 }
 
 /// A change of the quorum.
@@ -27,20 +45,59 @@ pub(crate) enum QuorumChange {
     Lost,
 }
 
+/// A change of whether the checks are believed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PanicChange {
+    Began,
+    Ended,
+}
+
+/// What a changed server made of its pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct PoolChange {
+    pub(crate) quorum: Option<QuorumChange>,
+    pub(crate) panic: Option<PanicChange>,
+}
+
 impl Pool {
-    /// A pool in which so many checkers of each server are down, and whose quorum follows from that alone.
-    pub(crate) fn new(config: VirtualServer, checkers_down: Vec<usize>) -> Self {
-        let mut pool = Self { config, checkers_down: Vec::new(), live_weight: 0, quorum: false };
-        pool.adopt(checkers_down, false);
+    /// A pool of those members, whose quorum follows from them alone.
+    pub(crate) fn new(config: VirtualServer, members: Vec<Member>) -> Self {
+        let places = config.real_servers.iter().enumerate().map(|(at, server)| (key_of(server.address), at)).collect();
+        let mut pool = Self {
+            config,
+            members,
+            places,
+            leaving: BTreeMap::new(),
+            tally: Tally::default(),
+            quorum: false,
+            panic: false,
+            suspended: false,
+        };
+        pool.adopt(false);
         pool
     }
 
     /// Goes on from the state of a predecessor. Its quorum matters, because it decides between the two thresholds.
-    pub(crate) fn adopt(&mut self, checkers_down: Vec<usize>, quorum: bool) {
-        self.checkers_down = checkers_down;
-        self.live_weight = self.servers().filter(|(_, up)| *up).map(|(server, _)| u64::from(server.weight)).sum();
+    pub(crate) fn adopt(&mut self, quorum: bool) -> Option<QuorumChange> {
+        self.count();
         self.quorum = quorum;
-        self.judge_quorum();
+        self.judge_quorum()
+    }
+
+    /// The same pool with a changed configuration; answers whether that changed its quorum or its belief in the checks.
+    pub(crate) fn reconfigure(&mut self, config: VirtualServer, members: Vec<Member>) -> PoolChange {
+        self.places = config.real_servers.iter().enumerate().map(|(at, server)| (key_of(server.address), at)).collect();
+        self.config = config;
+        self.members = members;
+        self.leaving.retain(|key, _| !self.places.contains_key(key));
+        self.count();
+        let panic = self.judge_panic(None);
+        PoolChange { quorum: self.judge_quorum(), panic }
+    }
+
+    /// Takes the members out, in the order of the configuration.
+    pub(crate) fn take_members(&mut self) -> Vec<Member> {
+        core::mem::take(&mut self.members)
     }
 
     pub(crate) fn key(&self) -> ServiceKey {
@@ -52,58 +109,71 @@ impl Pool {
     }
 
     pub(crate) fn live_weight(&self) -> u64 {
-        self.live_weight
+        self.tally.live_weight
+    }
+
+    /// How many servers are up, and of how many.
+    pub(crate) fn up_of(&self) -> (usize, usize) {
+        (self.tally.up, self.tally.wanted)
     }
 
     pub(crate) fn has_quorum(&self) -> bool {
         self.quorum
     }
 
-    /// Each server and whether it is up, in the order of the configuration.
-    pub(crate) fn servers(&self) -> impl Iterator<Item = (&RealServer, bool)> {
-        self.config.real_servers.iter().zip(&self.checkers_down).map(|(server, down)| (server, *down == 0))
+    /// The checks are not believed.
+    pub(crate) fn is_in_panic(&self) -> bool {
+        self.panic
     }
 
-    pub(crate) fn server(&self, server: usize) -> Option<&RealServer> {
-        self.config.real_servers.get(server)
+    /// Goes on in the belief of a predecessor.
+    pub(crate) fn set_panic(&mut self, panic: bool) {
+        self.panic = panic;
     }
 
-    pub(crate) fn is_up(&self, server: usize) -> bool {
-        self.checkers_down.get(server) == Some(&0)
+    /// Each server with its configuration, in the order of the configuration.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&RealServer, &Member)> {
+        self.config.real_servers.iter().zip(&self.members)
     }
 
-    /// A checker of that server went down. True if the server did so with it.
-    pub(crate) fn checker_down(&mut self, server: usize) -> bool {
-        let Some(down) = self.checkers_down.get_mut(server) else { return false };
-        *down = down.saturating_add(1);
-        let went_down = *down == 1;
-        if went_down {
-            self.live_weight = self.live_weight.saturating_sub(self.weight(server));
-        }
-        went_down
+    pub(crate) fn server(&self, place: usize) -> Option<(&RealServer, &Member)> {
+        self.config.real_servers.get(place).zip(self.members.get(place))
     }
 
-    /// A checker of that server came up. True if the server did so with it.
-    pub(crate) fn checker_up(&mut self, server: usize) -> bool {
-        let Some(down) = self.checkers_down.get_mut(server) else { return false };
-        let was_down = *down > 0;
-        *down = down.saturating_sub(1);
-        let came_up = was_down && *down == 0;
-        if came_up {
-            self.live_weight = self.live_weight.saturating_add(self.weight(server));
-        }
-        came_up
+    pub(crate) fn members_mut(&mut self) -> impl Iterator<Item = (&RealServer, &mut Member)> {
+        self.config.real_servers.iter().zip(&mut self.members)
     }
 
-    fn weight(&self, server: usize) -> u64 {
-        self.server(server).map_or(0, |server| u64::from(server.weight))
+    /// The place of a server in the configuration.
+    pub(crate) fn place(&self, key: DestinationKey) -> Option<usize> {
+        self.places.get(&key).copied()
+    }
+
+    /// Changes one server, and answers what its change answered and what that made of the pool.
+    pub(crate) fn change<R>(&mut self, place: usize, change: impl FnOnce(&mut Member) -> R) -> Option<(R, PoolChange)> {
+        let (config, member) = self.config.real_servers.get(place).zip(self.members.get_mut(place))?;
+        let before = part(config, member);
+        let was_up = member.is_up();
+        let answer = change(member);
+        let went_down = (was_up && !member.is_up()).then_some(place);
+        // While the checks are not believed, that holds for this one too.
+        member.held |= self.panic && went_down.is_some();
+        let after = part(config, member);
+        self.tally = self.tally.less(before).more(after);
+        let panic = self.judge_panic(went_down);
+        Some((answer, PoolChange { quorum: self.judge_quorum(), panic }))
+    }
+
+    fn count(&mut self) {
+        let parts = self.config.real_servers.iter().zip(&self.members).map(|(config, member)| part(config, member));
+        self.tally = parts.fold(Tally::default(), Tally::more);
     }
 
     /// Compares the live weight with the thresholds: gained at quorum + hysteresis, lost below quorum - hysteresis.
     /// Without any live weight there is never a quorum, even where 0 is asked for.
-    pub(crate) fn judge_quorum(&mut self) -> Option<QuorumChange> {
+    fn judge_quorum(&mut self) -> Option<QuorumChange> {
         let (quorum, hysteresis) = (u64::from(self.config.quorum), u64::from(self.config.hysteresis));
-        let live = self.live_weight;
+        let live = self.tally.live_weight;
         if self.quorum && (live == 0 || live < quorum.saturating_sub(hysteresis)) {
             self.quorum = false;
             Some(QuorumChange::Lost)
@@ -115,6 +185,22 @@ impl Pool {
         }
     }
 
+    /// With fewer servers up than `panic_threshold` asks for, those that served last go on serving: that so many
+    /// should have died is less likely than that the checks err. `went_down` served until this change.
+    fn judge_panic(&mut self, went_down: Option<usize>) -> Option<PanicChange> {
+        let percent = self.config.options.panic_threshold.map_or(0, usize::from);
+        let below = self.tally.up.saturating_mul(100) < self.tally.wanted.saturating_mul(percent);
+        if below == self.panic {
+            return None;
+        }
+        self.panic = below;
+        for (place, member) in self.members.iter_mut().enumerate() {
+            member.held = below && (member.is_up() || went_down == Some(place));
+        }
+        self.count();
+        Some(if below { PanicChange::Began } else { PanicChange::Ended })
+    }
+
     /// Whether the sorry server stands in for all others now.
     pub(crate) fn sorry_in_use(&self) -> bool {
         self.config.sorry_server.is_some() && !self.quorum
@@ -122,8 +208,7 @@ impl Pool {
 
     /// Every service that this pool serves: one, or all of a `virtual_server_group`.
     pub(crate) fn keys(&self) -> impl Iterator<Item = ServiceKey> {
-        let others = self.config.options.group.as_ref().map_or(&[][..], |group| &group.others);
-        core::iter::once(self.config.key).chain(others.iter().copied())
+        keys_of(&self.config)
     }
 
     /// What the table holds for each of its services: the same servers in all of them.
@@ -133,10 +218,9 @@ impl Pool {
     }
 
     fn destinations(&self) -> BTreeMap<DestinationKey, Destination> {
-        let mut destinations: BTreeMap<_, _> = (0..self.config.real_servers.len())
-            .filter_map(|server| self.destination(server))
-            .map(|destination| (destination.key, destination))
-            .collect();
+        let mut destinations = self.leaving.clone();
+        let servers = (0..self.members.len()).filter_map(|place| self.destination(place));
+        destinations.extend(servers.map(|destination| (destination.key, destination)));
         if let Some(sorry) = self.sorry_destination() {
             // Should it be one of the real servers too, it is the sorry server while that is in use.
             if self.sorry_in_use() {
@@ -148,14 +232,15 @@ impl Pool {
         destinations
     }
 
-    /// The row of one server after it went up or down while the quorum stayed as it was: its key, and what the table
-    /// holds there. Spares the work of [`Self::entries`] for a pool of many servers.
-    pub(crate) fn row(&self, server: usize) -> Option<(DestinationKey, Option<Destination>)> {
-        let key = key_of(self.server(server)?.address);
+    /// What the table holds of one server. Spares the work of [`Self::entries`] for a pool of many, after a change
+    /// that concerned no other.
+    pub(crate) fn row(&self, key: DestinationKey) -> Option<Destination> {
         let sorry = self.sorry_destination().filter(|sorry| sorry.key == key);
-        let destination =
-            if self.sorry_in_use() && sorry.is_some() { sorry } else { self.destination(server).or(sorry) };
-        Some((key, destination))
+        if self.sorry_in_use() && sorry.is_some() {
+            return sorry;
+        }
+        let own = self.place(key).and_then(|place| self.destination(place));
+        own.or_else(|| self.leaving.get(&key).copied()).or(sorry)
     }
 
     fn service(&self, key: ServiceKey) -> Service {
@@ -169,15 +254,16 @@ impl Pool {
         }
     }
 
-    /// The row that a server has by itself. One that is up is in with its weight, unless the sorry server stands in;
-    /// one that is not in stays with weight 0 if its failures only inhibit it.
-    fn destination(&self, server: usize) -> Option<Destination> {
-        let up = self.is_up(server);
-        let server = self.server(server)?;
-        let weight = match (up && !self.sorry_in_use(), server.inhibit_on_failure) {
-            (true, _) => server.weight,
-            (false, true) => 0,
-            (false, false) => return None,
+    /// The row that a server has by itself. One that serves is in with its weight, unless the sorry server stands in;
+    /// one that does not stays with weight 0 if its failures only inhibit it, or while it drains.
+    fn destination(&self, place: usize) -> Option<Destination> {
+        let (server, member) = self.server(place)?;
+        let weight = match member.duty {
+            Duty::Off => return None,
+            Duty::Draining => 0,
+            Duty::Active if member.serves() && !self.sorry_in_use() => member.weight_shown(server),
+            Duty::Active if server.inhibit_on_failure => 0,
+            Duty::Active => return None,
         };
         Some(Destination {
             key: key_of(server.address),
@@ -186,6 +272,27 @@ impl Pool {
             upper_threshold: server.upper_threshold,
             lower_threshold: server.lower_threshold,
         })
+    }
+
+    /// A server that is not configured any more keeps its row, with weight 0, until [`Self::gone`].
+    pub(crate) fn leave(&mut self, server: &RealServer) {
+        let destination = Destination {
+            key: key_of(server.address),
+            forwarding: server.forwarding,
+            weight: 0,
+            upper_threshold: server.upper_threshold,
+            lower_threshold: server.lower_threshold,
+        };
+        self.leaving.insert(destination.key, destination);
+    }
+
+    /// A server that was leaving is gone. True if there was one.
+    pub(crate) fn gone(&mut self, key: DestinationKey) -> bool {
+        self.leaving.remove(&key).is_some()
+    }
+
+    pub(crate) fn is_leaving(&self, key: DestinationKey) -> bool {
+        self.leaving.contains_key(&key)
     }
 
     fn sorry_destination(&self) -> Option<Destination> {
@@ -197,6 +304,40 @@ impl Pool {
         };
         Some(Destination { key: key_of(address), forwarding, weight, upper_threshold: 0, lower_threshold: 0 })
     }
+}
+
+impl Tally {
+    fn more(self, other: Self) -> Self {
+        Self {
+            live_weight: self.live_weight.saturating_add(other.live_weight),
+            up: self.up.saturating_add(other.up),
+            wanted: self.wanted.saturating_add(other.wanted),
+        }
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self {
+            live_weight: self.live_weight.saturating_sub(other.live_weight),
+            up: self.up.saturating_sub(other.up),
+            wanted: self.wanted.saturating_sub(other.wanted),
+        }
+    }
+}
+
+/// What one server adds to the tally.
+fn part(config: &RealServer, member: &Member) -> Tally {
+    let wanted = member.duty == Duty::Active;
+    Tally {
+        live_weight: member.live_weight(config),
+        up: usize::from(wanted && member.is_up()),
+        wanted: usize::from(wanted),
+    }
+}
+
+/// Every service of a virtual server: one, or all of its group.
+pub(crate) fn keys_of(config: &VirtualServer) -> impl Iterator<Item = ServiceKey> {
+    let others = config.options.group.as_ref().map_or(&[][..], |group| &group.others);
+    core::iter::once(config.key).chain(others.iter().copied())
 }
 
 /// What IPVS knows a server at that address by.

@@ -35,7 +35,10 @@ enum Reading {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Reconciler {
+    /// Every service that may be in the table because of us.
     ours: BTreeSet<ServiceKey>,
+    /// Those of them that are to leave it: ours no more as soon as they have.
+    retired: BTreeSet<ServiceKey>,
     desired: Table,
     /// The kernel's table as far as we know; none before the first reading.
     known: Option<Table>,
@@ -57,6 +60,7 @@ impl Reconciler {
         Self {
             ours: desired.services.keys().copied().collect(),
             desired,
+            retired: BTreeSet::new(),
             known: None,
             changed: BTreeSet::new(),
             changed_since: None,
@@ -72,9 +76,36 @@ impl Reconciler {
         &self.desired
     }
 
+    pub(crate) fn ours(&self) -> &BTreeSet<ServiceKey> {
+        &self.ours
+    }
+
+    /// A predecessor may have put these into the table: what of them is not desired leaves it.
+    pub(crate) fn adopt(&mut self, applied: Vec<ServiceKey>) {
+        for key in applied {
+            if !self.desired.services.contains_key(&key) {
+                self.retired.insert(key);
+            }
+            self.ours.insert(key);
+        }
+    }
+
+    /// Takes a whole service out of the desired table.
+    pub(crate) fn retire(&mut self, now: Instant, key: ServiceKey) {
+        self.mark(now, key);
+        self.desired.services.remove(&key);
+        self.retired.insert(key);
+    }
+
     /// Puts a whole service into the desired table.
     pub(crate) fn set_service(&mut self, now: Instant, entry: Entry) {
-        self.mark(now, entry.service.key);
+        let key = entry.service.key;
+        if self.desired.services.get(&key) == Some(&entry) {
+            return;
+        }
+        self.mark(now, key);
+        self.retired.remove(&key);
+        self.ours.insert(key);
         self.desired.services.insert(entry.service.key, entry);
     }
 
@@ -94,9 +125,10 @@ impl Reconciler {
         self.changed_since.get_or_insert(now);
     }
 
-    /// Asks for the table, unless there is nothing of ours to be in it: then the kernel needs no IPVS.
+    /// Asks for the table, unless that is under way, or there is nothing of ours to be in it: then the kernel needs no
+    /// IPVS.
     pub(crate) fn start(&mut self, out: &mut Output) {
-        if !self.ours.is_empty() {
+        if self.reading == Reading::Off && !self.ours.is_empty() {
             self.reading = Reading::Asked;
             out.push(Action::Dump);
         }
@@ -117,7 +149,10 @@ impl Reconciler {
     pub(crate) fn wake(&mut self, now: Instant, out: &mut Output) {
         match self.reading {
             Reading::Off | Reading::Asked => {}
-            Reading::Due(due) if due <= now => self.start(out),
+            Reading::Due(due) if due <= now => {
+                self.reading = Reading::Off;
+                self.start(out);
+            }
             Reading::Due(_) => self.apply_changes(out),
         }
     }
@@ -127,6 +162,20 @@ impl Reconciler {
         self.changed_since = None;
         let operations = diff(&self.desired, known, &core::mem::take(&mut self.changed));
         send(known, operations, out);
+        self.let_go();
+    }
+
+    /// Services that were to leave the table and are not in it are ours no more.
+    fn let_go(&mut self) {
+        let Some(known) = &self.known else { return };
+        let ours = &mut self.ours;
+        self.retired.retain(|key| {
+            let stays = known.services.contains_key(key);
+            if !stays {
+                ours.remove(key);
+            }
+            stays
+        });
     }
 
     /// The table was read. Compares all of ours and applies what is missing; what nobody here had changed and the
@@ -149,6 +198,7 @@ impl Reconciler {
         self.changed_since = None;
         self.reading = Reading::Due(now + READ_INTERVAL);
         send(self.known.insert(table), operations, out);
+        self.let_go();
     }
 
     /// Tells of operations that neither a change of ours nor a refusal accounts for.
@@ -177,6 +227,10 @@ impl Reconciler {
     /// The kernel refused an operation: what is known of its row is wrong, so the table is read again soon.
     pub(crate) fn refused(&mut self, now: Instant, operation: Operation, error: String, out: &mut Output) {
         let row = operation.row();
+        if matches!(operation, Operation::RemoveService(_)) && !self.desired.services.contains_key(&row.0) {
+            self.ours.insert(row.0);
+            self.retired.insert(row.0);
+        }
         let told = is_refused(&self.refused, row);
         self.refused.insert(row);
         if !told {

@@ -4,6 +4,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use standfast_model::InterfaceName;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ pub enum Verdict {
 }
 
 /// What a check says of the weight of its server.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum CheckWeight {
     /// This one instead of the configured one: `misc_dynamic`, where the exit status is the weight and 2 more.
     Absolute(u32),

@@ -2,17 +2,18 @@
 //!
 //! A payload is what follows the netlink header. Whatever its octets are, the answer is a row or none.
 
-use super::Version;
+use super::{SyncState, Version};
 use super::encode::family_number;
 use super::names::{
-    Command, CommandAttribute, DestinationAttribute, InfoAttribute, ServiceAttribute, StatisticsAttribute, forwarding,
-    service_flag, tunnel,
+    Command, CommandAttribute, DaemonAttribute, DestinationAttribute, InfoAttribute, ServiceAttribute,
+    StatisticsAttribute, daemon_state, forwarding, service_flag, tunnel,
 };
 use neli::attr::Attribute;
 use neli::consts::genl::{CtrlAttr, CtrlCmd, NlAttrType};
 use neli::genl::{GenlAttrHandle, Genlmsghdr};
 use neli::types::Buffer;
 use neli::{FromBytes, FromBytesWithInput, TypeSize};
+use standfast_model::config::lvs::Timeouts;
 use standfast_model::ipvs::{
     Destination, DestinationKey, Family, Forwarding, Persistence, Protocol, SchedulerFlags, Service, ServiceKey,
     Tunnel, TunnelChecksum,
@@ -108,6 +109,39 @@ pub(super) fn info(payload: &[u8]) -> Option<Version> {
     let [_, major, minor, patch] = value::<_, u32>(&attributes, InfoAttribute::Version)?.to_be_bytes();
     let connection_table_size = value(&attributes, InfoAttribute::ConnectionTableSize)?;
     Some(Version { major, minor, patch, connection_table_size })
+}
+
+/// The answer to a question for the timeouts.
+pub(super) fn timeouts(payload: &[u8]) -> Option<Timeouts> {
+    let message = parse::<Command, CommandAttribute>(payload)?;
+    let attributes = message.attrs().get_attr_handle();
+    Some(Timeouts {
+        tcp: value(&attributes, CommandAttribute::TimeoutTcp)?,
+        tcp_fin: value(&attributes, CommandAttribute::TimeoutTcpFin)?,
+        udp: value(&attributes, CommandAttribute::TimeoutUdp)?,
+    })
+}
+
+/// A sync daemon from the payload of a message of a dump; none for what is no daemon.
+pub(super) fn sync_daemon(payload: &[u8]) -> Option<SyncState> {
+    let message = parse::<Command, CommandAttribute>(payload)?;
+    let outer = message.attrs().get_attr_handle();
+    let attributes = outer.get_nested_attributes::<DaemonAttribute>(CommandAttribute::Daemon).ok()?;
+    let sends = match value::<_, u32>(&attributes, DaemonAttribute::State)? {
+        daemon_state::MASTER => true,
+        daemon_state::BACKUP => false,
+        _ => return None,
+    };
+    let group4 = octets::<_, 4>(&attributes, DaemonAttribute::Group).map(IpAddr::from);
+    Some(SyncState {
+        sends,
+        interface: text(&attributes, DaemonAttribute::Interface)?,
+        id: u8::try_from(value::<_, u32>(&attributes, DaemonAttribute::SyncId)?).ok()?,
+        max_length: value(&attributes, DaemonAttribute::MaxLength),
+        port: value(&attributes, DaemonAttribute::Port),
+        ttl: value(&attributes, DaemonAttribute::Ttl),
+        group: group4.or_else(|| octets::<_, 16>(&attributes, DaemonAttribute::Group6).map(IpAddr::from)),
+    })
 }
 
 /// A service and its traffic from the payload of a message of a dump.

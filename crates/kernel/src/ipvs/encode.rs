@@ -1,8 +1,8 @@
 //! Requests to IPVS as octets.
 
 use super::names::{
-    Command, CommandAttribute, DestinationAttribute, FAMILY, ServiceAttribute, VERSION, forwarding, service_flag,
-    tunnel,
+    Command, CommandAttribute, DaemonAttribute, DestinationAttribute, FAMILY, ServiceAttribute, VERSION, daemon_state,
+    forwarding, service_flag, tunnel,
 };
 use crate::netlink::Refused;
 use neli::consts::genl::{Cmd, CtrlAttr, CtrlCmd, NlAttrType};
@@ -11,7 +11,8 @@ use neli::genl::{AttrTypeBuilder, GenlmsghdrBuilder, Nlattr, NlattrBuilder};
 use neli::nl::{NlPayload, NlmsghdrBuilder};
 use neli::types::{Buffer, GenlBuffer};
 use neli::{Size, ToBytes};
-use standfast_lvs::Operation;
+use standfast_lvs::{Operation, SyncRole};
+use standfast_model::config::lvs::{SyncDaemon, Timeouts};
 use standfast_model::ipvs::{
     Destination, DestinationKey, Family, Forwarding, Persistence, Service, ServiceKey, Tunnel, TunnelChecksum,
 };
@@ -75,6 +76,49 @@ impl Builder {
         }
     }
 
+    /// Only what is not 0 is sent, and only that is changed.
+    pub(super) fn timeouts(self, timeouts: Timeouts) -> Result<Vec<u8>, Refused> {
+        let Timeouts { tcp, tcp_fin, udp } = timeouts;
+        let named = [
+            (CommandAttribute::TimeoutTcp, tcp),
+            (CommandAttribute::TimeoutTcpFin, tcp_fin),
+            (CommandAttribute::TimeoutUdp, udp),
+        ];
+        let set = named.into_iter().filter(|(_, seconds)| *seconds > 0);
+        let attributes = set.map(|(kind, seconds)| attribute(kind, seconds)).collect::<Result<_, _>>()?;
+        message(self.family, VERSION, Command::SetConfig, attributes)
+    }
+
+    pub(super) fn start_sync_daemon(self, role: &SyncRole) -> Result<Vec<u8>, Refused> {
+        let SyncDaemon { interface, instance: _, id, max_length, port, ttl, group } = &role.config;
+        let mut inner = vec![
+            attribute(DaemonAttribute::State, daemon_number(role.sends))?,
+            attribute(DaemonAttribute::Interface, interface.as_str())?,
+            attribute(DaemonAttribute::SyncId, u32::from(*id))?,
+        ];
+        if let Some(octets) = max_length {
+            inner.push(attribute(DaemonAttribute::MaxLength, *octets)?);
+        }
+        match group {
+            Some(IpAddr::V4(group)) => inner.push(attribute(DaemonAttribute::Group, group.octets())?),
+            Some(IpAddr::V6(group)) => inner.push(attribute(DaemonAttribute::Group6, group.octets())?),
+            None => {}
+        }
+        if let Some(port) = port {
+            inner.push(attribute(DaemonAttribute::Port, *port)?);
+        }
+        if let Some(ttl) = ttl {
+            inner.push(attribute(DaemonAttribute::Ttl, *ttl)?);
+        }
+        let attributes = vec![nest(CommandAttribute::Daemon, &inner)?];
+        message(self.family, VERSION, Command::NewDaemon, attributes)
+    }
+
+    pub(super) fn stop_sync_daemon(self, sends: bool) -> Result<Vec<u8>, Refused> {
+        let inner = [attribute(DaemonAttribute::State, daemon_number(sends))?];
+        message(self.family, VERSION, Command::DelDaemon, vec![nest(CommandAttribute::Daemon, &inner)?])
+    }
+
     fn about(
         self,
         command: Command,
@@ -87,6 +131,10 @@ impl Builder {
         }
         message(self.family, VERSION, command, attributes)
     }
+}
+
+fn daemon_number(sends: bool) -> u32 {
+    if sends { daemon_state::MASTER } else { daemon_state::BACKUP }
 }
 
 fn service_key(key: &ServiceKey) -> Result<Vec<Nlattr<ServiceAttribute, Buffer>>, Refused> {

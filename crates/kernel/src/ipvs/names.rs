@@ -19,6 +19,12 @@ pub(super) enum Command {
     SetDestination = 6,
     DelDestination = 7,
     GetDestination = 8,
+    NewDaemon = 9,
+    DelDaemon = 10,
+    GetDaemon = 11,
+    /// Also the answer to the next one.
+    SetConfig = 12,
+    GetConfig = 13,
     /// The answer to the next one.
     SetInfo = 14,
     GetInfo = 15,
@@ -31,6 +37,13 @@ impl Cmd for Command {}
 pub(super) enum CommandAttribute {
     Service = 1,
     Destination = 2,
+    Daemon = 3,
+    /// Seconds, u32.
+    TimeoutTcp = 4,
+    /// Seconds, u32.
+    TimeoutTcpFin = 5,
+    /// Seconds, u32.
+    TimeoutUdp = 6,
 }
 impl NlAttrType for CommandAttribute {}
 
@@ -103,6 +116,34 @@ pub(super) enum DestinationAttribute {
     TunnelFlags = 15,
 }
 impl NlAttrType for DestinationAttribute {}
+
+/// `IPVS_DAEMON_ATTR_*`; those from the length on since Linux 4.3.
+#[neli::neli_enum(serialized_type = "u16")]
+pub(super) enum DaemonAttribute {
+    /// u32 in host order.
+    State = 1,
+    /// With its NUL.
+    Interface = 2,
+    /// u32 in host order.
+    SyncId = 3,
+    /// u16 in host order.
+    MaxLength = 4,
+    /// Four octets.
+    Group = 5,
+    /// Sixteen octets.
+    Group6 = 6,
+    /// u16 in host order.
+    Port = 7,
+    /// u8.
+    Ttl = 8,
+}
+impl NlAttrType for DaemonAttribute {}
+
+/// `IP_VS_STATE_*`.
+pub(super) mod daemon_state {
+    pub(in crate::ipvs) const MASTER: u32 = 1;
+    pub(in crate::ipvs) const BACKUP: u32 = 2;
+}
 
 /// `IPVS_STATS_ATTR_*` within `Statistics64`: u64 each.
 #[neli::neli_enum(serialized_type = "u16")]

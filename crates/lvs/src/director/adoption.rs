@@ -3,10 +3,10 @@
 //! A worker that is restarted finds the table of the one before it. It goes on from there, so that neither a server
 //! that is down comes back for a moment, nor one that is up goes away for one. It owns this one step and no state.
 
-use super::{CheckerId, Director, Phase, key_of, sorry_notice, weights};
+use super::tell::{self, server_occasion};
+use super::{CheckerId, Director, Phase, key_of};
 use crate::notice::Notice;
 use crate::output::Output;
-use crate::pool::QuorumChange;
 use crate::table::{Entry, Table};
 use standfast_model::Instant;
 use standfast_model::config::lvs::{RealServer, VirtualServer};
@@ -19,18 +19,25 @@ impl Director {
             return;
         }
         self.phase = Phase::Running;
-        for number in 0..self.pools.len() {
-            let found = self.pools.get(number).and_then(|pool| table?.services.get(&pool.key()));
-            if let Some(found) = found {
-                self.adopt(now, number, found, out);
+        for at in 0..self.pools.len() {
+            let found = self.pools.get(at).and_then(|pool| table?.services.get(&pool.key()));
+            // What a predecessor remembered is more than what its table shows.
+            if let Some(found) = found.filter(|found| !self.told.contains(&found.service.key)) {
+                self.adopt(now, at, found, out);
             }
-            let Some(pool) = self.pools.get(number) else { continue };
-            let (service, weights) = (pool.key(), weights(pool));
-            if pool.has_quorum() {
-                out.notice(Notice::QuorumGained { service, weights });
-            } else {
-                out.notice(Notice::StartedWithoutQuorum { service, weights });
-                sorry_notice(pool, QuorumChange::Lost, out);
+            self.begin(at, out);
+        }
+    }
+
+    /// Says where a service stands when it begins.
+    pub(super) fn begin(&mut self, at: usize, out: &mut Output) {
+        let Some(pool) = self.pools.get(at) else { return };
+        let told = self.told.remove(&pool.key());
+        tell::quorum_begins(pool, told, out);
+        if self.common.initial_notifies && !told {
+            for (server, _) in pool.servers().filter(|(_, member)| member.is_up()) {
+                let occasion = server_occasion(pool.config(), server, true, "Starting".to_owned());
+                out.notify(crate::occasion::Occasion { mail: false, ..occasion });
             }
         }
     }
@@ -39,32 +46,35 @@ impl Director {
     /// it there. A server that is not in it was taken out for a reason, so it stays out; one that is in it stays in,
     /// `alpha` or not. The checks of those that are out run at once, because a server that is merely new must not
     /// wait for long.
-    fn adopt(&mut self, now: Instant, number: usize, found: &Entry, out: &mut Output) {
-        let Some(pool) = self.pools.get_mut(number) else { return };
-        let was_in: Vec<bool> = pool.config().real_servers.iter().map(|server| was_in(server, found)).collect();
-        let mut down = vec![0_usize; was_in.len()];
-        let first = self.first_seats.get(number).copied().unwrap_or(self.seats.len());
-        for (number, seat) in self.seats.iter_mut().enumerate().skip(first).take_while(|(_, seat)| seat.pool == number)
-        {
-            let up = was_in.get(seat.server).copied().unwrap_or(true);
-            let waiting = seat.state.adopt(up).filter(|_| !up);
-            if let Some(due) = waiting
-                && self.due.remove(&(due, CheckerId(number)))
-            {
-                seat.state.first_due(now);
-                self.due.insert((now, CheckerId(number)));
+    fn adopt(&mut self, now: Instant, at: usize, found: &Entry, out: &mut Output) {
+        let Some(pool) = self.pools.get_mut(at) else { return };
+        let mut urgent: Vec<CheckerId> = Vec::new();
+        let mut left_out = 0_usize;
+        let mut any_in = false;
+        for (server, member) in pool.members_mut() {
+            let up = was_in(server, found);
+            any_in |= up;
+            member.checkers_down = 0;
+            for checker in &member.checkers {
+                let Some(seat) = self.seats.get_mut(*checker) else { continue };
+                if seat.state.adopt(up) && !up {
+                    urgent.push(seat.leader.unwrap_or(*checker));
+                }
+                member.checkers_down += usize::from(!seat.state.is_up());
             }
-            if let Some(down) = down.get_mut(seat.server) {
-                *down += usize::from(!seat.state.is_up());
-            }
+            left_out += usize::from(!member.is_up());
         }
-        let left_out = down.iter().filter(|down| **down > 0).count();
-        let quorum = was_in.contains(&true) && !sorry_was_in_use(pool.config(), found);
-        pool.adopt(down, quorum);
+        let quorum = any_in && !sorry_was_in_use(pool.config(), found);
+        pool.adopt(quorum);
         if left_out > 0 {
             out.notice(Notice::Adopted { service: pool.key(), out: left_out });
         }
         pool.entries().for_each(|entry| self.reconciler.set_service(now, entry));
+        for checker in urgent {
+            if self.seats.due(checker).is_some() {
+                self.first_due(checker, now);
+            }
+        }
     }
 }
 

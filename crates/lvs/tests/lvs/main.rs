@@ -7,6 +7,7 @@ mod kernel;
 mod listing;
 mod model;
 mod pools;
+mod reload;
 mod restart;
 mod scale;
 mod support;

@@ -102,7 +102,7 @@ impl Model {
     }
 }
 
-fn rows_of(world: &World) -> BTreeMap<(ServiceKey, DestinationKey), u32> {
+pub(crate) fn rows_of(world: &World) -> BTreeMap<(ServiceKey, DestinationKey), u32> {
     let services = world.kernel.table.services.values();
     services
         .flat_map(|entry| entry.destinations.values().map(|row| ((entry.service.key, row.key), row.weight)))
@@ -172,7 +172,7 @@ fn any_service(number: u16) -> impl Strategy<Value = VirtualServer> {
     )
 }
 
-fn any_config() -> impl Strategy<Value = LvsConfig> {
+pub(crate) fn any_config() -> impl Strategy<Value = LvsConfig> {
     (1..4_usize).prop_flat_map(|count| (1_u16..).take(count).map(any_service).collect::<Vec<_>>()).prop_map(config)
 }
 
@@ -424,7 +424,7 @@ proptest! {
             let ends = matches!(event, Event::Shutdown { .. });
             let mut out = Output::default();
             director.handle(now, event, &mut out);
-            let quiet = out.actions.iter().all(|action| matches!(action, Action::Notice(_)));
+            let quiet = out.actions.iter().all(|action| matches!(action, Action::Notice(_) | Action::Notify(_)));
             prop_assert!(!stopped || (quiet && director.next_deadline().is_none()), "{:?} after the end", out.actions);
             stopped |= ends;
         }

@@ -3,11 +3,13 @@
 //! The kernel here is strict: it refuses what IPVS refuses, so that an operation too many is a failed test.
 
 use core::time::Duration;
-use standfast_lvs::{Action, CheckerId, Director, Entry, Event, Notice, Operation, Output, Table, Verdict};
+use standfast_lvs::{
+    Action, Activity, CheckerId, Director, Entry, Event, Notice, Occasion, Operation, Output, SyncRole, Table, Verdict,
+};
 use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{
-    Checker, Connect, Probe, RealServer, ServiceGroup, SorryServer, Timing, VirtualServer,
+    Checker, Connect, Probe, RealServer, ServiceGroup, SorryServer, Timeouts, Timing, VirtualServer,
 };
 use standfast_model::ipvs::{Destination, DestinationKey, Forwarding, Protocol, SchedulerFlags, Service, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,6 +138,13 @@ pub(crate) struct Kernel {
     pub(crate) silent: bool,
     /// How often the table was read.
     pub(crate) dumps: usize,
+    /// How often it was emptied.
+    pub(crate) flushes: usize,
+    /// Connections of destinations.
+    pub(crate) activity: Activity,
+    pub(crate) timeouts: Timeouts,
+    /// Every order about sync daemons.
+    pub(crate) sync_daemons: Vec<Option<SyncRole>>,
 }
 
 impl Kernel {
@@ -201,6 +210,7 @@ pub(crate) struct World {
     /// Every check ever started.
     pub(crate) started: Vec<(Instant, CheckerId)>,
     pub(crate) notices: Vec<Notice>,
+    pub(crate) occasions: Vec<Occasion>,
     /// Every operation ever sent, with whether it succeeded.
     pub(crate) operations: Vec<(Operation, bool)>,
 }
@@ -215,6 +225,7 @@ impl World {
             running: BTreeMap::new(),
             started: Vec::new(),
             notices: Vec::new(),
+            occasions: Vec::new(),
             operations: Vec::new(),
         }
     }
@@ -265,7 +276,21 @@ impl World {
                     }
                 }
             }
+            Action::CancelCheck(checker) => {
+                assert!(self.running.remove(&checker).is_some(), "{checker:?} is not under way");
+            }
+            Action::CountConnections(services) => {
+                let counted = self.kernel.activity.iter().filter(|((service, _), _)| services.contains(service));
+                events.push_back(Event::Connections(counted.map(|(row, count)| (*row, *count)).collect()));
+            }
+            Action::Flush => {
+                self.kernel.flushes += 1;
+                self.kernel.table = Table::default();
+            }
+            Action::SetTimeouts(timeouts) => self.kernel.timeouts = timeouts,
+            Action::SetSyncDaemon(role) => self.kernel.sync_daemons.push(role),
             Action::Notice(notice) => self.notices.push(notice),
+            Action::Notify(occasion) => self.occasions.push(*occasion),
         }
     }
 
@@ -299,6 +324,21 @@ impl World {
         loop {
             for checker in core::mem::take(&mut self.running).into_keys() {
                 self.event(Event::CheckFinished { checker, verdict: verdict(checker) });
+            }
+            let Some(due) = self.director.next_deadline().filter(|due| *due <= end) else { break };
+            self.now = self.now.max(due);
+            self.event(Event::Wake);
+        }
+        self.now = end;
+    }
+
+    /// As [`Self::live`], with verdicts by what a check does.
+    pub(crate) fn live_by(&mut self, time: Duration, verdict: impl Fn(&Probe) -> Verdict) {
+        let end = self.now + time;
+        loop {
+            for checker in core::mem::take(&mut self.running).into_keys() {
+                let verdict = verdict(self.director.probe(checker).unwrap());
+                self.event(Event::CheckFinished { checker, verdict });
             }
             let Some(due) = self.director.next_deadline().filter(|due| *due <= end) else { break };
             self.now = self.now.max(due);

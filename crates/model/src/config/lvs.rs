@@ -82,6 +82,15 @@ pub struct VirtualServerOptions {
     pub quorum_up: Option<Script>,
     /// `quorum_down`
     pub quorum_down: Option<Script>,
+    /// `panic_threshold`, percent of the servers, 1..=100: with fewer up, the checks are not believed and the servers
+    /// that served last go on; none is off. Beyond keepalived.
+    pub panic_threshold: Option<u8>,
+    /// `slow_start`: how long the weight of a server that came back grows until it is whole; zero is at once. Beyond
+    /// keepalived.
+    pub slow_start: Duration,
+    /// `drain`: how long a server that a reload takes away may keep the connections it has; none is not at all. Beyond
+    /// keepalived.
+    pub drain: Option<Duration>,
 }
 
 /// The services of a `virtual_server_group`.
@@ -180,6 +189,8 @@ pub struct LvsCommon {
     pub nftables: Option<NftablesIpvs>,
     /// Files that `FILE_CHECK` watches.
     pub track_files: Vec<TrackFile>,
+    /// `share_checks`: identical checks of several virtual servers are performed once. Beyond keepalived.
+    pub share_checks: bool,
 }
 
 /// `lvs_timeouts`: seconds, 0..=2678400, 0 leaves the kernel's.
@@ -266,7 +277,7 @@ pub struct Checker {
 }
 
 /// When a check runs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Timing {
     /// `delay_loop`: from start of one check to start of the next.
     pub delay_loop: Duration,
@@ -282,8 +293,8 @@ pub struct Timing {
     pub log_all_failures: bool,
 }
 
-/// What a check does.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+/// What a check does. The order has no meaning: it lets equal ones be found.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Probe {
     /// `TCP_CHECK`: a connection can be made.
     Tcp(Connect),

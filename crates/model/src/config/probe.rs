@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 
 /// The common words of every check that connects (`connect_ip`, `connect_port`, `bindto`, ...).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Connect {
     /// Where to: the real server unless `connect_ip` or `connect_port` say otherwise.
     pub target: SocketAddr,
@@ -25,7 +25,7 @@ pub struct Connect {
 }
 
 /// `HTTP_GET` and `SSL_GET`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Http {
     /// Where to.
     pub connect: Connect,
@@ -40,14 +40,14 @@ pub struct Http {
 }
 
 /// The words of `SSL_GET` alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub struct Tls {
     /// `enable_sni`
     pub sni: bool,
 }
 
 /// `http_protocol`
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub enum HttpVersion {
     /// `1.0`
     #[default]
@@ -59,7 +59,7 @@ pub enum HttpVersion {
 }
 
 /// One page.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Url {
     /// `path`
     pub path: String,
@@ -76,7 +76,7 @@ pub struct Url {
 }
 
 /// `regex` and its words.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Regex {
     /// The pattern, PCRE2.
     pub pattern: Vec<u8>,
@@ -93,7 +93,7 @@ pub struct Regex {
 }
 
 /// `SMTP_CHECK`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Smtp {
     /// Where to, at least one; all must succeed (`host` blocks).
     pub hosts: Vec<Connect>,
@@ -102,7 +102,7 @@ pub struct Smtp {
 }
 
 /// `DNS_CHECK`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Dns {
     /// Where to.
     pub connect: Connect,
@@ -113,7 +113,7 @@ pub struct Dns {
 }
 
 /// The query types of `DNS_CHECK`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 pub enum DnsType {
     /// 1
     A,
@@ -155,7 +155,7 @@ impl DnsType {
 }
 
 /// `MISC_CHECK`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Misc {
     /// `misc_path` with `user`.
     pub script: Script,
@@ -166,7 +166,7 @@ pub struct Misc {
 }
 
 /// `UDP_CHECK`
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Udp {
     /// Where to.
     pub connect: Connect,
@@ -177,7 +177,7 @@ pub struct Udp {
 }
 
 /// `require_reply` and its words.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct UdpReply {
     /// What it must hold; empty is anything.
     pub pattern: Vec<MaskedByte>,
@@ -188,7 +188,7 @@ pub struct UdpReply {
 }
 
 /// A byte of a reply of which only the masked bits count.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct MaskedByte {
     /// Its bits.
     pub value: u8,
@@ -197,7 +197,7 @@ pub struct MaskedByte {
 }
 
 /// `FILE_CHECK`
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct TrackedFile {
     /// The file, of the LVS slice.
     pub file: FileId,
@@ -208,7 +208,7 @@ pub struct TrackedFile {
 }
 
 /// `BFD_CHECK`
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct TrackedSession {
     /// The session.
     pub session: BfdId,

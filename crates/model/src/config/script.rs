@@ -12,7 +12,7 @@ pub struct Identity {
 }
 
 /// A command with its words.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Script {
     /// Program and arguments, at least the program; bytes, since a path need not be UTF-8.
     pub words: Vec<Vec<u8>>,
