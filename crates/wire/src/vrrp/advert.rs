@@ -3,13 +3,15 @@
 //! It holds only what an advertisement may say; it never reads configuration and knows no interface.
 
 use super::view::sum;
-use super::{AuthType, Coverage, Error, FIXED_LEN, TRAILER_LEN, View};
+use super::{AuthType, Coverage, Error, FIXED_LEN, Proof, TRAILER_LEN, View};
 use crate::ipv4;
 use standfast_model::{AdvertInterval, Password, Priority, Version, Vrid};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address families an advertisement can list; all addresses of one are of one family (RFC 9568 5.2.9).
 pub trait Address: Copy + Into<IpAddr> {
+    /// Whether the family is IPv6.
+    const IPV6: bool;
     /// Appends the octets in network order.
     fn emit(self, message: &mut Vec<u8>);
     /// The address, if it is of this family.
@@ -17,6 +19,8 @@ pub trait Address: Copy + Into<IpAddr> {
 }
 
 impl Address for Ipv4Addr {
+    const IPV6: bool = false;
+
     fn emit(self, message: &mut Vec<u8>) {
         message.extend_from_slice(&self.octets());
     }
@@ -30,6 +34,8 @@ impl Address for Ipv4Addr {
 }
 
 impl Address for Ipv6Addr {
+    const IPV6: bool = true;
+
     fn emit(self, message: &mut Vec<u8>) {
         message.extend_from_slice(&self.octets());
     }
@@ -159,12 +165,31 @@ impl<A: Address> Advert<A> {
     }
 
     /// The message behind the IP header, with its checksum.
-    fn message(&self, source: A, destination: A, wish: Coverage) -> Vec<u8> {
+    fn message(&self, source: A, destination: A, wish: Coverage, proof: Option<&Proof>) -> Vec<u8> {
         let (source, destination): (IpAddr, IpAddr) = (source.into(), destination.into());
+        let mut message = self.unsummed();
+        let end = message.len();
+        message.extend(proof.into_iter().flat_map(Proof::octets));
+        // Over IPv6 the kernel of a peer sums what it gets, the trailer included; over IPv4 it is keepalived that does,
+        // and leaves it out.
+        let summed = if source.is_ipv6() { message.len() } else { end };
+        // REQ: VRRP2-5.3.8-01 VRRP2A-5.3.8-01 VRRP3-5.2.8-02 VRRP3-5.2.8-03 VRRP3-5.2.8-04
+        let coverage = Coverage::applying(self.protocol.version().get(), source.is_ipv6(), wish);
+        let covered = message.get(..summed).unwrap_or_default();
+        let checksum = sum(source, destination, coverage, covered).checksum();
+        if let Some(field) = message.get_mut(6..8) {
+            field.copy_from_slice(&checksum.to_be_bytes());
+        }
+        message
+    }
+
+    /// The message with zero for its checksum: what [`Proof::sign`] wants.
+    #[must_use]
+    pub fn unsummed(&self) -> Vec<u8> {
         let listed = self.addresses.iter().take(usize::from(u8::MAX));
         let count = u8::try_from(listed.len()).unwrap_or(u8::MAX);
         let version = self.protocol.version().get();
-        let ([high, low], trailer) = self.protocol.wire(source.is_ipv6());
+        let ([high, low], trailer) = self.protocol.wire(A::IPV6);
         // REQ: VRRP2-5.3.1-01 VRRP2-5.3.2-01 VRRP3-5.2.1-01 VRRP2-5.3.4-01 VRRP3-5.2.4-01 VRRP2-5.3.6-01
         let fixed: [u8; FIXED_LEN] =
             [(version << 4) | 1, self.vrid.get(), self.priority.map_or(0, Priority::get), count, high, low, 0, 0];
@@ -172,12 +197,6 @@ impl<A: Address> Advert<A> {
         // REQ: VRRP2-5.3.5-01 VRRP2-5.3.9-01
         listed.for_each(|address| address.emit(&mut message));
         message.extend(trailer.into_iter().flatten());
-        // REQ: VRRP2-5.3.8-01 VRRP2A-5.3.8-01 VRRP3-5.2.8-02 VRRP3-5.2.8-03 VRRP3-5.2.8-04
-        let coverage = Coverage::applying(version, source.is_ipv6(), wish);
-        let checksum = sum(source, destination, coverage, &message).checksum();
-        if let Some(field) = message.get_mut(6..8) {
-            field.copy_from_slice(&checksum.to_be_bytes());
-        }
         message
     }
 }
@@ -186,7 +205,13 @@ impl Advert<Ipv4Addr> {
     /// The whole IPv4 packet: header and message. `coverage` matters to version 3 only.
     #[must_use]
     pub fn emit_packet(&self, envelope: &ipv4::Envelope, coverage: Coverage) -> Vec<u8> {
-        ipv4::emit(envelope, &self.message(envelope.source, envelope.destination, coverage))
+        self.emit_proven_packet(envelope, coverage, None)
+    }
+
+    /// The same, with an HMAC trailer.
+    #[must_use]
+    pub fn emit_proven_packet(&self, envelope: &ipv4::Envelope, coverage: Coverage, proof: Option<&Proof>) -> Vec<u8> {
+        ipv4::emit(envelope, &self.message(envelope.source, envelope.destination, coverage, proof))
     }
 }
 
@@ -194,7 +219,13 @@ impl Advert<Ipv6Addr> {
     /// The message that follows the IPv6 header, which the kernel writes. The checksum needs both its addresses.
     #[must_use]
     pub fn emit_message(&self, source: Ipv6Addr, destination: Ipv6Addr) -> Vec<u8> {
-        self.message(source, destination, Coverage::PseudoHeader)
+        self.emit_proven_message(source, destination, None)
+    }
+
+    /// The same, with an HMAC trailer.
+    #[must_use]
+    pub fn emit_proven_message(&self, source: Ipv6Addr, destination: Ipv6Addr, proof: Option<&Proof>) -> Vec<u8> {
+        self.message(source, destination, Coverage::PseudoHeader, proof)
     }
 }
 

@@ -5,9 +5,11 @@
 //! TTL, the password, the interval or the addresses are the right ones is decided in crate `vrrp`.
 
 mod advert;
+mod proof;
 mod view;
 
 pub use advert::{Address, Advert, Authentication, Protocol};
+pub use proof::{PROOF_LEN, Proof, ProofError, Sequence};
 pub use view::{AuthType, Coverage, Kind, View};
 
 use standfast_model::{MacAddress, Refusal, Vrid};

@@ -2,7 +2,7 @@
 //!
 //! It never judges by configuration, never copies, and prints a bad message as fully as a good one.
 
-use super::{Error, FIXED_LEN, PROTOCOL, TRAILER_LEN};
+use super::{Error, FIXED_LEN, PROTOCOL, Proof, TRAILER_LEN};
 use crate::Received;
 use crate::checksum::Sum;
 use core::fmt;
@@ -121,6 +121,20 @@ impl<'a> View<'a> {
     /// As [`View::new`].
     pub fn of(received: &Received<'a>) -> Result<Self, Error> {
         Self::new(received.message, received.source, received.destination)
+    }
+
+    /// The whole message.
+    #[must_use]
+    pub const fn octets(&self) -> &'a [u8] {
+        self.message
+    }
+
+    /// The advertisement and the HMAC trailer behind it, if the message is longer than its count says by just that.
+    #[must_use]
+    pub fn split_proof(&self) -> Option<(Self, Proof)> {
+        let (advert, proof) = self.message.split_at_checked(self.expected_len())?;
+        let proof = Proof::new(proof.try_into().ok()?);
+        Some((Self::new(advert, self.source, self.destination).ok()?, proof))
     }
 
     /// From the IP header.
