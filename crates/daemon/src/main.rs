@@ -112,6 +112,7 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Encode(error) => Self::Encode(error),
             PlanError::PidFile(error) => error.into(),
+            PlanError::Io(error) => Self::Io(error),
         }
     }
 }

@@ -73,9 +73,8 @@ impl Supervisor {
     ) -> Result<Self, SupervisorError> {
         let signals = Signals::catch()?;
         let mut workers = Vec::new();
-        for Plan { setup, slice, pid_file } in plans {
-            let slice = Worker::write_slice(setup.kind, &slice)?;
-            workers.push(Worker::new(setup, slice, pid_file));
+        for plan in plans {
+            workers.push(Worker::new(plan)?);
         }
         for worker in &mut workers {
             worker.start(&binary);

@@ -37,6 +37,8 @@ pub struct WorkerContext<S> {
     pub slice: S,
     /// What of the command line concerns it.
     pub options: WorkerOptions,
+    /// What else came with it, in the order of the supervisor: the file of the times of advertisements for `vrrp`.
+    pub attached: Vec<OwnedFd>,
     /// Where commands come from and status and events go.
     pub supervisor: SupervisorLink,
 }
@@ -88,7 +90,7 @@ fn run(name: &str) -> Result<ExitStatus, StartError> {
     runtime.block_on(async {
         let channel = Channel::new(end)?;
         let signals = Signals::catch()?;
-        let (setup, slice) = receive_setup(&channel, kind).await?;
+        let (setup, slice, attached) = receive_setup(&channel, kind).await?;
         log::start(kind.log_identifier(), setup.log, false);
         panics::log_them();
         if !setup.options.core_file {
@@ -103,8 +105,8 @@ fn run(name: &str) -> Result<ExitStatus, StartError> {
         info!("Starting {kind} worker, pid {}", std::process::id());
         let supervisor = SupervisorLink::new(channel, signals);
         let status = match kind {
-            WorkerKind::Vrrp => vrrp_worker::run(context(&slice, kind, setup, supervisor)?).await,
-            WorkerKind::Check => check_worker::run(context(&slice, kind, setup, supervisor)?).await,
+            WorkerKind::Vrrp => vrrp_worker::run(context(&slice, attached, setup, supervisor)?).await,
+            WorkerKind::Check => check_worker::run(context(&slice, attached, setup, supervisor)?).await,
         };
         info!("Stopped {kind} worker, exit status {status}");
         Ok(status)
@@ -113,12 +115,12 @@ fn run(name: &str) -> Result<ExitStatus, StartError> {
 
 fn context<S: DeserializeOwned>(
     slice: &OwnedFd,
-    kind: WorkerKind,
+    attached: Vec<OwnedFd>,
     setup: Setup,
     supervisor: SupervisorLink,
 ) -> Result<WorkerContext<S>, StartError> {
-    let slice = decode(&memfd::read(slice, slice_label(kind))?)?;
-    Ok(WorkerContext { slice, options: setup.options, supervisor })
+    let slice = decode(&memfd::read(slice, slice_label(setup.kind))?)?;
+    Ok(WorkerContext { slice, options: setup.options, attached, supervisor })
 }
 
 /// Takes the channel from standard input and leaves `/dev/null` there: whatever might read standard input later must
@@ -135,15 +137,16 @@ fn take_channel() -> Result<OwnedFd, StartError> {
 }
 
 /// The setup is in the channel before the worker exists, so this waits for nothing.
-async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, OwnedFd), StartError> {
+async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, OwnedFd, Vec<OwnedFd>), StartError> {
     let Received { bytes, descriptors } = match channel.receive().await? {
         Incoming::Message(received) => received,
         Incoming::Closed => return Err(StartError::SupervisorGone),
     };
     match decode(&bytes)? {
         ToWorker::Setup(setup) if setup.kind == kind => {
-            let slice = descriptors.into_iter().next().ok_or(StartError::NoSlice)?;
-            Ok((setup, slice))
+            let mut descriptors = descriptors.into_iter();
+            let slice = descriptors.next().ok_or(StartError::NoSlice)?;
+            Ok((setup, slice, descriptors.collect()))
         }
         ToWorker::Setup(_) | ToWorker::Reload(_) | ToWorker::Report | ToWorker::Shutdown => Err(StartError::NoSetup),
     }

@@ -43,7 +43,7 @@ pub async fn run(context: WorkerContext<CheckSlice>) -> ExitStatus {
 }
 
 async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
-    let WorkerContext { slice, options, mut supervisor } = context;
+    let WorkerContext { slice, options, attached: _, mut supervisor } = context;
     let mut worker = Worker::new(slice.lvs)?;
     let mut timer = Timer::new()?;
     worker.feed(Event::Start);

@@ -4,11 +4,13 @@
 
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
+use crate::{run_state, stamps};
 use standfast_api::{CheckSlice, EncodeError, Setup, VrrpSlice, WorkerKind, encode};
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_model::Config;
 use std::io;
+use std::os::fd::OwnedFd;
 
 /// A worker that is to run.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Plan {
     pub setup: Setup,
     /// Its slice of the configuration, encoded.
     pub slice: Vec<u8>,
+    /// What else it gets, in the order in which [`crate::worker::WorkerContext::attached`] has it.
+    pub attached: Vec<OwnedFd>,
     /// Locked already.
     pub pid_file: PidFile,
 }
@@ -30,6 +34,9 @@ pub enum PlanError {
     /// Another daemon has the pid file, or nobody can.
     #[error(transparent)]
     PidFile(#[from] AlreadyRunning),
+    /// No descriptor or memory is left.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// Which workers a configuration needs and the command line allows, in the order in which they start.
@@ -66,7 +73,11 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
     let setup = Setup { kind, log: options.log, options: options.worker };
     let slice = slice_of(kind, config)?;
     let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
-    Ok(Plan { setup, slice, pid_file })
+    let attached = match kind {
+        WorkerKind::Vrrp => vec![stamps::open_file(&run_state::path(options, config, "stamps"))?],
+        WorkerKind::Check => Vec::new(),
+    };
+    Ok(Plan { setup, slice, attached, pid_file })
 }
 
 /// The capabilities that these workers need and the process does not have.

@@ -5,7 +5,7 @@
 //! reload with it: the configuration before it is put back everywhere.
 
 use super::worker::Worker;
-use super::{Plan, Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
+use super::{Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
 use crate::configuration;
 use standfast_api::{Generation, WorkerKind};
 use standfast_kernel::timer::boottime;
@@ -115,7 +115,8 @@ impl Supervisor {
             if self.workers.iter().any(|worker| worker.kind() == kind && !worker.is_retired()) {
                 slices.push((kind, slice_of(kind, config).map_err(|error| error.to_string())?));
             } else {
-                newcomers.push(newcomer(plan(kind, &self.options, config).map_err(|error| error.to_string())?)?);
+                let plan = plan(kind, &self.options, config).map_err(|error| error.to_string())?;
+                newcomers.push(Worker::new(plan).map_err(|error| error.to_string())?);
             }
         }
         self.generation = self.generation.next();
@@ -143,12 +144,6 @@ impl Supervisor {
             }
         }
     }
-}
-
-fn newcomer(plan: Plan) -> Result<Worker, String> {
-    let Plan { setup, slice, pid_file } = plan;
-    let slice = Worker::write_slice(setup.kind, &slice).map_err(|error| error.to_string())?;
-    Ok(Worker::new(setup, slice, pid_file))
 }
 
 /// What only a restart can change, as with keepalived.

@@ -3,6 +3,7 @@
 mod reload;
 
 use super::backoff::Backoff;
+use super::plan::Plan;
 use crate::exit_status::ExitStatus;
 use crate::link::LONG_STATUS;
 use crate::worker::{ARGUMENT, slice_label};
@@ -25,6 +26,7 @@ use tracing::{error, info, warn};
 pub(super) struct Worker {
     setup: Setup,
     slice: OwnedFd,
+    attached: Vec<OwnedFd>,
     pid_file: PidFile,
     running: Option<Running>,
     backoff: Backoff,
@@ -74,10 +76,17 @@ pub(super) enum End {
 }
 
 impl Worker {
-    pub(super) const fn new(setup: Setup, slice: OwnedFd, pid_file: PidFile) -> Self {
-        Self {
+    /// A worker that has not been started.
+    ///
+    /// # Errors
+    ///
+    /// Its slice does not go into memory.
+    pub(super) fn new(plan: Plan) -> Result<Self, memfd::MemfdError> {
+        let Plan { setup, slice, attached, pid_file } = plan;
+        Ok(Self {
             setup,
-            slice,
+            slice: Self::write_slice(setup.kind, &slice)?,
+            attached,
             pid_file,
             running: None,
             backoff: Backoff::new(),
@@ -87,7 +96,7 @@ impl Worker {
             awaited: None,
             refusal: None,
             retired: false,
-        }
+        })
     }
 
     pub(super) const fn kind(&self) -> WorkerKind {
@@ -138,7 +147,8 @@ impl Worker {
     fn spawn(&self, binary: &OwnBinary) -> io::Result<Running> {
         let (ours, theirs) = channel::pair()?;
         let setup = encode(&ToWorker::Setup(self.setup)).map_err(io::Error::other)?;
-        channel::send(&ours, &setup, &[self.slice.as_fd()]).map_err(io::Error::other)?;
+        let descriptors: Vec<_> = core::iter::once(&self.slice).chain(&self.attached).map(AsFd::as_fd).collect();
+        channel::send(&ours, &setup, &descriptors).map_err(io::Error::other)?;
         let channel = Some(Channel::new(ours)?);
         let kind = self.kind().name();
         let child = binary.spawn(&format!("standfastd: {kind}"), &[&format!("{ARGUMENT}{kind}")], theirs)?;

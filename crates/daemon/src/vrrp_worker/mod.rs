@@ -8,18 +8,21 @@ mod system;
 
 use crate::exit_status::ExitStatus;
 use crate::link::Command;
-use crate::worker::{WorkerContext, say_stopping};
+use crate::stamps::Stamps;
+use crate::worker::{WorkerContext, say_stopping, slice_label};
 use core::future::poll_fn;
 use core::task::Poll;
-use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerOptions};
+use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
 use standfast_kernel::route::{Monitor, MonitorEvent};
 use standfast_kernel::timer::{Timer, boottime};
 use standfast_kernel::vrrp_socket::RECEIVE_BUFFER_BYTES;
+use standfast_model::config::global::Global;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, State};
-use standfast_node::{Input, VrrpNode};
-use standfast_vrrp::{Options, Router};
+use standfast_node::{Input, Reload, VrrpNode};
+use standfast_vrrp::{Event, Options, Output, Router};
 use std::io;
+use std::os::fd::OwnedFd;
 use system::Machine;
 use tracing::error;
 
@@ -43,8 +46,8 @@ pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
 }
 
 async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
-    let WorkerContext { slice, options, mut supervisor } = context;
-    let mut worker = Worker::start(slice)?;
+    let WorkerContext { slice, options, attached, mut supervisor } = context;
+    let mut worker = Worker::start(slice, attached)?;
     let mut timer = Timer::new()?;
     supervisor.ready();
     let mut told = None;
@@ -55,6 +58,7 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
             told = Some(now_told);
         }
         let more = worker.round()?;
+        worker.stamp();
         timer.arm(worker.next_deadline())?;
         tokio::select! {
             biased;
@@ -62,11 +66,14 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                 Command::Stop(reason) => {
                     say_stopping(reason);
                     worker.stop(options);
+                    worker.stamp();
                     supervisor.status(Status::Vrrp(worker.status()));
                     return Ok(());
                 }
                 Command::Reload(slice) => {
-                    supervisor.reloaded(slice.generation(), Err("reload is not built yet".to_owned()));
+                    let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| worker.reload(slice));
+                    supervisor.reloaded(slice.generation(), outcome);
+                    told = None;
                 }
                 Command::Report => supervisor.status(Status::Vrrp(worker.status())),
             },
@@ -82,6 +89,10 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
     }
 }
 
+fn options_of(global: &Global) -> Options {
+    Options { startup_delay: global.vrrp_startup_delay, ..Options::default() }
+}
+
 /// Waits until a socket may have a packet.
 async fn readable(machine: &Machine) {
     poll_fn(|context| if machine.poll_readable(context) { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -93,20 +104,54 @@ struct Worker {
     machine: Machine,
     monitor: Monitor,
     buffer: Vec<u8>,
+    stamps: Stamps,
 }
 
 impl Worker {
     /// Subscribes first and dumps then, so that no change falls between the two.
-    fn start(slice: VrrpSlice) -> io::Result<Self> {
+    fn start(slice: VrrpSlice, attached: Vec<OwnedFd>) -> io::Result<Self> {
         let config = slice.vrrp;
         let names = config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect();
         let monitor = Monitor::open()?;
         let mut machine = Machine::open(names)?;
         let observed = machine.route().dump().map_err(io::Error::other)?;
-        let options = Options { startup_delay: slice.global.vrrp_startup_delay, ..Options::default() };
-        let mut node = VrrpNode::new(config.clone(), Router::with_options(config, options));
+        let file =
+            attached.into_iter().next().ok_or_else(|| io::Error::other("no file for times of advertisements"))?;
+        let (stamps, adopted) = Stamps::take_over(file, &config.instances);
+        let mut router = Router::with_options(config.clone(), options_of(&slice.global));
+        // Adoption is a word in the router's ear before the start; there is nothing to do yet.
+        let mut nothing = Output::default();
+        for (instance, advert_sent) in adopted {
+            router.handle(boottime(), Event::Adopt { instance, advert_sent }, &mut nothing);
+        }
+        let mut node = VrrpNode::new(config, router);
         node.handle(boottime(), Input::Start(observed), &mut machine);
-        Ok(Self { node, machine, monitor, buffer: vec![0; RECEIVE_BUFFER_BYTES] })
+        Ok(Self { node, machine, monitor, buffer: vec![0; RECEIVE_BUFFER_BYTES], stamps })
+    }
+
+    /// Goes on with another configuration: what is in both is not touched.
+    fn reload(&mut self, slice: VrrpSlice) {
+        let options = options_of(&slice.global);
+        let config = slice.vrrp;
+        self.machine.rename(config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect());
+        let reload = Reload { config, options };
+        self.node.handle(boottime(), Input::Reload(Box::new(reload)), &mut self.machine);
+        let sent: Vec<Option<Instant>> = self.ids().map(|id| self.advert_sent(id)).collect();
+        self.stamps.renumber(&self.node.config().instances, sent.into_iter());
+    }
+
+    /// Notes when the last advertisements were sent, so that a successor knows how much it may take for granted.
+    fn stamp(&mut self) {
+        if self.machine.take_sent() {
+            for id in (0..).map(InstanceId).take(self.node.config().instances.len()) {
+                let sent = self.advert_sent(id);
+                self.stamps.note(id, sent);
+            }
+        }
+    }
+
+    fn advert_sent(&self, id: InstanceId) -> Option<Instant> {
+        self.node.router().status(id).and_then(|status| status.advert_sent)
     }
 
     /// One round. True if something may be left over.

@@ -35,6 +35,8 @@ pub(super) struct Machine {
     /// When the frames in waiting are offered again.
     retry_at: Option<Instant>,
     names: Names,
+    /// Something was sent, or a state has changed, since [`Machine::take_sent`] was last asked.
+    sent: bool,
 }
 
 /// Names of instances, for the journal.
@@ -49,7 +51,18 @@ impl Machine {
             waiting: VecDeque::new(),
             retry_at: None,
             names,
+            sent: false,
         })
+    }
+
+    /// The instances have other names from now on.
+    pub(super) fn rename(&mut self, names: Names) {
+        self.names = names;
+    }
+
+    /// Whether an instance may have another time of its last advertisement than when this was last asked.
+    pub(super) fn take_sent(&mut self) -> bool {
+        core::mem::take(&mut self.sent)
     }
 
     pub(super) fn route(&mut self) -> &mut Route {
@@ -124,6 +137,7 @@ impl System for Machine {
     }
 
     fn send(&mut self, packets: &[Packet]) {
+        self.sent = true;
         for packets in packets.chunk_by(|a, b| key_of(a) == key_of(b)) {
             let Some(socket) = packets.first().and_then(|first| self.sockets.get(&key_of(first))) else { continue };
             let outgoing: Vec<Outgoing<'_>> = packets.iter().map(outgoing).collect();
@@ -156,6 +170,7 @@ impl System for Machine {
     }
 
     fn record(&mut self, record: Record) {
+        self.sent |= matches!(record, Record::Transition(_));
         journal::record(&record, &self.names);
     }
 }

@@ -8,6 +8,7 @@
     reason = "the helpers of tests fail a test by panicking"
 )]
 
+mod adoption;
 mod lifecycle;
 mod logging;
 mod machine;

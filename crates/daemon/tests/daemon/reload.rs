@@ -166,3 +166,25 @@ fn the_reload_file_is_there_while_a_reload_is_and_the_report_is_where_it_was_ask
     assert!(machine.read("report").contains("keepalived.conf:"), "{}", machine.read("report"));
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn an_address_is_added_to_a_master_and_its_old_one_stays_where_it_is() {
+    let machine = Machine::with_pair();
+    let mut daemon = machine.start(&[]);
+    let worker = pid_in("/run/vrrp.pid");
+    wait_for("the address", || has_address("192.0.2.100/24"));
+    machine.write("keepalived.conf", &PAIR.replace("192.0.2.100/24", "192.0.2.100/24\n192.0.2.101/24"));
+    let outcome = reload(&machine, &daemon);
+    assert!(outcome.contains("Reload finished"), "{outcome}");
+    assert!(has_address("192.0.2.100/24") && has_address("192.0.2.101/24"));
+    assert_eq!(pid_in("/run/vrrp.pid"), worker);
+    // Renamed, and the first address gone.
+    machine.write("keepalived.conf", &PAIR.replace("192.0.2.100/24", "192.0.2.101/24").replace("VI_E", "VI_X"));
+    let outcome = reload(&machine, &daemon);
+    assert!(outcome.contains("Reload finished"), "{outcome}");
+    assert!(!has_address("192.0.2.100/24") && has_address("192.0.2.101/24"));
+    let said = machine.read("stderr");
+    assert_eq!(said.matches(" STATE").count(), 2, "BACKUP at the start, MASTER, and nothing since: {said}");
+    assert_eq!(daemon.stop(), 0);
+    assert!(machine.read("stderr").contains("(VI_X) Entering STOP STATE"), "it has its new name in the journal");
+}

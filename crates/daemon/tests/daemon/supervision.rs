@@ -37,14 +37,14 @@ fn a_worker_that_dies_again_and_again_waits_longer_each_time() {
     let machine = Machine::with_pair();
     let mut daemon = machine.start(&[]);
     let mut waits = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..7 {
         let old = worker();
         let killed = boottime();
         kill(old, Signal::KILL);
         successor_of(old);
         waits.push(boottime().since(killed).as_millis());
     }
-    assert!(waits[0] < 900 && waits[1] >= 1000 && waits[2] >= 2000, "{waits:?}");
+    assert!(waits[..5].iter().all(|wait| *wait < 900) && waits[5] >= 1000 && waits[6] >= 2000, "{waits:?}");
     assert_eq!(daemon.stop(), 0);
 }
 

@@ -1,0 +1,275 @@
+//! When each instance last sent an advertisement, in a file that outlives the process that wrote it.
+//!
+//! The `vrrp` worker notes the time of every advertisement. Its successor reads the notes, and the core decides by their
+//! age whether to adopt what the predecessor held or to listen first. The file is in `/run`, so that the notes also
+//! outlive a supervisor; they are worth something only in the same boot and the same network namespace, which is written
+//! beside them. Nothing here judges an age.
+
+use rustix::fs::{FileType, FlockOperation, MemfdFlags, Mode, OFlags, flock, fstat, memfd_create, mkdir, open};
+use standfast_model::Instant;
+use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::ipvs::Family;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::Path;
+use tracing::warn;
+
+const MAGIC: [u8; 8] = *b"stndfSTP";
+const VERSION: u64 = 1;
+
+/// Magic, version, boot id, network namespace; the rest is zero.
+const HEADER_BYTES: usize = 64;
+
+/// Interface name, VRID, family, six bytes unused, the time in nanoseconds of `CLOCK_BOOTTIME`, 0 for none.
+const RECORD_BYTES: usize = 32;
+
+/// Where in a record the time is.
+const TIME_AT: usize = 24;
+
+/// The most that is read: records of 32,000 instances, far beyond what a kernel has sockets for.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+type Key = [u8; TIME_AT];
+
+/// Opens the file, or memory in its place if there is another daemon's or nobody's. Never fails for that: without it, a
+/// restart of everything at once listens before it speaks.
+///
+/// # Errors
+///
+/// `EMFILE`, `ENOMEM`: not even memory can be had.
+pub fn open_file(path: &Path) -> io::Result<OwnedFd> {
+    match open_locked(path) {
+        Ok(file) => Ok(file),
+        Err(error) => {
+            warn!("{}: {error}; the times of advertisements are kept in memory only", path.display());
+            Ok(memfd_create("standfast-stamps", MemfdFlags::CLOEXEC)?)
+        }
+    }
+}
+
+fn open_locked(path: &Path) -> io::Result<OwnedFd> {
+    if let Some(directory) = path.parent() {
+        match mkdir(directory, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = open(path, flags, Mode::from_raw_mode(0o600))?;
+    let found = fstat(&file)?;
+    // Whoever else could write it could make us master: it must be ours alone.
+    let ours = found.st_uid == rustix::process::geteuid().as_raw() && found.st_mode & 0o077 == 0;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile || found.st_nlink != 1 || !ours {
+        return Err(io::Error::other("not a regular file of our own"));
+    }
+    // The lock belongs to the open file, which the worker has as well: it ends with the last of them.
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(file)
+}
+
+/// The notes of the running worker.
+#[derive(Debug)]
+pub struct Stamps {
+    file: File,
+    /// What is written, by instance.
+    written: Vec<u64>,
+    /// A file that cannot be written is said so once.
+    complained: bool,
+}
+
+impl Stamps {
+    /// Takes over the file: what a predecessor noted for these instances comes back, and room for them is made.
+    #[must_use]
+    pub fn take_over(file: OwnedFd, instances: &[Instance]) -> (Self, Vec<(InstanceId, Instant)>) {
+        let mut stamps = Self { file: File::from(file), written: Vec::new(), complained: false };
+        let mut found = stamps.read().unwrap_or_default();
+        let times: Vec<u64> = instances.iter().map(|instance| found.remove(&key(instance)).unwrap_or(0)).collect();
+        let adopted = (0..).map(InstanceId).zip(&times).filter(|(_, time)| **time != 0);
+        let adopted = adopted.map(|(id, time)| (id, Instant::from_nanos(*time))).collect();
+        stamps.lay_out(instances, times);
+        (stamps, adopted)
+    }
+
+    /// The instances are others from now on; each brings the time of its last advertisement as a master.
+    pub fn renumber(&mut self, instances: &[Instance], sent: impl Iterator<Item = Option<Instant>>) {
+        let mut times: Vec<u64> = sent.map(|time| time.map_or(0, Instant::as_nanos)).collect();
+        times.resize(instances.len(), 0);
+        self.lay_out(instances, times);
+    }
+
+    /// Notes when an instance sent its last advertisement as a master; none if it is none.
+    pub fn note(&mut self, id: InstanceId, sent: Option<Instant>) {
+        let time = sent.map_or(0, Instant::as_nanos);
+        let Some(index) = usize::try_from(id.0).ok() else { return };
+        let Some(written) = self.written.get_mut(index).filter(|written| **written != time) else { return };
+        *written = time;
+        let at = HEADER_BYTES + index * RECORD_BYTES + TIME_AT;
+        let outcome = self.file.write_all_at(&time.to_le_bytes(), at as u64);
+        self.complain(outcome);
+    }
+
+    /// Written in one piece. A process killed in the middle of it leaves records that are whole each, for they do not
+    /// cross a page, and its successor then adopts some and listens for others.
+    fn lay_out(&mut self, instances: &[Instance], times: Vec<u64>) {
+        let mut bytes = header().unwrap_or([0; HEADER_BYTES]).to_vec();
+        for (instance, time) in instances.iter().zip(&times) {
+            bytes.extend(key(instance));
+            bytes.extend(time.to_le_bytes());
+        }
+        self.written = times;
+        let outcome = self.file.write_all_at(&bytes, 0).and_then(|()| self.file.set_len(bytes.len() as u64));
+        self.complain(outcome);
+    }
+
+    fn complain(&mut self, outcome: io::Result<()>) {
+        if let Err(error) = outcome
+            && !core::mem::replace(&mut self.complained, true)
+        {
+            warn!("times of advertisements cannot be kept, a successor will listen first: {error}");
+        }
+    }
+
+    /// What is noted of instances in this boot and this network namespace.
+    fn read(&self) -> io::Result<BTreeMap<Key, u64>> {
+        let length = self.file.metadata()?.len().min(MAX_BYTES);
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        let expected = header()?;
+        let Some((found, records)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Ok(BTreeMap::new()) };
+        if *found != expected {
+            return Ok(BTreeMap::new());
+        }
+        let records = records.as_chunks::<RECORD_BYTES>().0;
+        Ok(records.iter().filter_map(parted).collect())
+    }
+}
+
+fn parted(record: &[u8; RECORD_BYTES]) -> Option<(Key, u64)> {
+    let (key, time) = record.split_first_chunk::<TIME_AT>()?;
+    Some((*key, u64::from_le_bytes(*time.first_chunk()?)))
+}
+
+/// By what other routers know an instance: its name may change.
+fn key(instance: &Instance) -> Key {
+    let mut key = [0; TIME_AT];
+    // A name has at most 15 bytes.
+    for (place, byte) in key.iter_mut().zip(instance.interface.as_str().bytes().take(15)) {
+        *place = byte;
+    }
+    let family = match instance.family {
+        Family::Inet => 4,
+        Family::Inet6 => 6,
+    };
+    if let Some(place) = key.get_mut(16..18) {
+        place.copy_from_slice(&[instance.vrid.get(), family]);
+    }
+    key
+}
+
+/// What must be the same for the notes to mean anything: our format, the boot, the network namespace.
+fn header() -> io::Result<[u8; HEADER_BYTES]> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let namespace = std::fs::metadata("/proc/self/ns/net")?.ino();
+    let boot: Vec<u8> = boot.bytes().filter(u8::is_ascii_hexdigit).take(32).collect();
+    let parts = [&MAGIC[..], &VERSION.to_le_bytes(), &namespace.to_le_bytes(), &boot];
+    let mut header = [0; HEADER_BYTES];
+    for (place, byte) in header.iter_mut().zip(parts.concat()) {
+        *place = byte;
+    }
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_conf::host::Memory;
+
+    fn instances(text: &str) -> Vec<Instance> {
+        let path = Path::new("/k");
+        let host = Memory::new().file(path, text).with_interface("eth0").with_interface("eth1");
+        standfast_conf::load(&host, path, &standfast_conf::Options::default()).config.unwrap().vrrp.instances
+    }
+
+    fn instance(name: &str, interface: &str, vrid: u8) -> String {
+        format!(
+            "vrrp_instance {name} {{\n interface {interface}\n virtual_router_id {vrid}\n virtual_ipaddress {{\n \
+             192.0.2.{vrid}\n }}\n}}\n"
+        )
+    }
+
+    fn reopened(stamps: &Stamps) -> OwnedFd {
+        stamps.file.try_clone().unwrap().into()
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_successor_reads_what_was_noted_for_the_same_virtual_router_whatever_its_name_and_place() {
+        let before =
+            instances(&[instance("A", "eth0", 1), instance("B", "eth0", 2), instance("C", "eth1", 1)].concat());
+        let memory = memfd_create("test", MemfdFlags::CLOEXEC).unwrap();
+        let (mut stamps, adopted) = Stamps::take_over(memory, &before);
+        assert_eq!(adopted, [], "nothing was ever noted");
+        for (id, time) in [(0, Some(at(5))), (1, Some(at(6))), (2, Some(at(7))), (1, None)] {
+            stamps.note(InstanceId(id), time);
+        }
+        let after = instances(&[instance("X", "eth1", 1), instance("Y", "eth0", 3), instance("Z", "eth0", 1)].concat());
+        let (_, adopted) = Stamps::take_over(reopened(&stamps), &after);
+        assert_eq!(adopted, [(InstanceId(0), at(7)), (InstanceId(2), at(5))]);
+        // What was not taken over is gone for good.
+        let (_, adopted) = Stamps::take_over(reopened(&stamps), &before);
+        assert_eq!(adopted, [(InstanceId(0), at(5)), (InstanceId(2), at(7))]);
+    }
+
+    #[test]
+    fn notes_of_another_boot_or_another_network_namespace_or_of_no_form_are_nothing() {
+        let ours = instances(&instance("A", "eth0", 1));
+        let (mut stamps, _) = Stamps::take_over(memfd_create("test", MemfdFlags::CLOEXEC).unwrap(), &ours);
+        stamps.note(InstanceId(0), Some(at(5)));
+        let mut good = vec![0; HEADER_BYTES + RECORD_BYTES];
+        stamps.file.read_exact_at(&mut good, 0).unwrap();
+        let adopted_of = |bytes: &[u8]| {
+            let file = File::from(memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
+            file.write_all_at(bytes, 0).unwrap();
+            Stamps::take_over(file.into(), &ours).1
+        };
+        assert_eq!(adopted_of(&good), [(InstanceId(0), at(5))]);
+        // Magic, version, namespace, boot id, interface, VRID.
+        for index in [0, 8, 16, 24, 55, 64, 80] {
+            let mut bad = good.clone();
+            bad[index] ^= 1;
+            assert_eq!(adopted_of(&bad), [], "byte {index}");
+        }
+        for length in 0..good.len() {
+            assert_eq!(adopted_of(&good[..length]), [], "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_alone_is_not_used_and_one_daemon_uses_it_at_a_time() {
+        let directory = std::env::temp_dir().join(format!("standfast-stamps-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let path = directory.join("stamps");
+        let first = open_locked(&path).unwrap();
+        assert!(open_locked(&path).is_err(), "locked");
+        drop(first);
+        assert!(open_locked(&path).is_ok());
+        std::os::unix::fs::symlink(&path, directory.join("link")).unwrap();
+        assert!(open_locked(&directory.join("link")).is_err());
+        let mode = |mode| {
+            let permissions = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode);
+            std::fs::set_permissions(&path, permissions).unwrap();
+        };
+        mode(0o620);
+        assert!(open_locked(&path).is_err(), "others may write it");
+        mode(0o600);
+        std::fs::hard_link(&path, directory.join("second")).unwrap();
+        assert!(open_locked(&path).is_err(), "it has another name");
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}
