@@ -125,6 +125,12 @@ impl Diagnostics {
         self.kept.len() >= KEPT
     }
 
+    /// The name that was probably meant, as long as somebody will read it.
+    pub(crate) fn nearest<'c>(&self, word: &[u8], names: impl Iterator<Item = &'c [u8]>) -> Option<String> {
+        let near = if self.is_full() { None } else { crate::nearest::nearest(word, names) };
+        near.map(|near| String::from_utf8_lossy(near).into_owned())
+    }
+
     /// Counts one that was not made because there are enough.
     pub(crate) fn count(&mut self) {
         self.dropped += 1;

@@ -3,6 +3,9 @@
 /// Longer words are not compared: no keyword is half as long, and the cost is the product of the lengths.
 const LENGTH_LIMIT: usize = 64;
 
+/// More candidates are not compared: a file with thousands of names and a mistake in each use would take minutes.
+const CANDIDATES_LIMIT: usize = 1000;
+
 /// The candidate nearest to a word, if it is near enough to be what was meant: one edit in three letters.
 #[must_use]
 pub fn nearest<'c>(word: &[u8], candidates: impl Iterator<Item = &'c [u8]>) -> Option<&'c [u8]> {
@@ -10,7 +13,7 @@ pub fn nearest<'c>(word: &[u8], candidates: impl Iterator<Item = &'c [u8]>) -> O
         return None;
     }
     let allowed = word.len().div_ceil(3);
-    let mut candidates: Vec<&[u8]> = candidates.collect();
+    let mut candidates: Vec<&[u8]> = candidates.take(CANDIDATES_LIMIT).collect();
     candidates.retain(|c| c.len() <= LENGTH_LIMIT);
     let edited = candidates
         .iter()

@@ -25,6 +25,8 @@ pub(super) struct Surroundings<'a, 'h> {
     /// Checkers that this release does not perform are wanted too.
     not_yet: bool,
     bfd: &'a BfdConfig,
+    /// The place of each session by name.
+    sessions: BTreeMap<&'a str, usize>,
     scripts: &'a mut Scripts<'h>,
     /// Files that checkers watch, by their place in the draft.
     files: BTreeMap<usize, Option<FileId>>,
@@ -44,7 +46,8 @@ pub(super) fn link(
     let lvs_fifo = super::fifo(&draft.global.lvs_fifo, scripts, diagnostics);
     let sync_daemon = sync_daemon(draft, vrrp, diagnostics);
     let common = LvsCommon { fifo, lvs_fifo, sync_daemon, ..draft.lvs.clone() };
-    let mut around = Surroundings { draft, not_yet, bfd, scripts, files: BTreeMap::new(), common };
+    let sessions = bfd.sessions.iter().enumerate().map(|(at, session)| (session.name.as_str(), at)).collect();
+    let mut around = Surroundings { draft, not_yet, bfd, sessions, scripts, files: BTreeMap::new(), common };
     let mut virtual_servers = Vec::with_capacity(servers.len());
     let mut seen: BTreeMap<ServiceKey, Span> = BTreeMap::new();
     for one in servers {
@@ -220,8 +223,8 @@ fn group(
         let headline = format!("no virtual_server_group is called `{name}`");
         let mut diagnostic =
             Diagnostic::new(Code::UnknownGroup, headline, draft.head, "this virtual server is ignored");
-        if let Some(near) = crate::nearest::nearest(name.as_bytes(), around.draft.service_groups.names()) {
-            diagnostic = diagnostic.help(format!("did you mean `{}`?", String::from_utf8_lossy(near)));
+        if let Some(near) = diagnostics.nearest(name.as_bytes(), around.draft.service_groups.names()) {
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
         diagnostics.push(diagnostic);
         return None;

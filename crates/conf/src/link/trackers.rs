@@ -194,8 +194,8 @@ fn named<'w, 'd, T>(
             let headline = format!("no {what} is called `{name}`");
             let mut diagnostic =
                 Diagnostic::new(Code::UnknownTracker, headline, entry.name.span, "this entry is ignored");
-            if let Some(near) = crate::nearest::nearest(name.as_bytes(), defined.names()) {
-                diagnostic = diagnostic.help(format!("did you mean `{}`?", String::from_utf8_lossy(near)));
+            if let Some(near) = diagnostics.nearest(name.as_bytes(), defined.names()) {
+                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
             }
             diagnostics.push(diagnostic);
             continue;

@@ -69,6 +69,8 @@ pub(crate) struct Draft {
     pub(crate) interfaces: Vec<NamedInterface>,
     /// Interfaces that instances make (`use_vmac`, `use_ipvlan`), which need not exist.
     pub(crate) made_interfaces: BTreeSet<InterfaceName>,
+    /// Interfaces that are in a garp_group.
+    garp_grouped: BTreeSet<InterfaceName>,
     names: names::NameFiles,
     /// Rules without a preference so far: each gets one below the last.
     rules_without_preference: u32,
@@ -124,4 +126,20 @@ fn not_lowered(parser: &mut Parser<'_>, statement: &Statement) {
         statement.keyword.name
     );
     parser.check(statement);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::size_of;
+
+    /// Ten thousand virtual servers are no rarity: what each of them costs is decided here, not noticed later.
+    #[test]
+    fn what_there_are_tens_of_thousands_of_is_small() {
+        assert!(size_of::<server::ServerDraft>() <= 256);
+        assert!(size_of::<server::RealDraft>() <= 96);
+        assert!(size_of::<checker::CheckerDraft>() <= 128);
+        assert!(size_of::<crate::text::Text>() <= 24);
+        assert_eq!(size_of::<Option<Span>>(), size_of::<Span>());
+    }
 }

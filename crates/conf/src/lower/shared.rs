@@ -90,12 +90,11 @@ fn garp_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
     let mut interfaces = Vec::new();
     for Spanned { value, span } in written {
         draft.need(&value, span);
-        let taken = draft.vrrp.garp_groups.iter().any(|group| group.interfaces.contains(&value));
-        if taken || interfaces.contains(&value) {
+        if draft.garp_grouped.insert(value.clone()) {
+            interfaces.push(value);
+        } else {
             let headline = format!("`{value}` is in a garp_group already");
             parser.report(Diagnostic::new(Code::Repeated, headline, span, "this is ignored"));
-        } else {
-            interfaces.push(value);
         }
     }
     draft.vrrp.garp_groups.push(GarpGroup {

@@ -238,8 +238,8 @@ impl Reader<'_> {
         let label = "nothing above defines this";
         let mut diagnostic = Diagnostic::new(Code::UnknownDefinition, headline, span, label);
         let names = self.definitions.values.keys().map(Vec::as_slice);
-        if let Some(near) = crate::nearest::nearest(name, names) {
-            diagnostic = diagnostic.help(format!("`{}` is defined", String::from_utf8_lossy(near)));
+        if let Some(near) = self.diagnostics.nearest(name, names) {
+            diagnostic = diagnostic.help(format!("`{near}` is defined"));
         }
         self.report(diagnostic);
     }

@@ -262,7 +262,7 @@ fn session_of(
     diagnostics: &mut Diagnostics,
 ) -> Option<TrackedSession> {
     let Some(name) = name else { return useless(draft, "has no name", diagnostics) };
-    let Some(at) = around.bfd.sessions.iter().position(|s| s.name == name.value) else {
+    let Some(at) = around.sessions.get(name.value.as_str()).copied() else {
         let headline = format!("no bfd_instance is called `{}`", name.value);
         diagnostics.push(Diagnostic::new(Code::UnknownTracker, headline, name.span, "this checker is removed"));
         return None;

@@ -165,8 +165,8 @@ fn unknown_member(name: &Spanned<String>, draft: &Draft, diagnostics: &mut Diagn
     let headline = format!("no instance is called `{}`", name.value);
     let mut diagnostic = Diagnostic::new(Code::UnknownMember, headline, name.span, "this member is ignored");
     let names = draft.instance_places.keys().map(String::as_bytes);
-    if let Some(near) = crate::nearest::nearest(name.value.as_bytes(), names) {
-        diagnostic = diagnostic.help(format!("did you mean `{}`?", String::from_utf8_lossy(near)));
+    if let Some(near) = diagnostics.nearest(name.value.as_bytes(), names) {
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
     }
     diagnostics.push(diagnostic);
 }
