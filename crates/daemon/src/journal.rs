@@ -46,6 +46,7 @@ enum VrrpKind {
     AddressesDiffer,
     IntervalDiffers,
     OwnerClash,
+    ClockDiffers,
 }
 
 thread_local! {
@@ -81,6 +82,7 @@ pub fn record(record: &Record, names: &[(String, InterfaceName)]) {
         Record::Notice(Notice::Tracked { cause, good: false }) => warn!(%cause, good = false, "{cause}: bad"),
         Record::Notice(what) => notice(what, names),
         Record::Restored { instance, operation } => restored(*instance, operation, names),
+        Record::StaticRestored { operation } => trouble("static", &format!("static {}", restored_words(operation))),
         Record::Refused { what } => trouble("refused", &format!("kernel refused: {what}")),
     }
 }
@@ -120,17 +122,21 @@ pub fn notice(notice: &Notice, names: &[(String, InterfaceName)]) {
 fn restored(id: InstanceId, operation: &Operation, names: &[(String, InterfaceName)]) {
     let Some((held_back, more)) = admit(Kind::Restored(id.0)) else { return };
     let (instance, interface) = name(id, names);
+    let text = restored_words(operation);
+    warn!(instance, interface, cause = text, held_back, "({instance}) {text}{more}");
+}
+
+fn restored_words(operation: &Operation) -> String {
     let back = |what: &str| format!("{what} was removed by something else; it is back");
     let gone = |what: &str| format!("{what} was added by something else; it is gone again");
-    let text = match operation {
+    match operation {
         Operation::Add { address, .. } => back(&format!("address {}", address.address)),
         Operation::Remove { address, .. } => gone(&format!("address {address}")),
         Operation::AddRoute(entry) => back(&format!("route to {}", entry.route.destination)),
         Operation::RemoveRoute(entry) => gone(&format!("route to {}", entry.route.destination)),
         Operation::AddRule(rule) => back(&format!("rule of preference {}", rule.preference)),
         Operation::RemoveRule(rule) => gone(&format!("rule of preference {}", rule.preference)),
-    };
-    warn!(instance, interface, cause = text, held_back, "({instance}) {text}{more}");
+    }
 }
 
 /// Something did not work and will be tried again or is done without. `kind` is what shares one line a minute.
@@ -167,6 +173,11 @@ fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, Strin
         Notice::OwnerClash { instance, source } => {
             let text = format!("{source} has priority 255 too: only one router can own the addresses");
             (VrrpKind::OwnerClash, Some(*instance), *source, text)
+        }
+        Notice::ClockDiffers { instance, source, skew, ahead } => {
+            let way = if *ahead { "ahead of" } else { "behind" };
+            let text = format!("the clock of {source} is {} s {way} ours, which auth_hmac tolerates only so far", skew.as_secs());
+            (VrrpKind::ClockDiffers, Some(*instance), *source, text)
         }
         Notice::Tracked { .. } => return None,
     })

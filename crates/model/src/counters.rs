@@ -34,11 +34,23 @@ pub enum Refusal {
     OwnAddress,
     /// The instance is not listening (FAULT, not started, stopped).
     NotListening,
+    /// `auth_hmac`: no signature, where one is asked for.
+    ProofMissing,
+    /// `auth_hmac`: a signature of a form that nobody defines.
+    ProofMalformed,
+    /// `auth_hmac`: signed with a key that is not configured.
+    ProofKey,
+    /// `auth_hmac`: the signature is not the key's.
+    ProofInvalid,
+    /// `auth_hmac`: the sender's clock and ours are too far apart.
+    ProofStale,
+    /// `auth_hmac`: heard before.
+    ProofReplay,
 }
 
 impl Refusal {
     /// Every reason, in order of declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Length,
         Self::Ttl,
         Self::Version,
@@ -53,6 +65,12 @@ impl Refusal {
         Self::Destination,
         Self::OwnAddress,
         Self::NotListening,
+        Self::ProofMissing,
+        Self::ProofMalformed,
+        Self::ProofKey,
+        Self::ProofInvalid,
+        Self::ProofStale,
+        Self::ProofReplay,
     ];
 }
 
@@ -73,6 +91,12 @@ impl fmt::Display for Refusal {
             Self::Destination => "sent to the wrong kind of address",
             Self::OwnAddress => "sent from our own address",
             Self::NotListening => "instance is not listening",
+            Self::ProofMissing => "no HMAC signature",
+            Self::ProofMalformed => "malformed HMAC signature",
+            Self::ProofKey => "HMAC key is not ours",
+            Self::ProofInvalid => "wrong HMAC signature",
+            Self::ProofStale => "HMAC signature is too far from our clock",
+            Self::ProofReplay => "HMAC signature was heard before",
         })
     }
 }
@@ -92,6 +116,8 @@ pub struct VrrpCounters {
     pub priority_zero_received: u64,
     /// Advertisements with priority 0 sent.
     pub priority_zero_sent: u64,
+    /// Accepted advertisements without a signature (`auth_hmac` in a mode other than `enforce`).
+    pub unsigned_accepted: u64,
     /// Accepted advertisements whose addresses are not ours (logged, not refused; keepalived's `addr_list_err`).
     pub address_list_differs: u64,
     refused: [u64; Refusal::ALL.len()],

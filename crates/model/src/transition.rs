@@ -144,6 +144,8 @@ pub enum Cause {
     },
     /// The configuration was read again.
     Reloaded,
+    /// `auth_hmac` is to sign with the time, which nobody has told yet.
+    ClockUnknown,
 }
 
 impl fmt::Display for Cause {
@@ -179,6 +181,7 @@ impl fmt::Display for Cause {
             Self::Process { process, count: 1 } => write!(f, "1 process of {process} runs"),
             Self::Process { process, count } => write!(f, "{count} processes of {process} run"),
             Self::Bfd { session, up } => write!(f, "BFD session {session} is {}", if *up { "up" } else { "down" }),
+            Self::ClockUnknown => f.write_str("the wall clock, which auth_hmac signs with, is not known"),
             Self::Reloaded => f.write_str("configuration read again"),
         }
     }

@@ -6,7 +6,8 @@ use crate::batch::Batch;
 use crate::machine::Machine;
 use crate::output::Notice;
 use crate::phase::{Peer, Phase, unless_zero};
-use crate::receive::{Flaw, Heard, address_difference};
+use crate::receive::{Flaw, Heard, Seal, address_difference};
+use crate::sealing::Sealed;
 use core::cmp::Ordering;
 use core::time::Duration;
 use standfast_model::config::vrrp::Preempt;
@@ -212,6 +213,22 @@ impl Machine {
         let (theirs, ours) = (heard.interval, self.config.advert_interval);
         if self.memory.interval_differs(now, source, theirs.centiseconds(), ours.centiseconds()) {
             batch.notice(Notice::IntervalDiffers { instance, source, theirs, ours });
+        }
+    }
+
+    /// Remembers what an accepted advertisement was signed with.
+    pub(crate) fn believe(&mut self, now: Instant, heard: &Heard, batch: &mut Batch) {
+        match heard.seal {
+            Seal::NotWanted => {}
+            Seal::Unsigned => self.counters.unsigned_accepted += 1,
+            Seal::Sealed(Sealed { sequence, skew }) => {
+                self.seals.accept(heard.source, sequence, self.partners.count());
+                if let Some((skew, ahead)) = skew
+                    && self.memory.clock_differs(now, heard.source)
+                {
+                    batch.notice(Notice::ClockDiffers { instance: self.id, source: heard.source, skew, ahead });
+                }
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod phase;
 mod receive;
 mod reload;
 mod router;
+mod sealing;
 mod status;
 mod trackers;
 mod units;

@@ -9,6 +9,8 @@ use crate::output::Action;
 use crate::peering::Partners;
 use crate::phase::{Backup, Master, Peer, Phase, unless_zero};
 use crate::receive::{advertised, coverage_sent, wanted_authentication};
+use crate::router::wall_at;
+use crate::sealing::{self, Seals};
 use crate::timing;
 use crate::trackers::Trackers;
 use core::time::Duration;
@@ -20,7 +22,7 @@ use standfast_model::{
 };
 use standfast_wire::ipv4::Envelope;
 use standfast_wire::vrrp::{self, Address, Advert, Protocol};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The first wait after the kernel refused an operation; it doubles with each refusal.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -71,6 +73,10 @@ pub(crate) struct Machine {
     /// Made by a reload, for addresses that a master on this node holds: it goes on with them at once.
     pub(crate) succeeds: bool,
     identification: u16,
+    /// Sequences of `auth_hmac`.
+    pub(crate) seals: Seals,
+    /// What the wall's clock showed, and when.
+    pub(crate) wall: Option<(Instant, Duration)>,
     pub(crate) since: Option<Instant>,
     pub(crate) last_transition: Option<Transition>,
     /// The deadline that stands in the index.
@@ -97,6 +103,8 @@ impl Machine {
             adopted: None,
             succeeds: false,
             identification: 0,
+            seals: Seals::default(),
+            wall: None,
             since: None,
             last_transition: None,
             armed: None,
@@ -168,7 +176,10 @@ impl Machine {
         self.link_up = own.is_some_and(|own| own.up);
         self.source = links::source(&self.config, facts);
         let refused = || self.refused.clone().map(|what| Cause::KernelRefused { what });
-        self.fault = links::fault(&self.config, group, facts, known).or_else(refused);
+        // An advertisement that should be signed never leaves unsigned.
+        let cannot_sign = self.wall.is_none() && self.config.options.hmac.as_ref().is_some_and(sealing::signs);
+        let unsigned = || cannot_sign.then_some(Cause::ClockUnknown);
+        self.fault = links::fault(&self.config, group, facts, known).or_else(refused).or_else(unsigned);
     }
 
     /// Computes the effective priority. A running `Master_Down_Timer` moves by the difference of the skews, so that
@@ -237,7 +248,7 @@ impl Machine {
 
     /// Sends an advertisement. Every way to be master and every answer goes through here.
     pub(crate) fn advertise(&mut self, now: Instant, batch: &mut Batch) {
-        if self.send(Some(self.priority), batch) {
+        if self.send(now, Some(self.priority), batch) {
             self.counters.advert_sent += 1;
         }
         if let Some(master) = self.phase.master_mut() {
@@ -250,15 +261,30 @@ impl Machine {
     /// Nor does a master resign that slept past its time: another is master by now, and is not to be disturbed.
     fn resign(&mut self, now: Instant, batch: &mut Batch) {
         // REQ: VRRP2-5.3.4-02
-        if self.link_up && self.paused(now).is_none() && self.send(None, batch) {
+        if self.link_up && self.paused(now).is_none() && self.send(now, None, batch) {
             self.counters.advert_sent += 1;
             self.counters.priority_zero_sent += 1;
         }
     }
 
     /// Hands out one advertisement, to the group or to each peer. False if there is no address to send from.
-    fn send(&mut self, priority: Option<Priority>, batch: &mut Batch) -> bool {
+    fn send(&mut self, now: Instant, priority: Option<Priority>, batch: &mut Batch) -> bool {
         let (Some(interface), Some(source)) = (self.interface, self.source) else { return false };
+        let proof = match &self.config.options.hmac {
+            Some(hmac) if sealing::signs(hmac) => {
+                let octets = match source {
+                    IpAddr::V4(_) => self.advert::<Ipv4Addr>(priority).unsummed(),
+                    IpAddr::V6(_) => self.advert::<Ipv6Addr>(priority).unsummed(),
+                };
+                // One signature for all peers: the destination is not covered.
+                let signed = wall_at(self.wall, now).and_then(|unix| self.seals.sign(hmac, unix, source, &octets));
+                match signed {
+                    Some(proof) => Some(proof),
+                    None => return false,
+                }
+            }
+            Some(_) | None => None,
+        };
         for destination in self.partners.destinations() {
             let packet = match (source, destination) {
                 (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -266,10 +292,10 @@ impl Machine {
                     self.identification = self.identification.checked_add(1).unwrap_or(1);
                     let envelope = Envelope { source, destination, identification: self.identification };
                     // REQ: VRRP3-5.2.8-03 VRRP3-5.2.8-04
-                    self.advert(priority).emit_packet(&envelope, coverage_sent(&self.config))
+                    self.advert(priority).emit_proven_packet(&envelope, coverage_sent(&self.config), proof.as_ref())
                 }
                 (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                    self.advert(priority).emit_message(source, destination)
+                    self.advert(priority).emit_proven_message(source, destination, proof.as_ref())
                 }
                 // The source of an instance is looked up by its family, and its partners are of that family.
                 (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,

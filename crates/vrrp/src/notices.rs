@@ -69,6 +69,7 @@ pub(crate) struct Memory {
     differ: Said<(IpAddr, String)>,
     interval: Said<(IpAddr, u16)>,
     owner: Said<IpAddr>,
+    clock: Said<IpAddr>,
 }
 
 impl Memory {
@@ -79,6 +80,7 @@ impl Memory {
         self.differ.last = None;
         self.interval.last = None;
         self.owner.last = None;
+        self.clock.last = None;
     }
 
     /// Whether to say that a packet was refused.
@@ -109,6 +111,11 @@ impl Memory {
             return false;
         }
         self.interval.news(now, (source, theirs))
+    }
+
+    /// Whether to say that a router's clock is on its way out of the window.
+    pub(crate) fn clock_differs(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.clock.news(now, source)
     }
 
     /// Whether to say that another router claims to own our addresses.

@@ -1,5 +1,6 @@
 //! What a router wants done, in the order in which it wants it done.
 
+use core::time::Duration;
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::{AdvertInterval, Cause, GroupTransition, InterfaceIndex, PriorityChange, Refusal, Transition};
@@ -110,6 +111,17 @@ pub enum Notice {
         instance: InstanceId,
         /// The other.
         source: IpAddr,
+    },
+    /// `auth_hmac`: the clock of a router that is believed differs from ours by more than half of what is allowed.
+    ClockDiffers {
+        /// The instance.
+        instance: InstanceId,
+        /// The other.
+        source: IpAddr,
+        /// By how much, whole seconds.
+        skew: Duration,
+        /// Whether it is ahead of ours.
+        ahead: bool,
     },
     /// Something that is tracked became good or bad.
     Tracked {

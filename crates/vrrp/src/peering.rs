@@ -31,6 +31,14 @@ impl Partners {
         }
     }
 
+    /// How many peers there are; none by multicast.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Group(_) => 0,
+            Self::Peers { peers, .. } => peers.len(),
+        }
+    }
+
     /// Where one advertisement goes: a packet for each.
     pub(crate) fn destinations(&self) -> Vec<IpAddr> {
         match self {

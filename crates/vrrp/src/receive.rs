@@ -4,7 +4,9 @@
 //! It changes nothing: what a refused packet leaves behind is a counter and at times a line in the journal.
 
 use crate::peering::Partners;
+use crate::sealing::{SealFlaw, Sealed, Seals};
 use core::fmt;
+use core::time::Duration;
 use standfast_model::config::vrrp::{Authentication, Instance};
 use standfast_model::ipvs::Family;
 use standfast_model::{AdvertInterval, Priority, Refusal, State, Version};
@@ -21,6 +23,19 @@ pub(crate) struct Heard {
     pub(crate) priority: Option<Priority>,
     /// The sender's interval.
     pub(crate) interval: AdvertInterval,
+    /// Its signature.
+    pub(crate) seal: Seal,
+}
+
+/// Whether an accepted advertisement was signed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Seal {
+    /// Nobody asked for it.
+    NotWanted,
+    /// It might have been, and was not.
+    Unsigned,
+    /// So.
+    Sealed(Sealed),
 }
 
 /// What is wrong with a packet, with what its line in the journal needs.
@@ -54,6 +69,8 @@ pub(crate) enum Flaw {
     UnknownVrid(u8),
     /// The instance neither sends nor hears.
     NotListening(State),
+    /// `auth_hmac` does not let it pass.
+    Seal(SealFlaw),
 }
 
 impl Flaw {
@@ -71,6 +88,12 @@ impl Flaw {
             Self::OwnAddress(_) => Refusal::OwnAddress,
             Self::UnknownVrid(_) => Refusal::UnknownVrid,
             Self::NotListening(_) => Refusal::NotListening,
+            Self::Seal(SealFlaw::Missing) => Refusal::ProofMissing,
+            Self::Seal(SealFlaw::Malformed(_)) => Refusal::ProofMalformed,
+            Self::Seal(SealFlaw::Stale { .. }) => Refusal::ProofStale,
+            Self::Seal(SealFlaw::Key(_)) => Refusal::ProofKey,
+            Self::Seal(SealFlaw::Invalid) => Refusal::ProofInvalid,
+            Self::Seal(SealFlaw::Replay) => Refusal::ProofReplay,
         }
     }
 }
@@ -106,6 +129,14 @@ impl fmt::Display for Flaw {
             Self::OwnAddress(address) => write!(f, "{address} is our own address"),
             Self::UnknownVrid(vrid) => write!(f, "no instance has VRID {vrid} here"),
             Self::NotListening(state) => write!(f, "the instance is in {state} state"),
+            Self::Seal(SealFlaw::Missing) => f.write_str("not signed, and auth_hmac enforces signatures"),
+            Self::Seal(SealFlaw::Malformed(error)) => error.fmt(f),
+            Self::Seal(SealFlaw::Stale { skew, ahead }) => {
+                write!(f, "the sender's clock is {} s {}", skew.as_secs(), if *ahead { "ahead" } else { "behind" })
+            }
+            Self::Seal(SealFlaw::Key(id)) => write!(f, "signed with key {id}, which is not configured"),
+            Self::Seal(SealFlaw::Invalid) => f.write_str("the signature is not that of our key"),
+            Self::Seal(SealFlaw::Replay) => f.write_str("a newer one was heard already"),
         }
     }
 }
@@ -130,12 +161,16 @@ const fn coverages_accepted(instance: &Instance) -> &'static [Coverage] {
 pub(crate) fn check<'a>(
     instance: &Instance,
     partners: &Partners,
+    seals: (&Seals, Option<Duration>),
     ours: &[IpAddr],
     packet: &Received<'a>,
 ) -> Result<(Heard, View<'a>), Flaw> {
     // REQ: VRRP2-7.1-01 VRRP2-7.1-07 VRRP3-7.1-01
     // REQ: VRRP2-7.1-02 VRRP2-7.1-03
-    let view = View::of(packet)?;
+    let whole = View::of(packet)?;
+    let hmac = instance.options.hmac.as_ref();
+    let signed = hmac.and_then(|_| whole.split_proof());
+    let view = signed.map_or(whole, |(view, _)| view);
     view.check_len()?;
     // REQ: VRRP2-5.2.3-02 VRRP3-5.1.1.3-01 VRRP3-5.1.2.3-01
     match partners {
@@ -148,6 +183,14 @@ pub(crate) fn check<'a>(
     if version != instance.version {
         return Err(Flaw::Version { received: version, expected: instance.version });
     }
+    let seal = match hmac {
+        None => Seal::NotWanted,
+        Some(hmac) => {
+            let (seals, unix) = seals;
+            let proof = signed.as_ref().map(|(_, proof)| proof);
+            seals.check(hmac, unix, &view, proof).map_err(Flaw::Seal)?.map_or(Seal::Unsigned, Seal::Sealed)
+        }
+    };
     let interval = match version {
         Version::V2 => {
             check_authentication(&wanted_authentication(instance), &view)?;
@@ -164,14 +207,16 @@ pub(crate) fn check<'a>(
     view.check_kind()?;
     // REQ: VRRP3-5.2.5-01
     view.check_count()?;
-    view.check_checksum(coverages_accepted(instance))?;
+    // Over IPv6 the sum is the kernel's, and covers the trailer.
+    let summed = if packet.source.is_ipv6() { whole } else { view };
+    summed.check_checksum(coverages_accepted(instance))?;
     check_kind_of_destination(partners, packet.destination)?;
     // REQ: VRRP2-7.1-09
     if ours.contains(&packet.source) || instance.source == Some(packet.source) {
         return Err(Flaw::OwnAddress(packet.source));
     }
     check_peer(partners, packet)?;
-    Ok((Heard { source: packet.source, priority: Priority::new(view.priority()), interval }, view))
+    Ok((Heard { source: packet.source, priority: Priority::new(view.priority()), interval, seal }, view))
 }
 
 fn check_kind_of_destination(partners: &Partners, destination: IpAddr) -> Result<(), Flaw> {

@@ -55,10 +55,12 @@ impl Router {
                 match old.remove(&key(machine)) {
                     Some(known) => {
                         let fresh = core::mem::replace(machine, known);
+                        machine.wall = self.wall;
                         machine.reconfigure(now, fresh.id, fresh.config, &common, &mut self.batch);
                     }
                     None => {
                         machine.phase = Phase::Init { begin_at: self.begins_at };
+                        machine.wall = self.wall;
                         machine.succeeds = held(&machine.config).any(|address| orphans.contains(&address));
                     }
                 }

@@ -78,7 +78,7 @@ pub struct Router {
     /// [`Event::Shutdown`] has been.
     pub(crate) stopped: bool,
     /// What the wall's clock showed, and when.
-    wall: Option<(Instant, Duration)>,
+    pub(crate) wall: Option<(Instant, Duration)>,
     pub(crate) deadlines: Deadlines,
     pub(crate) unclaimed: BTreeMap<InterfaceName, Unclaimed>,
     /// The counters of an instance that does not exist.
@@ -170,6 +170,28 @@ impl Router {
 
     fn wall_clock(&mut self, now: Instant, unix: Duration) {
         self.wall = Some((now, unix));
+        // Who signs could not take part without it.
+        let signers: Vec<InstanceId> = self
+            .ids()
+            .filter(|id| self.machine(*id).is_some_and(|machine| machine.config.options.hmac.is_some()))
+            .collect();
+        for id in &signers {
+            if let Some(machine) = self.machine_mut(*id) {
+                machine.wall = Some((now, unix));
+            }
+        }
+        if self.started {
+            self.reassess(now, signers, None);
+            if self.begun {
+                self.begin(now);
+            }
+        }
+    }
+
+    /// Whether any instance needs [`Event::WallClock`].
+    #[must_use]
+    pub fn wants_wall_clock(&self) -> bool {
+        self.units.iter().flat_map(|unit| &unit.members).any(|machine| machine.config.options.hmac.is_some())
     }
 
     fn adopt(&mut self, id: InstanceId, advert_sent: Instant) {
@@ -338,13 +360,16 @@ impl Router {
     fn packet_for(&mut self, now: Instant, packet: &Received<'_>, unit: UnitId, member: usize) -> Reach {
         let Some(unit) = self.units.get_mut(unit.0) else { return Reach::Nothing };
         let Some(machine) = unit.members.get_mut(member) else { return Reach::Nothing };
+        let unix = wall_at(self.wall, now);
         let batch = &mut self.batch;
         let ours = self.facts.get(&machine.config.interface).map_or(&[][..], |facts| &facts.sources);
         let checked = match &machine.phase {
             Phase::Backup(_) | Phase::Master(_) if machine.ignores_all() => {
                 Err(Flaw::NotListening(machine.phase.state()))
             }
-            Phase::Backup(_) | Phase::Master(_) => receive::check(&machine.config, &machine.partners, ours, packet),
+            Phase::Backup(_) | Phase::Master(_) => {
+                receive::check(&machine.config, &machine.partners, (&machine.seals, unix), ours, packet)
+            }
             Phase::Init { .. } | Phase::Fault { .. } | Phase::Stop => Err(Flaw::NotListening(machine.phase.state())),
         };
         let (heard, view) = match checked {
@@ -361,6 +386,7 @@ impl Router {
             unit.wake_paused(now, member, silent, batch);
         }
         let Some(machine) = unit.members.get_mut(member) else { return Reach::Nothing };
+        machine.believe(now, &heard, batch);
         machine.compare(now, &heard, &view, batch);
         match machine.hear(now, &heard, batch) {
             Consequence::None if paused.is_none() => return Reach::Member,
@@ -515,6 +541,11 @@ impl Router {
     pub fn unclaimed(&self, interface: &InterfaceName) -> Option<&VrrpCounters> {
         self.unclaimed.get(interface).map(|unclaimed| &unclaimed.counters)
     }
+}
+
+/// What the wall's clock shows now, if it was told once.
+pub(crate) fn wall_at(told: Option<(Instant, Duration)>, now: Instant) -> Option<Duration> {
+    told.map(|(at, unix)| unix.saturating_add(now.since(at)))
 }
 
 /// Whom an interface matters to, and whom a tracker.

@@ -23,6 +23,8 @@ mod refused;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod sealing;
+#[cfg(test)]
 mod seed_pair;
 #[cfg(test)]
 mod table;

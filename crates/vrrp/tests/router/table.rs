@@ -172,6 +172,7 @@ fn words(action: &Action) -> String {
             Notice::LowerPriority { theirs, ours, .. } => format!("notice lower {theirs} than {ours}"),
             Notice::AddressesDiffer { detail, .. } => format!("notice {detail}"),
             Notice::IntervalDiffers { theirs, ours, .. } => format!("notice interval {theirs} and not {ours}"),
+            Notice::ClockDiffers { skew, ahead, .. } => format!("notice clock {skew:?} {ahead}"),
             Notice::OwnerClash { .. } => "notice owner clash".to_owned(),
         },
     }
