@@ -4,6 +4,10 @@
 //! It owns sequence numbers, acknowledgements with the kernel's explanation, dumps and time-outs. It knows no attribute
 //! of any family; callers bring serialized messages and get payloads back.
 
+mod request;
+
+pub(crate) use request::Request;
+
 use core::fmt;
 use core::time::Duration;
 use netlink_packet_core::{NlaBuffer, NlasIterator};

@@ -1,11 +1,13 @@
-//! Links and addresses of the kernel: what there is, what should be added or removed, and what changes.
+//! Links, addresses, routes and rules of the kernel: what there is, what should be added or removed, and what changes.
 //!
-//! [`Route`] asks and commands, [`Monitor`] listens. Neither compares nor decides: `net` does. No other address is
-//! touched than the one an operation names.
+//! [`Route`] asks and commands, [`Monitor`] listens. Neither compares nor decides: `net` does. Nothing else is
+//! touched than what an operation names.
 
 mod decode;
 mod encode;
 mod monitor;
+mod routing;
+mod routing_decode;
 
 pub use crate::netlink::{Outcome, REQUESTS_PER_SEND, Refused};
 pub use decode::{changes, decode};
@@ -43,19 +45,29 @@ impl Route {
     ///
     /// The kernel's; `ETIMEDOUT` if it does not answer. The next request starts afresh.
     pub fn dump(&mut self) -> Result<Observed, Refused> {
-        let mut links = Vec::new();
-        let mut addresses = Vec::new();
-        for request in [encode::get_links(), encode::get_addresses()] {
+        self.dump_with_routing(&[])
+    }
+
+    /// The same with the routes and rules of those protocols; with none, not even asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::dump`].
+    pub fn dump_with_routing(&mut self, protocols: &[u8]) -> Result<Observed, Refused> {
+        let mut requests = vec![encode::get_links(), encode::get_addresses()];
+        for family in [routing::AF_INET, routing::AF_INET6].into_iter().filter(|_| !protocols.is_empty()) {
+            requests.extend(protocols.iter().map(|protocol| routing::get_routes(family, *protocol)));
+            requests.push(routing::get_rules(family));
+        }
+        let mut observed = Observed::default();
+        for request in requests {
             for (kind, payload) in self.channel.dump(&request)? {
-                match decode(kind, &payload) {
-                    Some(Change::Link(link)) => links.push(link),
-                    Some(Change::Address(address)) => addresses.push(address),
-                    // A dump tells only what is there.
-                    Some(Change::LinkGone(_) | Change::AddressGone { .. }) | None => {}
-                }
+                // A dump tells only what is there; a kernel that ignores filters tells more than was asked for.
+                let change = decode(kind, &payload).filter(|change| concerns(change, protocols));
+                change.into_iter().for_each(|change| observed.apply(change));
             }
         }
-        Ok(Observed::new(links, addresses))
+        Ok(observed)
     }
 
     /// Carries the operations out in order, [`REQUESTS_PER_SEND`] per system call, and returns one outcome for each.
@@ -88,20 +100,36 @@ impl Route {
                         *answer = second;
                     }
                 }
-                Operation::Add { .. } | Operation::Remove { .. } => {}
+                Operation::Add { .. }
+                | Operation::Remove { .. }
+                | Operation::AddRoute(_)
+                | Operation::RemoveRoute(_)
+                | Operation::AddRule(_)
+                | Operation::RemoveRule(_) => {}
             }
         }
     }
 }
 
-fn outcome(operation: &Operation, answer: Result<(), Refused>) -> Result<Outcome, Refused> {
-    match (operation, answer) {
-        (_, Ok(())) => Ok(Outcome::Changed),
-        (Operation::Add { .. }, Err(refused)) if refused.errno == libc::EEXIST => Ok(Outcome::AlreadySo),
-        // The link is gone, and with it the address.
-        (Operation::Remove { .. }, Err(refused)) if matches!(refused.errno, libc::EADDRNOTAVAIL | libc::ENODEV) => {
-            Ok(Outcome::AlreadySo)
-        }
-        (Operation::Add { .. } | Operation::Remove { .. }, Err(refused)) => Err(refused),
+/// Whether a change is of those asked for: all of links and addresses, routes and rules of these protocols.
+fn concerns(change: &Change, protocols: &[u8]) -> bool {
+    match change {
+        Change::Link(_) | Change::LinkGone(_) | Change::Address(_) | Change::AddressGone { .. } => true,
+        Change::Route(route) | Change::RouteGone(route) => protocols.contains(&route.protocol),
+        Change::Rule(rule) | Change::RuleGone(rule) => protocols.contains(&rule.protocol),
     }
+}
+
+/// What the kernel's word on an operation means: what was to be added is there, or what was to be removed is not.
+fn outcome(operation: &Operation, answer: Result<(), Refused>) -> Result<Outcome, Refused> {
+    let Err(refused) = answer else { return Ok(Outcome::Changed) };
+    let already = match operation {
+        Operation::Add { .. } | Operation::AddRoute(_) | Operation::AddRule(_) => refused.errno == libc::EEXIST,
+        // Or the link is gone, and with it the address.
+        Operation::Remove { .. } => matches!(refused.errno, libc::EADDRNOTAVAIL | libc::ENODEV),
+        Operation::RemoveRoute(_) => matches!(refused.errno, libc::ESRCH | libc::ENODEV),
+        // `EAFNOSUPPORT`: a kernel without rules of that family has none.
+        Operation::RemoveRule(_) => matches!(refused.errno, libc::ENOENT | libc::EAFNOSUPPORT),
+    };
+    if already { Ok(Outcome::AlreadySo) } else { Err(refused) }
 }

@@ -3,10 +3,11 @@
 //! It compares and nothing else. It knows two rules of the kernel: IPv4 may have an address twice on a link with
 //! different prefix lengths, IPv6 may not.
 
-use crate::Observed;
+use crate::{Observed, RouteEntry};
 use ipnet::IpNet;
+use standfast_model::config::route::Rule;
 use standfast_model::{InterfaceIndex, VirtualAddress};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One request to the kernel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +25,27 @@ pub enum Operation {
         interface: InterfaceIndex,
         /// The address.
         address: IpNet,
+        /// `peer`: the kernel finds an address with a peer only by both.
+        peer: Option<IpNet>,
     },
+    /// Add the route.
+    AddRoute(Box<RouteEntry>),
+    /// Remove the route.
+    RemoveRoute(Box<RouteEntry>),
+    /// Add the policy rule.
+    AddRule(Box<Rule>),
+    /// Remove the policy rule.
+    RemoveRule(Box<Rule>),
+}
+
+/// Addresses that are ours to touch, with their peers.
+pub type Ours = BTreeMap<(InterfaceIndex, IpNet), Option<IpNet>>;
+
+/// The address as the kernel will tell it: with a peer it has the peer's prefix length.
+#[must_use]
+pub fn entry(address: &VirtualAddress) -> IpNet {
+    let length = address.options.peer.map_or(address.address.prefix_len(), |peer| peer.prefix_len());
+    IpNet::new(address.address.addr(), length).unwrap_or(address.address)
 }
 
 /// The operations that make `observed` hold all of `desired` and none of the rest of `ours`.
@@ -39,28 +60,35 @@ pub enum Operation {
 /// the kernel has only one place for, the first counts.
 ///
 /// Removing the first IPv4 address of a subnet makes the kernel remove the others of that subnet with it, unless
-/// `promote_secondaries` is set. That is not foreseen here: it is seen when it has happened, and the next comparison
-/// adds what is missing.
+/// `promote_secondaries` is set. So what is wanted of the subnet of a removed address is added again behind the
+/// removals; where nothing was lost the kernel says that it is there.
 #[must_use]
-pub fn diff(
-    desired: &[(InterfaceIndex, VirtualAddress)],
-    ours: &BTreeSet<(InterfaceIndex, IpNet)>,
-    observed: &Observed,
-) -> Vec<Operation> {
-    let wanted: BTreeSet<(InterfaceIndex, IpNet)> = desired.iter().map(|(i, a)| (*i, a.address)).collect();
-    let goes = |entry: &(InterfaceIndex, IpNet)| ours.contains(entry) && !wanted.contains(entry);
-    let removals = ours
-        .iter()
-        .filter(|entry| goes(entry) && observed.has(entry.0, entry.1))
-        .map(|(interface, address)| Operation::Remove { interface: *interface, address: *address });
-    let occupied = |interface: InterfaceIndex, address: IpNet| match address {
+pub fn diff(desired: &[(InterfaceIndex, VirtualAddress)], ours: &Ours, observed: &Observed) -> Vec<Operation> {
+    let wanted: BTreeSet<(InterfaceIndex, IpNet)> = desired.iter().map(|(i, a)| (*i, entry(a))).collect();
+    let goes = |place: &(InterfaceIndex, IpNet)| ours.contains_key(place) && !wanted.contains(place);
+    let removed = || ours.iter().filter(|(place, _)| goes(place) && observed.has(place.0, place.1));
+    let subnets: BTreeSet<(InterfaceIndex, IpNet)> = removed()
+        .filter(|((_, address), _)| matches!(address, IpNet::V4(net) if net.prefix_len() < 32))
+        .map(|((interface, address), _)| (*interface, address.trunc()))
+        .collect();
+    let endangered = |place: (InterfaceIndex, IpNet)| subnets.contains(&(place.0, place.1.trunc()));
+    let occupied = |(interface, address): (InterfaceIndex, IpNet)| match address {
         IpNet::V4(_) => observed.has(interface, address),
-        IpNet::V6(net) => observed.entries(interface, net.addr().into()).any(|entry| !goes(&(interface, entry))),
+        IpNet::V6(net) => observed.entries(interface, net.addr().into()).any(|other| !goes(&(interface, other))),
     };
+    let removals = removed().map(|((interface, address), peer)| Operation::Remove {
+        interface: *interface,
+        address: *address,
+        peer: *peer,
+    });
     let mut taken = BTreeSet::new();
+    let missing = |(interface, a): &&(InterfaceIndex, VirtualAddress)| {
+        let at = (*interface, entry(a));
+        taken.insert((*interface, place(at.1))) && (!occupied(at) || endangered(at))
+    };
     let additions = desired
         .iter()
-        .filter(|(interface, a)| taken.insert((*interface, place(a.address))) && !occupied(*interface, a.address))
+        .filter(missing)
         .map(|(interface, address)| Operation::Add { interface: *interface, address: address.clone() });
     removals.chain(additions).collect()
 }

@@ -1,6 +1,8 @@
-//! The kernel's links and addresses as last heard: a dump, kept current by the monitor's changes.
+//! The kernel's links, addresses, routes and rules as last heard: a dump, kept current by the monitor's changes.
 
+use crate::routing::{ObservedRoute, RouteEntry, same_rule};
 use ipnet::IpNet;
+use standfast_model::config::route::Rule;
 use standfast_model::{InterfaceIndex, InterfaceName, MacAddress};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,6 +26,8 @@ pub struct Link {
     pub no_arp: bool,
     /// Largest payload in bytes.
     pub mtu: u32,
+    /// The link below it, of a macvlan or an ipvlan (`IFLA_LINK`).
+    pub parent: Option<InterfaceIndex>,
 }
 
 /// One address on one link.
@@ -57,6 +61,14 @@ pub enum Change {
         /// The address.
         address: IpNet,
     },
+    /// A route is new or different. Told only of routes with a protocol that was asked for.
+    Route(Box<ObservedRoute>),
+    /// A route is gone.
+    RouteGone(Box<ObservedRoute>),
+    /// A policy rule is new.
+    Rule(Box<Rule>),
+    /// A policy rule is gone.
+    RuleGone(Box<Rule>),
 }
 
 /// Everything last heard.
@@ -71,12 +83,19 @@ pub struct Observed {
     /// The number of each address.
     numbers: BTreeMap<(InterfaceIndex, IpNet), u64>,
     next_number: u64,
+    /// By what the kernel finds them first.
+    routes: BTreeMap<(u32, IpNet), Vec<ObservedRoute>>,
+    /// By preference.
+    rules: BTreeMap<u32, Vec<Rule>>,
 }
 
 impl PartialEq for Observed {
     /// The same links with the same addresses in the same order, however that came about.
     fn eq(&self, other: &Self) -> bool {
-        self.links == other.links && self.addresses.values().eq(other.addresses.values())
+        self.links == other.links
+            && self.addresses.values().eq(other.addresses.values())
+            && self.routes == other.routes
+            && self.rules == other.rules
     }
 }
 
@@ -104,6 +123,7 @@ impl Observed {
             }
             Change::LinkGone(index) => {
                 self.links.remove(&index);
+                self.forget_routes(index);
                 let gone: Vec<_> = self.addresses(index).map(|a| a.address).collect();
                 for address in gone {
                     self.forget(index, address);
@@ -116,8 +136,66 @@ impl Observed {
                 });
                 self.addresses.insert((new.interface, number), new);
             }
-            Change::AddressGone { interface, address } => self.forget(interface, address),
+            Change::AddressGone { interface, address } => {
+                self.forget(interface, address);
+                // The kernel drops the IPv4 routes that prefer this source, without a word of it.
+                self.retain_routes(|route| route.source != Some(address.addr()));
+            }
+            Change::Route(route) => {
+                let known = self.routes.entry((route.table, route.destination)).or_default();
+                if !known.contains(&route) {
+                    known.push(*route);
+                }
+            }
+            Change::RouteGone(route) => {
+                if let Some(known) = self.routes.get_mut(&(route.table, route.destination)) {
+                    known.retain(|other| !other.is_part_of(&route));
+                }
+            }
+            Change::Rule(rule) => {
+                let known = self.rules.entry(rule.preference).or_default();
+                if !known.iter().any(|other| same_rule(other, &rule)) {
+                    known.push(*rule);
+                }
+            }
+            Change::RuleGone(rule) => {
+                if let Some(known) = self.rules.get_mut(&rule.preference) {
+                    known.retain(|other| !same_rule(other, &rule));
+                }
+            }
         }
+    }
+
+    fn retain_routes(&mut self, stays: impl Fn(&ObservedRoute) -> bool) {
+        for known in self.routes.values_mut() {
+            known.retain(&stays);
+        }
+    }
+
+    /// Believes no longer what was heard of routes through that link, nor of those whose way is not known.
+    ///
+    /// The kernel drops IPv4 routes of a link that goes down without a word of it. What is forgotten is added again at
+    /// the next comparison, and where it was there the kernel says so.
+    pub fn forget_routes(&mut self, interface: InterfaceIndex) {
+        self.retain_routes(|route| route.interface.is_some_and(|other| other != interface));
+    }
+
+    /// Believes that the route is gone.
+    pub fn forget_route(&mut self, entry: &RouteEntry) {
+        if let Some(known) = self.routes.get_mut(&entry.key()) {
+            known.retain(|seen| !entry.is(seen));
+        }
+    }
+
+    /// The routes that are the one wanted.
+    pub fn routes_like<'a>(&'a self, entry: &'a RouteEntry) -> impl Iterator<Item = &'a ObservedRoute> {
+        self.routes.get(&entry.key()).into_iter().flatten().filter(|seen| entry.is(seen))
+    }
+
+    /// Whether there is that rule.
+    #[must_use]
+    pub fn has_rule(&self, rule: &Rule) -> bool {
+        self.rules.get(&rule.preference).is_some_and(|known| known.iter().any(|other| same_rule(other, rule)))
     }
 
     fn forget(&mut self, interface: InterfaceIndex, address: IpNet) {
@@ -130,6 +208,11 @@ impl Observed {
     #[must_use]
     pub fn link_named(&self, name: &InterfaceName) -> Option<&Link> {
         self.links.values().find(|link| link.name == *name)
+    }
+
+    /// Every link, by number.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
     }
 
     /// The link of that number.

@@ -3,9 +3,17 @@
 //!
 //! The daemon runs this with sockets behind [`system::System`], the simulator with values. There is no second copy.
 
+mod contact;
+mod firewall;
+mod holdings;
+mod pacing;
+mod places;
 pub mod restore;
 pub mod system;
+mod upkeep;
 pub mod vrrp;
 
+pub use holdings::routing_protocols;
+pub use places::prepared;
 pub use system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
 pub use vrrp::{Input, Reload, VrrpNode};

@@ -4,7 +4,7 @@ use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::ipvs::Family;
 use standfast_model::{GroupTransition, InterfaceIndex, InterfaceName, PriorityChange, Transition};
-use standfast_net::Operation;
+use standfast_net::{Device, Filter, Link, Operation, Sysctl};
 use standfast_vrrp::Notice;
 use std::net::IpAddr;
 
@@ -34,8 +34,11 @@ pub struct Listen {
     pub key: SocketKey,
     /// The interface's name, for error messages.
     pub name: InterfaceName,
-    /// The VRIDs configured there, ascending; nothing else is worth waking up for.
+    /// The VRIDs configured there, ascending; nothing else is worth waking up for. None where the group is only joined
+    /// so that its membership is reported from the link below a device.
     pub vrids: Vec<u8>,
+    /// Octets the kernel may queue (`kernel_rx_buf_size`, `vrrp_rx_bufs_policy`); none leaves it to the socket's owner.
+    pub queue_bytes: Option<u32>,
 }
 
 /// An advertisement to send.
@@ -49,6 +52,8 @@ pub struct Packet {
     pub destination: IpAddr,
     /// IPv4: with its header. IPv6: the VRRP message alone.
     pub bytes: Vec<u8>,
+    /// IPv6: the hop limit (`unicast_ttl`); none is the socket's, 255 for groups. IPv4 has it in its header.
+    pub hop_limit: Option<u8>,
 }
 
 /// An Ethernet frame to send.
@@ -87,6 +92,11 @@ pub enum Record {
         /// What put it back.
         operation: Operation,
     },
+    /// Something else removed a static address, route or rule; it is back.
+    StaticRestored {
+        /// What put it back.
+        operation: Operation,
+    },
     /// The kernel refused an operation.
     Refused {
         /// The operation and the kernel's words.
@@ -121,7 +131,33 @@ pub trait System {
     /// Sends frames, in order.
     fn announce(&mut self, frames: &[Frame]);
 
-    /// Adds and removes addresses, in order; one result each, refusals in the kernel's words.
+    /// Makes the device above the link of that name, with its settings, and sets it up; or finds it there and sets it up.
+    /// Comes back with the link that it is.
+    ///
+    /// # Errors
+    /// The kernel's words. A machine that has no such devices says so.
+    fn make_device(&mut self, device: &Device, parent: &InterfaceName) -> Result<Link, String> {
+        Err(format!("{} above {parent}: no such devices here", device.name))
+    }
+
+    /// Removes a device that [`Self::make_device`] has made or found.
+    fn remove_device(&mut self, _index: InterfaceIndex) {}
+
+    /// Changes settings of the kernel. The first value found of each is kept for [`Self::restore_settings`].
+    fn configure(&mut self, _settings: &[Sysctl]) {}
+
+    /// Gives settings their first values back, those excepted that somebody else has changed since.
+    fn restore_settings(&mut self) {}
+
+    /// Makes the packet filter this, whatever was there of ours before; none removes it.
+    ///
+    /// # Errors
+    /// The kernel's words. A machine without packet filter says so.
+    fn filter(&mut self, filter: Option<&Filter>) -> Result<(), String> {
+        filter.map_or(Ok(()), |filter| Err(format!("table {}: no packet filter here", filter.table)))
+    }
+
+    /// Adds and removes addresses, routes and rules, in order; one result each, refusals in the kernel's words.
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>>;
 
     /// Has a track script run; [`crate::Input::ScriptEnded`] brings what came of it.

@@ -1,23 +1,34 @@
 //! The `vrrp` worker without its sockets: the router, what the kernel was last heard to hold, and the executor.
 
+use crate::contact;
+use crate::holdings::{self, Holding, Owner};
+use crate::pacing::Pacer;
+use crate::places::{Places, prepared};
 use crate::restore::RestoreLimit;
-use crate::system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
+use crate::system::{Listen, Packet, Record, SocketKey, System};
+use crate::upkeep::Thing;
 use core::time::Duration;
 use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId};
-use standfast_model::config::vrrp::{Instance, InstanceId};
-use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, VirtualAddress};
-use standfast_net::{Change, Observed, ObservedAddress, Operation, diff};
-use standfast_vrrp::{Action, Event, InterfaceFacts, Options, Output, Router, group};
-use standfast_wire::ndisc::Unsolicited;
-use standfast_wire::{Received, arp};
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::ipvs::Family;
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName};
+use standfast_net::{Change, Filter, Observed};
+use standfast_vrrp::{Action, Event, InterfaceFacts, Options, Output, Router};
+use standfast_wire::Received;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 /// One thing that reached the worker.
 #[derive(Debug)]
 pub enum Input<'a> {
+    /// Before [`Input::Start`]: when a predecessor sent its last advertisement as master.
+    Adopt {
+        /// Whose.
+        instance: InstanceId,
+        /// When.
+        advert_sent: Instant,
+    },
     /// The first dump; the monitor was subscribed before it was taken.
     Start(Observed),
     /// A new dump, because the monitor lost some changes.
@@ -76,39 +87,70 @@ pub struct Reload {
     pub options: Options,
 }
 
+/// By which link an instance speaks, found by what its packets have: the interface as the router knows it, the family
+/// and the VRID.
+pub(crate) type Routes = BTreeMap<(InterfaceIndex, Family, u8), Way>;
+
+/// How an advertisement leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Way {
+    pub(crate) interface: InterfaceIndex,
+    pub(crate) hop_limit: Option<u8>,
+}
+
 /// A node of a virtual router: everything the worker is but the system calls.
 #[derive(Debug)]
 pub struct VrrpNode {
-    config: VrrpConfig,
-    router: Router,
-    observed: Observed,
+    pub(crate) config: VrrpConfig,
+    pub(crate) router: Router,
+    pub(crate) observed: Observed,
+    /// Devices of our own, and links by name.
+    pub(crate) places: Places,
+    /// What may be held, with links found.
+    pub(crate) holdings: Vec<Holding>,
     /// Where each of our addresses lives and whose it is: everything on the machine that is ours to touch. An
     /// address whose link does not exist is not in it.
-    homes: BTreeMap<(InterfaceIndex, IpNet), InstanceId>,
+    pub(crate) homes: BTreeMap<(InterfaceIndex, IpNet), Owner>,
+    /// Static addresses that were there before us: not ours to remove.
+    pub(crate) foreign: BTreeSet<(InterfaceIndex, IpNet)>,
+    /// By which link each instance speaks.
+    pub(crate) ways: Routes,
     /// Interfaces the router has been told of, to tell it only of differences.
-    told: BTreeMap<InterfaceName, Option<InterfaceFacts>>,
+    pub(crate) told: BTreeMap<InterfaceName, Option<InterfaceFacts>>,
     /// Sockets that are open.
-    listening: BTreeMap<SocketKey, Listen>,
-    restores: BTreeMap<InstanceId, RestoreLimit>,
+    pub(crate) listening: BTreeMap<SocketKey, Listen>,
+    pub(crate) restores: BTreeMap<Thing, RestoreLimit>,
+    pub(crate) pacer: Pacer,
+    /// The packet filter as it was last asked for.
+    pub(crate) filter: Option<Filter>,
     /// Ours before the reload that is being applied, and not any more.
-    retired: BTreeSet<(InterfaceIndex, IpNet)>,
+    pub(crate) retired: Vec<Holding>,
+    /// Nothing shall stand any more.
+    pub(crate) stopping: bool,
     output: Output,
 }
 
 impl VrrpNode {
-    /// A node that has not been started.
+    /// A node that has not been started. The configuration is that of the router, [`prepared`].
     #[must_use]
     pub fn new(config: VrrpConfig, router: Router) -> Self {
         let told = names_of(&config).map(|name| (name.clone(), None)).collect();
         Self {
+            places: Places::new(&config),
+            pacer: Pacer::new(&config.common),
             config,
             router,
             observed: Observed::default(),
+            holdings: Vec::new(),
             homes: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            ways: Routes::new(),
             told,
             listening: BTreeMap::new(),
             restores: BTreeMap::new(),
-            retired: BTreeSet::new(),
+            filter: None,
+            retired: Vec::new(),
+            stopping: false,
             output: Output::default(),
         }
     }
@@ -128,81 +170,188 @@ impl VrrpNode {
     /// When [`Input::Wake`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.router.next_deadline()
+        [self.router.next_deadline(), self.pacer.next_deadline()].into_iter().flatten().min()
     }
 
     /// Handles one input; everything it asks for has been done when this returns.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, system: &mut impl System) {
         match input {
-            Input::Start(observed) => {
-                self.observed = observed;
-                self.links_changed(now, system);
-                self.feed(now, Event::Start, system);
-                // Addresses that a killed predecessor left behind go before anyone relies on them.
-                self.reconcile(now, system);
+            Input::Adopt { instance, advert_sent } => {
+                self.feed(now, Event::Adopt { instance, advert_sent }, system);
             }
+            Input::Start(observed) => self.start(now, observed, system),
             Input::Resync(observed) => {
                 self.observed = observed;
                 self.links_changed(now, system);
                 self.restore_all(now, system);
             }
-            Input::Changed(change @ (Change::Link(_) | Change::LinkGone(_))) => {
-                self.observed.apply(change);
-                self.links_changed(now, system);
-                self.restore_all(now, system);
+            Input::Changed(change) => self.changed(now, change, system),
+            Input::Packet(packet) => {
+                let interface = self.places.below(packet.interface);
+                self.feed(now, Event::Packet(Received { interface, ..packet }), system);
             }
-            Input::Changed(change @ (Change::Address(_) | Change::AddressGone { .. })) => {
-                self.address_changed(now, change, system);
+            Input::Wake => {
+                self.feed(now, Event::Wake, system);
+                self.announce_due(now, system);
             }
-            Input::Packet(packet) => self.feed(now, Event::Packet(packet), system),
-            Input::Wake => self.feed(now, Event::Wake, system),
             Input::ScriptEnded { script, outcome } => self.feed(now, Event::ScriptEnded { script, outcome }, system),
             Input::FileRead { file, value } => self.feed(now, Event::FileRead { file, value }, system),
             Input::ProcessCount { process, count } => self.feed(now, Event::ProcessCount { process, count }, system),
             Input::BfdChanged { session, up } => self.feed(now, Event::BfdChanged { session, up }, system),
             Input::WallClock { unix } => self.feed(now, Event::WallClock { unix }, system),
             Input::Reload(reload) => self.reload(now, *reload, system),
-            Input::Shutdown => {
-                self.feed(now, Event::Shutdown, system);
-                for key in core::mem::take(&mut self.listening).into_keys() {
-                    system.unlisten(key);
-                }
-            }
+            Input::Shutdown => self.shut_down(now, system),
         }
     }
 
+    fn start(&mut self, now: Instant, observed: Observed, system: &mut impl System) {
+        self.observed = observed;
+        self.places.find_links(&self.observed);
+        self.find_homes();
+        self.foreign = self.not_ours();
+        self.links_changed(now, system);
+        self.feed(now, Event::Start, system);
+        // Addresses that a killed predecessor left behind go before anyone relies on them.
+        self.reconcile(now, system);
+    }
+
+    fn shut_down(&mut self, now: Instant, system: &mut impl System) {
+        self.feed(now, Event::Shutdown, system);
+        self.stopping = true;
+        self.pacer.retain(|_| false);
+        for key in core::mem::take(&mut self.listening).into_keys() {
+            system.unlisten(key);
+        }
+        self.reconcile(now, system);
+        self.places.remove_all(system);
+        self.holdings.clear();
+        if self.filter.take().is_some() {
+            self.set_filter(None, system);
+        }
+        system.restore_settings();
+    }
+
     /// Runs another configuration from now on. What was ours stays ours until it is gone, so that the router's first
-    /// wish under the new configuration removes what the new one does not have.
+    /// wish under the new configuration removes what the new one does not have. Devices and sockets of what goes stay
+    /// until it has resigned by them.
     fn reload(&mut self, now: Instant, reload: Reload, system: &mut impl System) {
         let Reload { config, options } = reload;
-        self.config = config.clone();
+        self.config = prepared(config);
         self.restores.clear();
-        let before = core::mem::take(&mut self.homes);
+        let orphans = self.places.succeed(Places::new(&self.config));
+        self.pacer.reconfigure(&self.config.common);
+        let refused = self.places.ensure(&mut self.observed, system);
+        let before = core::mem::take(&mut self.holdings);
+        let mut former_ways = core::mem::take(&mut self.ways);
         self.find_homes();
-        self.retired = before.into_keys().filter(|home| !self.homes.contains_key(home)).collect();
+        self.retired = before.into_iter().map(|holding| holding.without(&self.holdings)).collect();
         self.told = names_of(&self.config).map(|name| (name.clone(), self.facts(name))).collect();
         let interfaces = self.told.iter().filter_map(|(name, facts)| Some((name.clone(), facts.clone()?))).collect();
+        self.keep_settings(system);
         // Who is to be heard from now on is listened to before anybody waits for them.
-        let refused = self.open_sockets(system);
+        let deaf = self.open_sockets(system);
+        // Who goes resigns by the way it had.
+        let ways = self.ways.clone();
+        former_ways.extend(ways.clone());
+        self.ways = former_ways;
+        let config = self.config.clone();
         self.feed(now, Event::Reload(Box::new(standfast_vrrp::Reload { config, options, interfaces })), system);
+        self.ways = ways;
+        self.close_sockets(system);
+        self.reconcile(now, system);
         self.retired.clear();
-        for (instance, what) in refused {
+        orphans.into_iter().for_each(|index| system.remove_device(index));
+        self.refresh_filter(system);
+        for (instance, what) in refused.into_iter().chain(deaf) {
             self.feed(now, Event::OperationFailed { instance, what: &what }, system);
         }
     }
 
-    fn find_homes(&mut self) {
-        self.homes = self
-            .instances()
-            .flat_map(|(id, instance)| addresses_of(instance).map(move |address| (id, instance, address)))
-            .filter_map(|(id, instance, address)| Some(((self.home(instance, address)?, address.address), id)))
-            .collect();
+    /// Works out anew what may be held and where it lives.
+    pub(crate) fn find_homes(&mut self) {
+        self.holdings = holdings::all(&self.config, &self.places, &self.observed);
+        self.ways = self.ways();
+        // What an instance and the static part both name is the instance's: it comes first in the list, so last here.
+        self.homes = self.holdings.iter().rev().flat_map(|h| h.places().map(|place| (place, h.owner))).collect();
+    }
+
+    fn changed(&mut self, now: Instant, change: Change, system: &mut impl System) {
+        match change {
+            change @ (Change::Link(_) | Change::LinkGone(_)) => self.link_changed(now, change, system),
+            change @ Change::Address(_) => self.address_changed(now, change, system),
+            change @ Change::AddressGone { .. } => {
+                self.address_changed(now, change, system);
+                // The kernel takes the routes along that prefer it as source.
+                self.restore_routing(system);
+            }
+            Change::Route(route) => {
+                let thing = Thing::Route(route.table, route.destination);
+                self.observed.apply(Change::Route(route));
+                self.restore_thing(now, thing, system);
+            }
+            Change::RouteGone(route) => {
+                let thing = Thing::Route(route.table, route.destination);
+                self.observed.apply(Change::RouteGone(route));
+                self.restore_thing(now, thing, system);
+            }
+            Change::Rule(rule) => {
+                let thing = Thing::Rule(rule.preference);
+                self.observed.apply(Change::Rule(rule));
+                self.restore_thing(now, thing, system);
+            }
+            Change::RuleGone(rule) => {
+                let thing = Thing::Rule(rule.preference);
+                self.observed.apply(Change::RuleGone(rule));
+                self.restore_thing(now, thing, system);
+            }
+        }
+    }
+
+    fn link_changed(&mut self, now: Instant, change: Change, system: &mut impl System) {
+        let (index, name) = match &change {
+            Change::Link(link) => (link.index, Some(&link.name)),
+            Change::LinkGone(index) => (*index, None),
+            Change::Address(_)
+            | Change::AddressGone { .. }
+            | Change::Route(_)
+            | Change::RouteGone(_)
+            | Change::Rule(_)
+            | Change::RuleGone(_) => return,
+        };
+        // A machine full of containers has links that come and go all the time.
+        let before = self.observed.link(index).map(|link| &link.name);
+        let concerns = self.places.is_device(index)
+            || before.into_iter().chain(name).any(|name| self.told.contains_key(name) || self.is_named(name));
+        let same = match &change {
+            Change::Link(link) => self.observed.link(index) == Some(link),
+            Change::LinkGone(_)
+            | Change::Address(_)
+            | Change::AddressGone { .. }
+            | Change::Route(_)
+            | Change::RouteGone(_)
+            | Change::Rule(_)
+            | Change::RuleGone(_) => false,
+        };
+        self.observed.apply(change);
+        if concerns && !same {
+            self.observed.forget_routes(index);
+            self.links_changed(now, system);
+            self.restore_all(now, system);
+        }
     }
 
     /// Links came, went or changed: find every address its home again, and tell the router.
     fn links_changed(&mut self, now: Instant, system: &mut impl System) {
+        let refused = self.places.ensure(&mut self.observed, system);
         self.find_homes();
-        self.listen(now, system);
+        self.keep_settings(system);
+        self.reconcile_fixed(now, system);
+        let deaf = self.open_sockets(system);
+        self.close_sockets(system);
+        self.refresh_filter(system);
+        for (instance, what) in refused.into_iter().chain(deaf) {
+            self.feed(now, Event::OperationFailed { instance, what: &what }, system);
+        }
         for name in self.told.keys().cloned().collect::<Vec<_>>() {
             self.tell(now, &name, system);
         }
@@ -212,39 +361,45 @@ impl VrrpNode {
         let (interface, address) = match &change {
             Change::Address(new) => (new.interface, new.address),
             Change::AddressGone { interface, address } => (*interface, *address),
-            Change::Link(_) | Change::LinkGone(_) => return,
+            Change::Link(_)
+            | Change::LinkGone(_)
+            | Change::Route(_)
+            | Change::RouteGone(_)
+            | Change::Rule(_)
+            | Change::RuleGone(_) => return,
         };
         self.observed.apply(change);
-        if let Some(id) = self.homes.get(&(interface, address)).copied() {
-            let concerned = |operation: &Operation| match operation {
-                Operation::Add { interface: i, address: a } => (*i, a.address) == (interface, address),
-                Operation::Remove { interface: i, address: a } => (*i, *a) == (interface, address),
-            };
-            for operation in self.operations_of(&[id]).into_iter().filter(concerned) {
-                self.restore(now, &operation, system);
-            }
-        } else if let Some(name) = self.observed.link(interface).map(|link| link.name.clone()) {
+        if self.homes.contains_key(&(interface, address)) {
+            self.restore_thing(now, Thing::Address(interface, address), system);
+            return;
+        }
+        if self.places.devices().next().is_some() {
+            // A device may need the address of the interface below.
+            self.find_homes();
+            self.reconcile_fixed(now, system);
+        }
+        if let Some(name) = self.observed.link(interface).map(|link| link.name.clone()) {
             self.tell(now, &name, system);
         }
     }
 
     /// Lets the router handle one event and does what it asks, then feeds back what the kernel refused.
-    fn feed(&mut self, now: Instant, event: Event<'_>, system: &mut impl System) {
+    pub(crate) fn feed(&mut self, now: Instant, event: Event<'_>, system: &mut impl System) {
         let mut output = core::mem::take(&mut self.output);
         self.router.handle(now, event, &mut output);
-        let mut refused = self.perform(&mut output, system);
+        let mut refused = self.perform(now, &mut output, system);
         // Each refusal takes its instance out of MASTER, so this ends after one round per instance at the latest.
         while let Some((instance, what)) = refused.pop() {
             self.router.handle(now, Event::OperationFailed { instance, what: &what }, &mut output);
-            refused.extend(self.perform(&mut output, system));
+            refused.extend(self.perform(now, &mut output, system));
         }
         self.output = output;
     }
 
     /// Does what the router asked for, in order; neighbours of one kind go to the system in one call.
-    fn perform(&mut self, output: &mut Output, system: &mut impl System) -> Vec<(InstanceId, String)> {
+    fn perform(&mut self, now: Instant, output: &mut Output, system: &mut impl System) -> Vec<(InstanceId, String)> {
         let mut refused = Vec::new();
-        let mut packets = Vec::new();
+        let mut packets: Vec<Packet> = Vec::new();
         let mut frames = Vec::new();
         for action in output.actions.drain(..) {
             if !packets.is_empty() && !matches!(action, Action::Send { .. }) {
@@ -257,15 +412,18 @@ impl VrrpNode {
             }
             match action {
                 Action::Send { instance: _, interface, source, destination, packet } => {
-                    packets.push(Packet { interface, source, destination, bytes: packet });
+                    packets.push(self.outgoing(interface, source, destination, packet));
                 }
                 Action::Reconcile => {
-                    // A socket that could not be had is tried for again as well: a master must not be deaf.
+                    // A device or socket that could not be had is tried for again as well: a master must not be deaf.
+                    refused.extend(self.places.ensure(&mut self.observed, system));
                     refused.extend(self.open_sockets(system));
                     let operations = self.operations();
                     refused.extend(self.apply(&operations, system).refused);
+                    let observed = &self.observed;
+                    self.pacer.retain(|a| observed.entries(a.frame.interface, a.address).next().is_some());
                 }
-                Action::Announce { instance, rounds } => frames.extend(self.announcement(instance, rounds)),
+                Action::Announce { instance, rounds } => frames.extend(self.announcement(now, instance, rounds)),
                 Action::Transition(transition) => system.record(Record::Transition(transition)),
                 Action::GroupTransition(transition) => system.record(Record::GroupTransition(transition)),
                 Action::Priority(change) => system.record(Record::Priority(change)),
@@ -286,248 +444,17 @@ impl VrrpNode {
         refused
     }
 
-    fn reconcile(&mut self, now: Instant, system: &mut impl System) {
-        let operations = self.operations();
-        for (instance, what) in self.apply(&operations, system).refused {
-            self.feed(now, Event::OperationFailed { instance, what: &what }, system);
+    /// Announcements whose turn has come.
+    fn announce_due(&mut self, now: Instant, system: &mut impl System) {
+        let frames = self.pacer.due(now);
+        if !frames.is_empty() {
+            system.announce(&frames);
         }
-    }
-
-    fn restore_all(&mut self, now: Instant, system: &mut impl System) {
-        for operation in self.operations() {
-            self.restore(now, &operation, system);
-        }
-    }
-
-    /// Undoes what something else did to one of our addresses: one that a master misses comes back, within
-    /// [`RestoreLimit`], and one that a standby was given goes, since two nodes would answer for it.
-    fn restore(&mut self, now: Instant, operation: &Operation, system: &mut impl System) {
-        let Operation::Add { interface, address } = operation else {
-            self.apply(core::slice::from_ref(operation), system);
-            return;
-        };
-        let Some(instance) = self.homes.get(&(*interface, address.address)).copied() else { return };
-        if self.restores.entry(instance).or_default().allows(now) {
-            self.put_back(now, instance, operation, system);
-            return;
-        }
-        let what = format!(
-            "something else removed {} {} times in {} s",
-            address.address,
-            RestoreLimit::MOST,
-            RestoreLimit::WINDOW.as_secs()
-        );
-        self.feed(now, Event::OperationFailed { instance, what: &what }, system);
-    }
-
-    fn put_back(&mut self, now: Instant, instance: InstanceId, operation: &Operation, system: &mut impl System) {
-        let outcome = self.apply(core::slice::from_ref(operation), system);
-        for (instance, what) in &outcome.refused {
-            self.feed(now, Event::OperationFailed { instance: *instance, what }, system);
-        }
-        // The notice of a removal may arrive after we have added the address anew: then nothing was missing.
-        if outcome.changed {
-            self.restores.entry(instance).or_default().count(now);
-            system.record(Record::Restored { instance, operation: operation.clone() });
-            system.announce(&self.announcement(instance, 1));
-        }
-    }
-
-    fn operations(&self) -> Vec<Operation> {
-        let all: Vec<InstanceId> = self.instances().map(|(id, _)| id).collect();
-        self.operations_of(&all)
-    }
-
-    /// What separates the addresses of these instances from what the router wants of them.
-    fn operations_of(&self, instances: &[InstanceId]) -> Vec<Operation> {
-        let mut ours = self.retired.clone();
-        let mut desired = Vec::new();
-        for id in instances {
-            let Some(instance) = self.instance(*id) else { continue };
-            let holds = self.router.holds(*id);
-            for address in addresses_of(instance) {
-                let Some(interface) = self.home(instance, address) else { continue };
-                ours.insert((interface, address.address));
-                if holds {
-                    desired.push((interface, address.clone()));
-                }
-            }
-        }
-        diff(&desired, &ours, &self.observed)
-    }
-
-    /// Applies operations and takes the successes into what was observed, so that the next comparison does not wait
-    /// for the monitor.
-    fn apply(&mut self, operations: &[Operation], system: &mut impl System) -> Outcome {
-        let mut outcome = Outcome::default();
-        if operations.is_empty() {
-            return outcome;
-        }
-        for (operation, result) in operations.iter().zip(system.apply(operations)) {
-            match (operation, result) {
-                (Operation::Add { interface, address }, Ok(applied)) => {
-                    outcome.changed |= applied == Applied::Changed;
-                    self.observed.apply(Change::Address(ObservedAddress {
-                        interface: *interface,
-                        address: address.address,
-                        scope: address.scope.get(),
-                        secondary: false,
-                        protocol: 0,
-                    }));
-                }
-                (Operation::Remove { interface, address }, Ok(applied)) => {
-                    outcome.changed |= applied == Applied::Changed;
-                    self.observed.apply(Change::AddressGone { interface: *interface, address: *address });
-                }
-                (Operation::Add { interface, address }, Err(words)) => {
-                    let what = format!("adding {}: {words}", address.address);
-                    system.record(Record::Refused { what: what.clone() });
-                    let owner = self.homes.get(&(*interface, address.address));
-                    outcome.refused.extend(owner.map(|instance| (*instance, what)));
-                }
-                (Operation::Remove { address, .. }, Err(words)) => {
-                    system.record(Record::Refused { what: format!("removing {address}: {words}") });
-                }
-            }
-        }
-        outcome
-    }
-
-    /// Tells the router of an interface, if it matters and differs from what was told.
-    fn tell(&mut self, now: Instant, name: &InterfaceName, system: &mut impl System) {
-        let facts = self.facts(name);
-        match self.told.get_mut(name) {
-            Some(told) if *told != facts => told.clone_from(&facts),
-            Some(_) | None => return,
-        }
-        self.feed(now, Event::Interface { name, facts }, system);
-    }
-
-    fn facts(&self, name: &InterfaceName) -> Option<InterfaceFacts> {
-        let link = self.observed.link_named(name)?;
-        let sources = self
-            .observed
-            .addresses(link.index)
-            .filter(|a| self.homes.get(&(link.index, a.address)).is_none_or(|id| self.owns(*id)))
-            .map(|a| a.address.addr())
-            .collect();
-        Some(InterfaceFacts { index: link.index, up: link.up && link.running, sources })
-    }
-
-    fn listen(&mut self, now: Instant, system: &mut impl System) {
-        for (instance, what) in self.open_sockets(system) {
-            self.feed(now, Event::OperationFailed { instance, what: &what }, system);
-        }
-    }
-
-    /// Opens sockets on interfaces that are there and closes those of interfaces that are gone. Comes back with the
-    /// instances that have to do without: they are in FAULT until the router tries again.
-    fn open_sockets(&mut self, system: &mut impl System) -> Vec<(InstanceId, String)> {
-        let mut wanted: BTreeMap<SocketKey, Listen> = BTreeMap::new();
-        for (_, instance) in self.instances() {
-            let Some(link) = self.observed.link_named(&instance.interface) else { continue };
-            let group = group(instance, &self.config.common);
-            let key = SocketKey { interface: link.index, family: instance.family, group };
-            let socket =
-                wanted.entry(key).or_insert_with(|| Listen { key, name: link.name.clone(), vrids: Vec::new() });
-            socket.vrids.push(instance.vrid.get());
-        }
-        for key in self.listening.keys().filter(|key| !wanted.contains_key(key)).copied().collect::<Vec<_>>() {
-            self.listening.remove(&key);
-            system.unlisten(key);
-        }
-        let mut refused = Vec::new();
-        for (key, mut socket) in wanted {
-            socket.vrids.sort_unstable();
-            if self.listening.get(&key) == Some(&socket) {
-                continue;
-            }
-            match system.listen(&socket) {
-                Ok(()) => {
-                    self.listening.insert(key, socket);
-                }
-                Err(words) => {
-                    let what = format!("listening on {}: {words}", socket.name);
-                    system.record(Record::Refused { what: what.clone() });
-                    refused.extend(self.instances_on(&socket.name, key).into_iter().map(|id| (id, what.clone())));
-                }
-            }
-        }
-        refused
-    }
-
-    /// One gratuitous ARP or neighbour advertisement per address and round, in configured order. An address that the
-    /// kernel refused is not announced: nobody would answer for it.
-    fn announcement(&self, id: InstanceId, rounds: u32) -> Vec<Frame> {
-        let Some(instance) = self.instance(id) else { return Vec::new() };
-        let round: Vec<Frame> = addresses_of(instance)
-            .filter_map(|address| {
-                let interface = self.home(instance, address)?;
-                let link = self.observed.link(interface).filter(|_| self.observed.has(interface, address.address))?;
-                let mac = link.mac.filter(|_| !link.no_arp)?;
-                let bytes = match address.address.addr() {
-                    IpAddr::V4(address) => arp::Frame::gratuitous(mac, address).emit().to_vec(),
-                    IpAddr::V6(address) => Unsolicited { address, mac, router: true }.emit().to_vec(),
-                };
-                Some(Frame { interface: link.index, bytes })
-            })
-            .collect();
-        (0..rounds).flat_map(|_| round.iter().cloned()).collect()
-    }
-
-    fn instances(&self) -> impl Iterator<Item = (InstanceId, &Instance)> {
-        (0..).map(InstanceId).zip(&self.config.instances)
-    }
-
-    /// Whether the instance is the owner of its addresses: they are the interface's own, and it sends from them.
-    fn owns(&self, id: InstanceId) -> bool {
-        self.instance(id).is_some_and(|instance| instance.priority.is_owner())
-    }
-
-    fn instance(&self, id: InstanceId) -> Option<&Instance> {
-        self.config.instances.get(usize::try_from(id.0).ok()?)
-    }
-
-    /// The instances that need the socket.
-    fn instances_on(&self, name: &InterfaceName, key: SocketKey) -> Vec<InstanceId> {
-        let needs = |instance: &Instance| {
-            instance.interface == *name
-                && instance.family == key.family
-                && group(instance, &self.config.common) == key.group
-        };
-        self.instances().filter(|(_, instance)| needs(instance)).map(|(id, _)| id).collect()
-    }
-
-    /// The link an address lives on, if it exists.
-    fn home(&self, instance: &Instance, address: &VirtualAddress) -> Option<InterfaceIndex> {
-        let name = address.interface.as_ref().unwrap_or(&instance.interface);
-        self.observed.link_named(name).map(|link| link.index)
     }
 }
 
-/// What came of a batch of operations.
-#[derive(Debug, Default)]
-struct Outcome {
-    /// Whether the kernel's state is different now.
-    changed: bool,
-    /// Additions that were refused: whose address, and the kernel's words.
-    refused: Vec<(InstanceId, String)>,
-}
-
-/// Every address of an instance, in the order in which they are announced.
-fn addresses_of(instance: &Instance) -> impl Iterator<Item = &VirtualAddress> {
-    instance.addresses.iter().chain(&instance.excluded)
-}
-
-/// Every interface whose state matters.
+/// Every interface whose state matters to the router.
 fn names_of(config: &VrrpConfig) -> impl Iterator<Item = &InterfaceName> {
     let of_groups = config.groups.iter().flat_map(|group| &group.track_interfaces).map(|t| &t.interface);
-    config.instances.iter().flat_map(interfaces_of).chain(of_groups)
-}
-
-/// Every interface whose state matters to an instance.
-fn interfaces_of(instance: &Instance) -> impl Iterator<Item = &InterfaceName> {
-    let homes = addresses_of(instance).filter_map(|a| a.interface.as_ref());
-    let tracked = instance.track_interfaces.iter().map(|t| &t.interface);
-    core::iter::once(&instance.interface).chain(homes).chain(tracked)
+    config.instances.iter().flat_map(contact::interfaces_of).chain(of_groups)
 }

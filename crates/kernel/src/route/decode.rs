@@ -1,8 +1,10 @@
-//! Octets of rtnetlink to changes of links and addresses.
+//! Octets of rtnetlink to changes of links, addresses, routes and rules.
 //!
 //! Only the few attributes that a virtual router needs are looked at. A newer kernel's unknown ones, or one of a length
 //! that nobody expects, never cost us the link they belong to.
 
+use super::routing::{RTM_DELROUTE, RTM_DELRULE, RTM_NEWROUTE, RTM_NEWRULE};
+use super::routing_decode;
 use crate::netlink::{attributes, messages};
 use ipnet::IpNet;
 use netlink_packet_core::NlaBuffer;
@@ -23,6 +25,7 @@ const LINK_HEADER_BYTES: usize = 16;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 
 /// `struct ifaddrmsg`.
 const ADDRESS_HEADER_BYTES: usize = 8;
@@ -49,6 +52,10 @@ pub fn decode(message_type: u16, payload: &[u8]) -> Option<Change> {
         RTM_DELADDR => {
             address(payload).map(|gone| Change::AddressGone { interface: gone.interface, address: gone.address })
         }
+        RTM_NEWROUTE => routing_decode::route(payload).map(Box::new).map(Change::Route),
+        RTM_DELROUTE => routing_decode::route(payload).map(Box::new).map(Change::RouteGone),
+        RTM_NEWRULE => routing_decode::rule(payload).map(Box::new).map(Change::Rule),
+        RTM_DELRULE => routing_decode::rule(payload).map(Box::new).map(Change::RuleGone),
         _ => None,
     }
 }
@@ -61,12 +68,13 @@ fn link_header(payload: &[u8]) -> Option<LinkHeader> {
 fn link(payload: &[u8]) -> Option<Link> {
     let header = link_header(payload)?;
     let ethernet = header.link_layer_type == LinkLayerType::Ether;
-    let (mut name, mut mac, mut mtu) = (None, None, None);
+    let (mut name, mut mac, mut mtu, mut parent) = (None, None, None, None);
     for attribute in attributes(payload.get(LINK_HEADER_BYTES..)?) {
         match attribute.kind() {
             IFLA_IFNAME => name = text(&attribute).and_then(|text| text.parse::<InterfaceName>().ok()),
             IFLA_ADDRESS if ethernet => mac = attribute.value().try_into().ok().map(MacAddress),
             IFLA_MTU => mtu = attribute.value().try_into().ok().map(u32::from_ne_bytes),
+            IFLA_LINK => parent = attribute.value().try_into().ok().map(u32::from_ne_bytes),
             _ => {}
         }
     }
@@ -79,6 +87,7 @@ fn link(payload: &[u8]) -> Option<Link> {
         loopback: header.flags.contains(LinkFlags::Loopback),
         no_arp: header.flags.contains(LinkFlags::Noarp),
         mtu: mtu?,
+        parent: parent.map(InterfaceIndex),
     })
 }
 
@@ -164,6 +173,7 @@ mod tests {
             loopback: false,
             no_arp: false,
             mtu: 9000,
+            parent: None,
         }
     }
 

@@ -8,7 +8,8 @@ use netlink_packet_route::address::{
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use standfast_model::{InterfaceIndex, VirtualAddress};
-use standfast_net::Operation;
+use super::routing;
+use standfast_net::{Operation, entry};
 use std::net::IpAddr;
 
 /// `IFA_PROTO` of what we add: the number that iproute2 prints as `keepalived` (`rt_protos`).
@@ -42,31 +43,46 @@ pub(super) fn get_addresses() -> Vec<u8> {
 pub(super) fn operation(operation: &Operation, protocol: WithProtocol) -> Vec<u8> {
     match operation {
         Operation::Add { interface, address } => add(*interface, address, protocol),
-        Operation::Remove { interface, address } => remove(*interface, *address),
+        Operation::Remove { interface, address, peer } => remove(*interface, *address, *peer),
+        Operation::AddRoute(entry) => routing::add_route(entry),
+        Operation::RemoveRoute(entry) => routing::remove_route(entry),
+        Operation::AddRule(rule) => routing::add_rule(rule),
+        Operation::RemoveRule(rule) => routing::remove_rule(rule),
     }
 }
 
 /// As keepalived adds it: no broadcast address unless one is given; IPv6 without duplicate address detection, because
-/// another router held the address a moment ago; an IPv6 host address deprecated (preferred for 0 s), so that no
-/// connection of this machine starts from it.
+/// another router held the address a moment ago; an IPv6 host address deprecated (preferred for 0 s) unless
+/// `preferred_lft` says otherwise, so that no connection of this machine starts from it.
 fn add(interface: InterfaceIndex, virtual_address: &VirtualAddress, protocol: WithProtocol) -> Vec<u8> {
-    let mut message = plain(interface, virtual_address.address);
+    let options = &virtual_address.options;
+    let mut message = plain(interface, entry(virtual_address), options.peer);
     message.header.scope = AddressScope::from(virtual_address.scope.get());
-    match virtual_address.address {
+    let mut flags = AddressFlags::empty();
+    flags.set(AddressFlags::Noprefixroute, options.no_prefix_route);
+    flags.set(AddressFlags::Mcautojoin, options.auto_join);
+    let host = match virtual_address.address {
         IpNet::V4(_) => {
             message.attributes.extend(virtual_address.broadcast.map(AddressAttribute::Broadcast));
             message.attributes.extend(virtual_address.label.clone().map(AddressAttribute::Label));
+            false
         }
         IpNet::V6(net) => {
             message.header.flags = AddressHeaderFlags::Nodad;
-            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-            if net.prefix_len() == net.max_prefix_len() {
-                let mut lifetimes = CacheInfo::default();
-                lifetimes.ifa_preferred = 0;
-                lifetimes.ifa_valid = FOREVER_SECONDS;
-                message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
-            }
+            flags.insert(AddressFlags::Nodad);
+            flags.set(AddressFlags::Homeaddress, options.home);
+            flags.set(AddressFlags::Managetempaddr, options.manage_temporary);
+            net.prefix_len() == net.max_prefix_len()
         }
+    };
+    if !flags.is_empty() {
+        message.attributes.push(AddressAttribute::Flags(flags));
+    }
+    if let Some(preferred) = options.preferred_lifetime.or(host.then_some(0)) {
+        let mut lifetimes = CacheInfo::default();
+        lifetimes.ifa_preferred = preferred;
+        lifetimes.ifa_valid = FOREVER_SECONDS;
+        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
     }
     if protocol == WithProtocol::Yes {
         message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL_KEEPALIVED)));
@@ -74,12 +90,12 @@ fn add(interface: InterfaceIndex, virtual_address: &VirtualAddress, protocol: Wi
     serialize(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
 }
 
-fn remove(interface: InterfaceIndex, address: IpNet) -> Vec<u8> {
-    serialize(RouteNetlinkMessage::DelAddress(plain(interface, address)), 0)
+fn remove(interface: InterfaceIndex, address: IpNet, peer: Option<IpNet>) -> Vec<u8> {
+    serialize(RouteNetlinkMessage::DelAddress(plain(interface, address, peer)), 0)
 }
 
-/// What an addition and a removal have in common: the address and its link.
-fn plain(interface: InterfaceIndex, address: IpNet) -> AddressMessage {
+/// What an addition and a removal have in common: the address, the other end and the link.
+fn plain(interface: InterfaceIndex, address: IpNet, peer: Option<IpNet>) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.family = match address.addr() {
         IpAddr::V4(_) => AddressFamily::Inet,
@@ -88,7 +104,7 @@ fn plain(interface: InterfaceIndex, address: IpNet) -> AddressMessage {
     message.header.prefix_len = address.prefix_len();
     message.header.index = interface.0;
     message.attributes.push(AddressAttribute::Local(address.addr()));
-    message.attributes.push(AddressAttribute::Address(address.addr()));
+    message.attributes.push(AddressAttribute::Address(peer.map_or(address.addr(), |peer| peer.addr())));
     message
 }
 

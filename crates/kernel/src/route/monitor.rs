@@ -3,6 +3,7 @@
 //! Subscribe first ([`Monitor::open`]), then dump, then take the changes: whatever happened in between is told again,
 //! and being told twice does no harm. It keeps no picture of its own.
 
+use super::concerns;
 use super::decode::changes;
 use crate::async_fd::AsyncFd;
 use crate::netlink::receive_now;
@@ -11,8 +12,12 @@ use standfast_net::Change;
 use std::collections::VecDeque;
 use std::io;
 
-/// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV6_IFADDR`: no route, neighbour or rule ever wakes us.
+/// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV6_IFADDR`: no neighbour ever wakes us, and no route or rule where the
+/// configuration has none.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+
+/// `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_ROUTE`, `RTMGRP_IPV4_RULE` and `RTNLGRP_IPV6_RULE`.
+const ROUTING_GROUPS: u32 = 0x40 | 0x400 | 0x80 | 0x4_0000;
 
 /// Octets read at once; the kernel sends each change by itself, the largest (a link with many virtual functions) in
 /// less than 32 KiB.
@@ -42,6 +47,8 @@ pub struct Monitor {
     buffer: Vec<u8>,
     /// The rest of the last datagram: at most what [`RECEIVE_BYTES`] can hold.
     pending: VecDeque<Change>,
+    /// Whose routes and rules are told.
+    protocols: Vec<u8>,
 }
 
 impl Monitor {
@@ -54,19 +61,38 @@ impl Monitor {
         Self::open_with_queue(QUEUE_BYTES)
     }
 
+    /// The same with the routes and rules of those protocols (`RTPROT_*`), told with the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_with_routing(protocols: &[u8]) -> io::Result<Self> {
+        Self::subscribe(QUEUE_BYTES, protocols)
+    }
+
     /// The same with a queue of another size, in octets; the kernel doubles it.
     ///
     /// # Errors
     ///
     /// As [`Self::open`].
     pub fn open_with_queue(queue_bytes: usize) -> io::Result<Self> {
+        Self::subscribe(queue_bytes, &[])
+    }
+
+    fn subscribe(queue_bytes: usize, protocols: &[u8]) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, queue_bytes).is_err() {
             // Not privileged in this user namespace: as much as the system's limit allows.
             rustix::net::sockopt::set_socket_recv_buffer_size(&socket, queue_bytes)?;
         }
-        socket.bind(&SocketAddr::new(0, GROUPS))?;
-        Ok(Self { socket: AsyncFd::new(socket)?, buffer: vec![0; RECEIVE_BYTES], pending: VecDeque::new() })
+        let groups = if protocols.is_empty() { GROUPS } else { GROUPS | ROUTING_GROUPS };
+        socket.bind(&SocketAddr::new(0, groups))?;
+        Ok(Self {
+            socket: AsyncFd::new(socket)?,
+            buffer: vec![0; RECEIVE_BYTES],
+            pending: VecDeque::new(),
+            protocols: protocols.to_vec(),
+        })
     }
 
     /// The next event if there is one. It never waits.
@@ -84,7 +110,8 @@ impl Monitor {
                 Ok(None) => return Ok(None),
                 Ok(Some(length)) => {
                     let datagram = self.buffer.get(..length).unwrap_or_default();
-                    self.pending.extend(changes(datagram));
+                    let protocols = &self.protocols;
+                    self.pending.extend(changes(datagram).filter(|change| concerns(change, protocols)));
                 }
                 Err(error) if is_loss(&error) => {
                     self.discard()?;

@@ -38,7 +38,7 @@ fn add(interface: InterfaceIndex, address: VirtualAddress) -> Operation {
 }
 
 fn remove(interface: InterfaceIndex, address: &str) -> Operation {
-    Operation::Remove { interface, address: address.parse().unwrap() }
+    Operation::Remove { interface, address: address.parse().unwrap(), peer: None }
 }
 
 fn addresses(observed: &Observed, interface: InterfaceIndex) -> Vec<IpNet> {

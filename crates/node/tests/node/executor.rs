@@ -1,173 +1,13 @@
-//! The node against a machine that is a value: what reaches the kernel, and in which order.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
+//! What reaches the kernel, and in which order.
 
-use standfast_model::config::VrrpConfig;
-use standfast_model::config::track::ScriptId;
-use standfast_model::config::vrrp::{Authentication, Garp, InitialState, Instance, InstanceId, Preempt};
-use standfast_model::ipvs::Family;
-use standfast_model::{
-    AdvertInterval, Instant, InterfaceIndex, MacAddress, Password, Priority, State, Version, VirtualAddress, Vrid,
-};
-use standfast_net::{Change, Link, Observed, ObservedAddress, Operation};
-use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, System, VrrpNode};
+use crate::machine::{ETH0, Machine, address, config, eth0, gone, master, started};
+use standfast_model::config::vrrp::InstanceId;
+use standfast_model::{Instant, InterfaceIndex, Priority, State, VirtualAddress};
+use standfast_net::{Change, Observed};
+use standfast_node::{Input, VrrpNode};
 use standfast_vrrp::Router;
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-const ETH0: InterfaceIndex = InterfaceIndex(2);
-
-/// A machine whose kernel keeps addresses and writes down what it was asked for.
-#[derive(Default)]
-struct Machine {
-    addresses: BTreeSet<String>,
-    log: Vec<String>,
-    refuse: Option<&'static str>,
-    deaf: bool,
-}
-
-impl Machine {
-    fn take_log(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.log)
-    }
-}
-
-impl System for Machine {
-    fn listen(&mut self, socket: &Listen) -> Result<(), String> {
-        if self.deaf {
-            return Err("too many open files".to_owned());
-        }
-        self.log.push(format!("listen {} index {} vrids {:?}", socket.name, socket.key.interface.0, socket.vrids));
-        Ok(())
-    }
-
-    fn unlisten(&mut self, key: SocketKey) {
-        self.log.push(format!("unlisten index {}", key.interface.0));
-    }
-
-    fn send(&mut self, packets: &[Packet]) {
-        for packet in packets {
-            // The priority is octet 2 of the message behind a 20-octet IPv4 header.
-            self.log.push(format!("send priority {}", packet.bytes[22]));
-        }
-    }
-
-    fn announce(&mut self, frames: &[Frame]) {
-        self.log.push(format!("announce {}", frames.len()));
-    }
-
-    fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>> {
-        let mut results = Vec::new();
-        for operation in operations {
-            let changed = match operation {
-                Operation::Add { address, .. } => {
-                    if let Some(words) = self.refuse {
-                        results.push(Err(words.to_owned()));
-                        continue;
-                    }
-                    self.log.push(format!("add {}", address.address));
-                    self.addresses.insert(address.address.to_string())
-                }
-                Operation::Remove { address, .. } => {
-                    self.log.push(format!("remove {address}"));
-                    self.addresses.remove(&address.to_string())
-                }
-            };
-            results.push(Ok(if changed { Applied::Changed } else { Applied::AlreadySo }));
-        }
-        results
-    }
-
-    fn run_script(&mut self, script: ScriptId) {
-        self.log.push(format!("run script {}", script.0));
-    }
-
-    fn record(&mut self, record: Record) {
-        self.log.push(match record {
-            Record::Transition(t) => format!("{} to {}: {}", t.from, t.to, t.cause),
-            Record::GroupTransition(t) => format!("{} {} to {}: {}", t.group, t.from, t.to, t.cause),
-            Record::Priority(p) => format!("{} priority {} to {}", p.instance, p.from, p.to),
-            Record::LowerPriorityReceived { theirs, .. } => format!("heard lower priority {theirs}"),
-            Record::Deleted(instance) => format!("deleted {}", instance.name),
-            Record::Notice(notice) => format!("notice {notice:?}"),
-            Record::Restored { operation: Operation::Add { address, .. }, .. } => {
-                format!("restored {}", address.address)
-            }
-            Record::Restored { operation: Operation::Remove { address, .. }, .. } => format!("restored {address}?"),
-            Record::Refused { what } => format!("refused {what}"),
-        });
-    }
-}
-
-fn config() -> VrrpConfig {
-    let address = |text: &str| VirtualAddress::plain(text.parse().unwrap());
-    VrrpConfig {
-        instances: vec![Instance {
-            name: "VI_E".to_owned(),
-            interface: "eth0".parse().unwrap(),
-            vrid: Vrid::new(51).unwrap(),
-            version: Version::V2,
-            family: Family::Inet,
-            initial_state: InitialState::Backup,
-            priority: Priority::DEFAULT,
-            advert_interval: AdvertInterval::DEFAULT,
-            authentication: Authentication::Pass(Password::truncating(b"mypasswd")),
-            addresses: vec![address("192.168.1.200/32"), address("192.168.1.202/32")],
-            excluded: vec![],
-            preempt: Preempt::After(Duration::ZERO),
-            garp: Garp::default(),
-            source: None,
-            down_timer_adverts: 3,
-            lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
-            dont_track_primary: false,
-            track_interfaces: vec![],
-            options: Default::default(),
-        }],
-        ..VrrpConfig::default()
-    }
-}
-
-fn eth0(index: InterfaceIndex) -> Link {
-    Link {
-        index,
-        name: "eth0".parse().unwrap(),
-        mac: Some(MacAddress([2, 0, 0, 0, 0, 0x0a])),
-        up: true,
-        running: true,
-        loopback: false,
-        no_arp: false,
-        mtu: 1500,
-    }
-}
-
-fn address(index: InterfaceIndex, text: &str) -> ObservedAddress {
-    ObservedAddress { interface: index, address: text.parse().unwrap(), scope: 0, secondary: false, protocol: 0 }
-}
-
-/// A node on eth0 with 192.168.1.11, started at 0.
-fn started(machine: &mut Machine, extra: &[&str]) -> VrrpNode {
-    let mut node = VrrpNode::new(config(), Router::new(config()));
-    let mut addresses = vec![address(ETH0, "192.168.1.11/24")];
-    for text in extra {
-        addresses.push(address(ETH0, text));
-        machine.addresses.insert((*text).to_owned());
-    }
-    node.handle(Instant::ZERO, Input::Start(Observed::new(vec![eth0(ETH0)], addresses)), machine);
-    node
-}
-
-/// Runs the node's own deadlines until it is master.
-fn master(machine: &mut Machine) -> (VrrpNode, Instant) {
-    let mut node = started(machine, &[]);
-    let at = node.next_deadline().unwrap();
-    node.handle(at, Input::Wake, machine);
-    assert_eq!(node.router().state(InstanceId(0)), State::Master);
-    (node, at)
-}
-
-fn gone(text: &str) -> Input<'static> {
-    Input::Changed(Change::AddressGone { interface: ETH0, address: text.parse().unwrap() })
-}
 
 #[test]
 fn a_takeover_advertises_then_adds_then_announces_then_tells() {
@@ -202,6 +42,7 @@ fn a_resignation_leaves_before_the_addresses_go() {
             "remove 192.168.1.202/32",
             "MASTER to STOP: shutdown",
             "unlisten index 2",
+            "settings back",
         ]
     );
     assert!(machine.addresses.is_empty());

@@ -1,0 +1,12 @@
+//! The node against a machine that is a value.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected should end, in its helpers as well"
+)]
+
+mod devices;
+mod executor;
+mod machine;
+mod routing;
