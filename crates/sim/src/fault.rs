@@ -6,6 +6,7 @@
 use crate::lan::{LanId, MachineId, Weather};
 use crate::rng::Rng;
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 /// One thing done to the cluster.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,6 +123,35 @@ impl Fault {
             | Self::TakeAddresses(..)
             | Self::GiveAddresses(..)
             | Self::RefuseAddress(_) => true,
+        }
+    }
+}
+
+/// What of a storm strikes. The others are drawn as well and pass, so that the rest stays the same storm.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Blows {
+    /// Nothing: there is no storm.
+    None,
+    /// Everything.
+    All,
+    /// The blows of these numbers, in order of their drawing from 0.
+    Only(BTreeSet<u32>),
+}
+
+impl Blows {
+    /// These and no others.
+    #[must_use]
+    pub fn only(numbers: &[u32]) -> Self {
+        Self::Only(numbers.iter().copied().collect())
+    }
+
+    /// Whether the blow of this number strikes.
+    #[must_use]
+    pub fn strikes(&self, number: u32) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Only(numbers) => numbers.contains(&number),
         }
     }
 }

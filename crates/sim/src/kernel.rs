@@ -6,6 +6,7 @@
 use crate::lan::LanId;
 use core::mem;
 use ipnet::IpNet;
+use standfast_model::config::track::ScriptId;
 use standfast_model::{InterfaceIndex, InterfaceName, MacAddress};
 use standfast_net::{Change, Link, Observed, ObservedAddress, Operation};
 use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
@@ -33,6 +34,8 @@ pub enum Effect {
     Sent(Packet),
     /// A frame was sent.
     Announced(Frame),
+    /// A track script was started.
+    Ran(ScriptId),
     /// Something went into the journal.
     Recorded(Record),
 }
@@ -208,6 +211,7 @@ impl Kernel {
             loopback: false,
             no_arp: false,
             mtu: 1500,
+            parent: None,
         };
         self.links.insert(index, link.clone());
         self.changes.push(Change::Link(link));
@@ -292,9 +296,17 @@ impl System for Kernel {
             Operation::Add { interface, address } => {
                 Ok(changed(self.add(*interface, address.address, address.scope.get())))
             }
-            Operation::Remove { interface, address } => Ok(changed(self.remove(*interface, *address))),
+            Operation::Remove { interface, address, .. } => Ok(changed(self.remove(*interface, *address))),
+            // The scenarios have no routes and no rules.
+            Operation::AddRoute(_) | Operation::RemoveRoute(_) | Operation::AddRule(_) | Operation::RemoveRule(_) => {
+                Err("operation not supported".to_owned())
+            }
         };
         operations.iter().map(&mut perform).collect()
+    }
+
+    fn run_script(&mut self, script: ScriptId) {
+        self.effects.push(Effect::Ran(script));
     }
 
     fn record(&mut self, record: Record) {

@@ -6,8 +6,9 @@ use crate::kernel::{Effect, Kernel};
 use crate::lan::{LanId, MachineId};
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Instant, State};
+use standfast_model::{Ended, Instant, State};
 use standfast_net::Change;
 use standfast_node::{Input, Record, VrrpNode};
 use standfast_vrrp::Router;
@@ -66,6 +67,8 @@ pub enum Arrival {
     Packet(LanId, Rc<Datagram>),
     /// The monitor tells of a change.
     Told(Change),
+    /// A track script has ended.
+    Ended(ScriptId, Ended),
 }
 
 /// Whether there is a daemon.
@@ -158,7 +161,7 @@ impl<D: Director> Machine<D> {
         let Some(instance) = self.config.instances.get(router) else { return false };
         effects.iter().any(|effect| match effect {
             Effect::Recorded(Record::Transition(t)) => t.to == State::Master && t.instance == instance.name,
-            Effect::Recorded(_) | Effect::Sent(_) | Effect::Announced(_) => false,
+            Effect::Recorded(_) | Effect::Sent(_) | Effect::Announced(_) | Effect::Ran(_) => false,
         })
     }
 

@@ -79,6 +79,7 @@ pub fn noise(scenario: &Scenario, noise: Noise) -> Option<Datagram> {
         (Configured::Pass(_), Wrong::Password) => Authentication::None,
         (Configured::None, Wrong::Password) => Authentication::Pass(Password::truncating(b"guess")),
         (Configured::Pass(password), _) => Authentication::Pass(password),
+        (Configured::Ah(_), _) => return None,
         (Configured::None, _) => Authentication::None,
     };
     let interval = configured.advert_interval;

@@ -4,7 +4,7 @@
 //! caused. Nothing here reads a clock, and a run is a function of its seed.
 #![expect(clippy::indexing_slicing, reason = "machines, LANs and routers are numbered by the vectors that hold them")]
 
-use crate::fault::{Fault, Storm};
+use crate::fault::{Blows, Fault, Storm};
 use crate::kernel::Effect;
 use crate::lan::{Lan, LanId, MachineId};
 use crate::laws::{Broken, LATENESS, Law, Laws, Sent, Sight, TOLD_WITHIN, broken};
@@ -16,7 +16,8 @@ use crate::trace::Trace;
 use core::cmp::Reverse;
 use core::fmt;
 use core::time::Duration;
-use standfast_model::{Cause, Instant, State, Transition};
+use standfast_model::config::track::ScriptId;
+use standfast_model::{Cause, Ended, Instant, State, Transition};
 use standfast_node::{Input, Packet, Record};
 use standfast_wire::Received;
 use std::collections::BinaryHeap;
@@ -103,6 +104,8 @@ impl core::ops::AddAssign for Tally {
 pub struct Report {
     /// The seed of the run.
     pub seed: u64,
+    /// What of the storm struck.
+    pub blows: Blows,
     /// When.
     pub at: Instant,
     /// Which law, and how.
@@ -116,7 +119,12 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.last)?;
         writeln!(f, "broken at {:?}: {}", self.at, self.broken.law)?;
         writeln!(f, "  {}", self.broken.how)?;
-        write!(f, "seed {0}; again: cargo run --release -p standfast-sim -- --seed {0} --hours 1 --trace", self.seed)
+        write!(f, "seed {0}; again: scripts/sim --trace --seed {0}", self.seed)?;
+        if let Blows::Only(numbers) = &self.blows {
+            let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            write!(f, " --only {}", if numbers.is_empty() { "none".to_owned() } else { numbers.join(",") })?;
+        }
+        Ok(())
     }
 }
 
@@ -129,7 +137,12 @@ pub struct World<D> {
     order: u64,
     /// Chances of the medium and of the machines' schedulers.
     pub(crate) rng: Rng,
-    storm: Option<Storm>,
+    storm: Storm,
+    blows: Blows,
+    /// How many blows were drawn.
+    drawn: u32,
+    /// Those that struck, by their numbers.
+    struck: Vec<u32>,
     pub(crate) lans: Vec<Lan>,
     pub(crate) machines: Vec<Machine<D>>,
     pub(crate) laws: Laws,
@@ -146,16 +159,19 @@ pub struct World<D> {
 impl<D: Director> World<D> {
     /// A cluster whose machines have booted; daemons start within the first second, in any order.
     #[must_use]
-    pub fn new(scenario: Scenario, stormy: bool, whole_trace: bool) -> Self {
+    pub fn new(scenario: Scenario, blows: Blows, whole_trace: bool) -> Self {
         // The cluster and what befalls it are drawn apart, so that one can change without the other.
         let mut rng = Rng::new(!scenario.seed);
         let machines = scenario.machines.len();
-        let storm = stormy.then(|| Storm::new(rng.fork(), machines, scenario.lans, scenario.routers.len()));
+        let storm = Storm::new(rng.fork(), machines, scenario.lans, scenario.routers.len());
         let mut world = Self {
             now: Instant::ZERO,
             queue: BinaryHeap::new(),
             order: 0,
             storm,
+            blows,
+            drawn: 0,
+            struck: Vec::new(),
             lans: vec![Lan::new(machines); scenario.lans],
             machines: (0..).map(MachineId).zip(&scenario.machines).map(|(id, plan)| Machine::new(id, plan)).collect(),
             laws: Laws::new(&scenario),
@@ -171,7 +187,7 @@ impl<D: Director> World<D> {
             let start = world.now + world.rng.span(Duration::ZERO, Duration::from_secs(1));
             world.schedule(start, Event::Fault(Fault::Start(id)));
         }
-        if world.storm.is_some() {
+        if world.blows != Blows::None {
             world.schedule(world.now + Duration::from_secs(20), Event::Storm);
         }
         world
@@ -190,7 +206,7 @@ impl<D: Director> World<D> {
         let ran = self.steps(end);
         ran.map_err(|broken| {
             let last = self.trace.last();
-            Box::new(Report { seed: self.scenario.seed, at: self.now, broken, last })
+            Box::new(Report { seed: self.scenario.seed, blows: self.blows.clone(), at: self.now, broken, last })
         })
     }
 
@@ -234,6 +250,12 @@ impl<D: Director> World<D> {
         self.tally
     }
 
+    /// The blows that struck so far, by their numbers.
+    #[must_use]
+    pub fn struck(&self) -> &[u32] {
+        &self.struck
+    }
+
     /// What happened so far.
     #[must_use]
     pub const fn trace(&self) -> &Trace {
@@ -259,13 +281,16 @@ impl<D: Director> World<D> {
     }
 
     fn strike(&mut self) {
-        let Some(storm) = &mut self.storm else { return };
-        let (blow, pause) = (storm.blow(), storm.pause());
-        self.tally.faults += 1;
-        self.schedule(self.now, Event::Fault(blow.fault));
-        if let Some((after, end)) = blow.mended {
-            self.schedule(self.now + after, Event::Fault(end));
+        let (blow, pause) = (self.storm.blow(), self.storm.pause());
+        if self.blows.strikes(self.drawn) {
+            self.struck.push(self.drawn);
+            self.tally.faults += 1;
+            self.schedule(self.now, Event::Fault(blow.fault));
+            if let Some((after, end)) = blow.mended {
+                self.schedule(self.now + after, Event::Fault(end));
+            }
         }
+        self.drawn += 1;
         self.schedule(self.now + pause, Event::Storm);
     }
 
@@ -289,14 +314,14 @@ impl<D: Director> World<D> {
         match &arrival {
             Arrival::Packet(lan, _) if !machine.kernel.carries(*lan) => return Ok(()),
             // The monitor's socket ended with the daemon it was opened by.
-            Arrival::Told(_) if machine.lives != life => return Ok(()),
-            Arrival::Packet(..) | Arrival::Told(_) => {}
+            Arrival::Told(_) | Arrival::Ended(..) if machine.lives != life => return Ok(()),
+            Arrival::Packet(..) | Arrival::Told(_) | Arrival::Ended(..) => {}
         }
         match &mut machine.life {
             Life::Off | Life::Idle => Ok(()),
             Life::Frozen(_, waiting) => {
                 let packets = waiting.iter().filter(|waiting| matches!(waiting, Arrival::Packet(..))).count();
-                if packets < BACKLOG || matches!(arrival, Arrival::Told(_)) {
+                if packets < BACKLOG || matches!(arrival, Arrival::Told(_) | Arrival::Ended(..)) {
                     waiting.push_back(arrival);
                 }
                 Ok(())
@@ -309,6 +334,7 @@ impl<D: Director> World<D> {
     pub(crate) fn read(&mut self, id: MachineId, arrival: Arrival) -> Result<(), Broken> {
         match arrival {
             Arrival::Told(change) => self.act(id, Input::Changed(change)),
+            Arrival::Ended(script, outcome) => self.act(id, Input::ScriptEnded { script, outcome }),
             Arrival::Packet(lan, datagram) => {
                 let kernel = &self.machines[id.0].kernel;
                 let Some(interface) = kernel.link(lan).map(|link| link.index) else { return Ok(()) };
@@ -350,6 +376,7 @@ impl<D: Director> World<D> {
                 Effect::Sent(packet) => self.sent(id, &packet, &was)?,
                 Effect::Announced(_) => self.tally.announcements += 1,
                 Effect::Recorded(record) => self.recorded(id, &record)?,
+                Effect::Ran(script) => self.ran(id, script),
             }
         }
         self.tell(id);
@@ -375,6 +402,14 @@ impl<D: Director> World<D> {
         let latest = if self.rng.once_in(500) { LATENESS } else { Duration::from_micros(150) };
         let late = self.rng.span(Duration::from_micros(1), latest);
         self.schedule(deadline.max(self.now) + late, Event::Wake(id, deadline));
+    }
+
+    /// A script was started: it ends after a while, as its machine is.
+    fn ran(&mut self, id: MachineId, script: ScriptId) {
+        let after = self.rng.span(Duration::from_millis(1), Duration::from_millis(300));
+        let outcome = Ended::Exited(0);
+        let life = self.machines[id.0].lives;
+        self.schedule(self.now + after, Event::Arrive(id, life, Arrival::Ended(script, outcome)));
     }
 
     /// The monitor will tell the daemon of what changed in the kernel.
@@ -445,8 +480,16 @@ impl<D: Director> World<D> {
     fn recorded(&mut self, id: MachineId, record: &Record) -> Result<(), Broken> {
         match record {
             Record::Transition(transition) => self.moved(id, transition),
+            Record::GroupTransition(_)
+            | Record::Priority(_)
+            | Record::LowerPriorityReceived { .. }
+            | Record::Deleted(_) => Ok(()),
             Record::Notice(_) => {
                 self.tally.notices += 1;
+                Ok(())
+            }
+            Record::StaticRestored { .. } => {
+                self.tally.restored += 1;
                 Ok(())
             }
             Record::Restored { instance, .. } => {

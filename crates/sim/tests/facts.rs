@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use standfast_model::config::vrrp::{Instance, Preempt};
 use standfast_model::{AdvertInterval, Instant, Priority, Version, VirtualAddress, Vrid};
 use standfast_node::VrrpNode;
-use standfast_sim::fault::Fault;
+use standfast_sim::fault::{Blows, Fault};
 use standfast_sim::lan::{LanId, MachineId};
 use standfast_sim::scenario::interface;
 use standfast_sim::{Scenario, World};
@@ -30,7 +30,7 @@ fn at(seconds: u64) -> Instant {
 
 /// The pair after a calm minute.
 fn settled(instances: Vec<Instance>) -> World<VrrpNode> {
-    let mut world = World::new(Scenario::on_one_lan(1, instances), false, true);
+    let mut world = World::new(Scenario::on_one_lan(1, instances), Blows::None, true);
     world.run_until(at(60)).unwrap();
     world
 }

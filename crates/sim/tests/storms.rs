@@ -2,7 +2,8 @@
 //!
 //! `STANDFAST_SIM_HOURS` sets how many simulated hours each storm lasts, `STANDFAST_SIM_SEED` where the seeds begin.
 
-use standfast_sim::stormy_hour;
+use standfast_node::VrrpNode;
+use standfast_sim::Hour;
 use standfast_sim::world::Tally;
 
 /// Simulated hours of each of the four storms, which run side by side.
@@ -18,7 +19,7 @@ fn storm(part: u64) -> Tally {
     let first = asked("STANDFAST_SIM_SEED", 1) + part * 1_000_000;
     let mut all = Tally::default();
     for seed in first..first + hours {
-        let (world, ran) = stormy_hour(seed, false);
+        let (world, ran) = Hour::of(seed).run::<VrrpNode>(false);
         assert!(ran.is_ok(), "{}", ran.map_or_else(|report| report.to_string(), |()| String::new()));
         all += world.tally();
     }
@@ -56,7 +57,7 @@ fn no_law_is_broken_in_the_fourth_storm() {
 #[test]
 fn a_seed_replays_to_the_same_trace_byte_for_byte_and_another_does_not() {
     let trace = |seed| {
-        let (world, ran) = stormy_hour(seed, true);
+        let (world, ran) = Hour::of(seed).run::<VrrpNode>(true);
         assert_eq!(ran, Ok(()));
         (world.trace().whole().unwrap().to_owned(), world.trace().digest(), world.tally())
     };

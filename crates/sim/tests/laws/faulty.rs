@@ -4,6 +4,7 @@
 
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
 use standfast_model::{Cause, Instant, State, Transition};
@@ -116,11 +117,19 @@ impl System for Between<'_> {
         if self.defect == Defect::KeepsAddresses {
             let perform = |operation: &Operation| match operation {
                 Operation::Add { .. } => self.kernel.apply(core::slice::from_ref(operation)),
-                Operation::Remove { .. } => vec![Ok(Applied::Changed)],
+                Operation::Remove { .. }
+                | Operation::AddRoute(_)
+                | Operation::RemoveRoute(_)
+                | Operation::AddRule(_)
+                | Operation::RemoveRule(_) => vec![Ok(Applied::Changed)],
             };
             return operations.iter().flat_map(perform).collect();
         }
         self.kernel.apply(operations)
+    }
+
+    fn run_script(&mut self, script: ScriptId) {
+        self.kernel.run_script(script);
     }
 
     fn record(&mut self, mut record: Record) {
@@ -152,7 +161,7 @@ impl<const DEFECT: usize> Faulty<DEFECT> {
         }
         .emit_packet(&envelope, vrrp::Coverage::PseudoHeader);
         let (source, destination) = (envelope.source.into(), destination.into());
-        kernel.send(&[Packet { interface, source, destination, bytes: packet }]);
+        kernel.send(&[Packet { interface, source, destination, hop_limit: None, bytes: packet }]);
     }
 
     fn misbehave_after(&self, now: Instant, kernel: &mut Kernel) {
@@ -195,7 +204,17 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
                     || (Self::DEFECT == Defect::Absent && (600..630).contains(&age.as_secs()))
             }
             Input::Shutdown => Self::DEFECT == Defect::StaysOn,
-            Input::Start(_) | Input::Resync(_) | Input::Changed(_) | Input::Wake => false,
+            Input::Adopt { .. }
+            | Input::Start(_)
+            | Input::Resync(_)
+            | Input::Changed(_)
+            | Input::Wake
+            | Input::ScriptEnded { .. }
+            | Input::FileRead { .. }
+            | Input::ProcessCount { .. }
+            | Input::BfdChanged { .. }
+            | Input::WallClock { .. }
+            | Input::Reload(_) => false,
         };
         if !ignored {
             self.node.handle(now - self.missed, input, &mut Between { kernel, now, defect: Self::DEFECT });

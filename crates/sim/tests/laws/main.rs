@@ -3,11 +3,10 @@
 #[cfg(test)]
 mod faulty;
 
-use core::time::Duration;
 use faulty::{DEFECTS, Defect, Faulty};
-use standfast_model::Instant;
+use standfast_sim::Hour;
+use standfast_sim::fault::Blows;
 use standfast_sim::laws::Law;
-use standfast_sim::{Scenario, World};
 
 /// Stormy hours that are tried until the law expected is broken in one.
 const HOURS: u64 = 40;
@@ -17,8 +16,7 @@ fn breaks<const DEFECT: usize>(defect: Defect, expected: Law) {
     assert_eq!(DEFECTS.get(DEFECT), Some(&defect));
     let mut others = Vec::new();
     for seed in 1..=HOURS {
-        let mut world: World<Faulty<DEFECT>> = World::new(Scenario::draw(seed), true, false);
-        match world.run_until(Instant::ZERO + Duration::from_secs(3600)) {
+        match Hour::of(seed).run::<Faulty<DEFECT>>(false).1 {
             Err(report) if report.broken.law == expected => return,
             Err(report) => others.push(report.broken.law),
             Ok(()) => {}
@@ -95,4 +93,24 @@ fn a_transition_from_a_state_it_was_not_in_is_seen() {
 #[test]
 fn who_sleeps_and_goes_on_as_master_is_seen() {
     breaks::<13>(Defect::Sleepwalks, Law::ListensAfterPause);
+}
+
+#[test]
+fn a_failing_hour_shrinks_to_the_blows_that_matter_and_replays() {
+    // Who sleeps and goes on as master needs a machine that is frozen, and nothing else.
+    let fails = |hour: &Hour| hour.run::<Faulty<13>>(false).1.err().filter(|report| report.broken.law == SLEEP);
+    const SLEEP: Law = Law::ListensAfterPause;
+    let whole = (1..=HOURS).map(Hour::of).find(|hour| fails(hour).is_some()).unwrap();
+    let small = whole.smallest::<Faulty<13>>();
+    let Blows::Only(numbers) = &small.blows else { panic!("{small:?}") };
+    assert!((1..=2).contains(&numbers.len()), "{numbers:?}");
+    let report = fails(&small).unwrap();
+    assert_eq!(fails(&small), Some(report.clone()), "it does not replay");
+    let words = report.to_string();
+    let list: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    assert!(words.ends_with(&format!("--seed {} --only {}", whole.seed, list.join(","))), "{words}");
+    for left_out in numbers {
+        let rest: Vec<u32> = numbers.iter().copied().filter(|number| number != left_out).collect();
+        assert!(fails(&Hour { seed: whole.seed, blows: Blows::only(&rest) }).is_none(), "{left_out} was not needed");
+    }
 }
