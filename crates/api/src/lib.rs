@@ -1,6 +1,7 @@
 //! What the processes of standfast say to each other: messages between supervisor and workers, status, events.
 //!
 //! - [`message`]: what goes over the channel of a worker
+//! - [`runner`]: what goes over a channel between the runner and another worker
 //! - [`slice`](mod@slice): the part of the configuration that a worker gets
 //! - [`status`]: what is so
 //! - [`event`]: what has happened
@@ -11,11 +12,12 @@
 pub mod code;
 pub mod event;
 pub mod message;
+pub mod runner;
 pub mod slice;
 pub mod status;
 
 pub use code::{DecodeError, EncodeError, PROTOCOL_VERSION, decode, encode};
 pub use event::{Event, EventKind};
 pub use message::{Facility, FromWorker, Generation, Hello, LogSettings, Setup, ToWorker, WorkerKind, WorkerOptions};
-pub use slice::{CheckSlice, VrrpSlice};
+pub use slice::{CheckSlice, RunnerSlice, VrrpSlice};
 pub use status::{CheckStatus, InstanceStatus, ServiceStatus, Status, VrrpStatus};

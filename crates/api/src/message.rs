@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Which worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum WorkerKind {
+    /// Scripts, FIFOs, mail; watches files and processes for the others.
+    Runner,
     /// Health checks and IPVS.
     Check,
     /// Advertisements and virtual addresses.
@@ -19,22 +21,24 @@ pub enum WorkerKind {
 }
 
 impl WorkerKind {
-    /// Every kind, in the order in which keepalived starts its children.
-    pub const ALL: [Self; 2] = [Self::Check, Self::Vrrp];
+    /// Every kind: the runner, then in the order in which keepalived starts its children.
+    pub const ALL: [Self; 3] = [Self::Runner, Self::Check, Self::Vrrp];
 
     /// The word for it on our own command line and in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Runner => "runner",
             Self::Check => "check",
             Self::Vrrp => "vrrp",
         }
     }
 
-    /// The name in the system's log, as keepalived's child has it.
+    /// The name in the system's log, as keepalived's child has it; keepalived has no runner.
     #[must_use]
     pub const fn log_identifier(self) -> &'static str {
         match self {
+            Self::Runner => "Keepalived_runner",
             Self::Check => "Keepalived_healthcheckers",
             Self::Vrrp => "Keepalived_vrrp",
         }
@@ -96,6 +100,9 @@ pub struct WorkerOptions {
     pub address_monitoring: bool,
     /// `-m`: core files are wanted, so the process stays dumpable.
     pub core_file: bool,
+    /// Not from the command line: the worker takes the place of one that died, so what is done once at the start of the
+    /// daemon is not done again.
+    pub restarted: bool,
 }
 
 /// What a worker is told before anything else. The descriptor with it is a sealed memory file of the worker's slice.
@@ -139,6 +146,9 @@ pub enum ToWorker {
     /// The configuration has changed: the worker's whole new slice is in the sealed memory file that comes along. It
     /// is applied as the smallest change, and answered with [`FromWorker::Reloaded`].
     Reload(Generation),
+    /// The way to another worker comes along: to the runner that to the worker of this kind, to that worker that to the
+    /// runner. It replaces an earlier one.
+    Peer(WorkerKind),
     /// Tell a status now, although nothing may have changed: counters and weights have.
     Report,
     /// Stop in order: resign, take addresses and services away as configured, end with status 0.

@@ -76,7 +76,7 @@ fn from_worker() -> Vec<FromWorker> {
 
 #[test]
 fn every_message_comes_back_as_it_went() {
-    for message in [ToWorker::Setup(setup()), ToWorker::Reload(Generation(2)), ToWorker::Report, ToWorker::Shutdown] {
+    for message in [ToWorker::Setup(setup()), ToWorker::Reload(Generation(2)), ToWorker::Report, ToWorker::Peer(WorkerKind::Runner), ToWorker::Shutdown] {
         assert_eq!(decode::<ToWorker>(&encode(&message).unwrap()).unwrap(), message);
     }
     for message in from_worker() {

@@ -3,6 +3,8 @@
 //!
 //! - [`command_line`], [`configuration`], [`pid_files`], [`supervisor`], [`service_manager`]: the supervisor
 //! - [`worker`], [`link`]: the frame into which a worker's loop is put
+//! - [`runner_worker`], [`mailer`]: scripts, FIFOs, mail, files and processes for the other workers
+//! - [`runner_client`]: how a worker has things run and told
 //! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
 
 pub mod check_worker;
@@ -15,6 +17,9 @@ pub mod link;
 pub mod log;
 pub mod panics;
 pub mod pid_files;
+pub mod mailer;
+pub mod runner_client;
+pub mod runner_worker;
 pub mod run_state;
 pub mod service_manager;
 pub mod signals;

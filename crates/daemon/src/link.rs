@@ -7,7 +7,7 @@
 use crate::signals::{Received, Request, Signals};
 use core::fmt;
 use serde::de::DeserializeOwned;
-use standfast_api::{EncodeError, Event, EventKind, FromWorker, Generation, Status, ToWorker, decode, encode};
+use standfast_api::{EncodeError, Event, EventKind, FromWorker, Generation, Status, ToWorker, WorkerKind, decode, encode};
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
@@ -29,6 +29,8 @@ pub enum Command {
     Reload(NewSlice),
     /// Tell a status now.
     Report,
+    /// The way to another worker: for the runner that to the worker of this kind, for others that to the runner.
+    Peer(WorkerKind, OwnedFd),
 }
 
 /// A new edition of the worker's part of the configuration, in the memory file it came in.
@@ -131,6 +133,10 @@ impl SupervisorLink {
             Ok(ToWorker::Reload(generation)) => match message.descriptors.into_iter().next() {
                 Some(memory) => self.heard = Some(Command::Reload(NewSlice { generation, memory })),
                 None => self.reloaded(generation, Err("it came without configuration".to_owned())),
+            },
+            Ok(ToWorker::Peer(kind)) => match message.descriptors.into_iter().next() {
+                Some(end) => self.heard = Some(Command::Peer(kind, end)),
+                None => warn!("supervisor sent no way to the {kind} worker"),
             },
             Ok(ToWorker::Setup(_)) => warn!("supervisor sent a second setup, ignored"),
             Err(error) => warn!("supervisor sent what is no message: {error}"),

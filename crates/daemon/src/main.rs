@@ -10,7 +10,7 @@ use standfast_daemon::exit_status::ExitStatus;
 use standfast_daemon::pid_files::{self, AlreadyRunning};
 use standfast_daemon::service_manager::ServiceManager;
 use standfast_daemon::supervisor::{self, Origin, PlanError, Supervisor, SupervisorError};
-use standfast_daemon::{log, panics, worker};
+use standfast_daemon::{log, mailer, panics, worker};
 use standfast_kernel::process::identity;
 use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
 use std::io::{self, Write as _};
@@ -24,6 +24,9 @@ fn main() -> ExitCode {
     // Descriptors first: those that were left open for us are nobody's business below, those that we open are.
     // Before Linux 5.11 this fails, and what was inherited is passed on.
     let _ = identity::forget_inherited_descriptors();
+    if std::env::args_os().nth(1).is_some_and(|word| word == mailer::ARGUMENT) {
+        return mailer::main().into();
+    }
     if let Some(kind) = worker_kind() {
         return worker::main(&kind).into();
     }

@@ -45,6 +45,7 @@ pub fn main_path(given: &PidFiles) -> &Path {
 #[must_use]
 pub fn worker_path(given: &PidFiles, kind: WorkerKind) -> &Path {
     match kind {
+        WorkerKind::Runner => Path::new("/run/keepalived_runner.pid"),
         WorkerKind::Vrrp => given.vrrp.as_deref().unwrap_or(Path::new("/run/vrrp.pid")),
         WorkerKind::Check => given.checkers.as_deref().unwrap_or(Path::new("/run/checkers.pid")),
     }

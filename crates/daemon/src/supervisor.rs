@@ -19,7 +19,7 @@ use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
 use reload::Reloading;
-use standfast_api::Generation;
+use standfast_api::{Generation, WorkerKind};
 use standfast_kernel::memfd::MemfdError;
 use standfast_kernel::process::OwnBinary;
 use standfast_kernel::timer::boottime;
@@ -79,6 +79,7 @@ impl Supervisor {
         for worker in &mut workers {
             worker.start(&binary);
         }
+        introduce(&mut workers);
         let Origin { options, config } = origin;
         Ok(Self {
             binary,
@@ -117,6 +118,8 @@ impl Supervisor {
             }
             // A child's end is also looked for without its signal: that may have been merged with another.
             self.reap();
+            introduce(&mut self.workers);
+            self.stop_runner();
         }
     }
 
@@ -140,8 +143,22 @@ impl Supervisor {
         info!("Stopping: {why}");
         self.service_manager.stopping();
         self.stopping = Some(status);
-        for worker in &mut self.workers {
+        // The runner tells what the others say last: it goes behind them.
+        for worker in self.workers.iter_mut().filter(|worker| worker.kind() != WorkerKind::Runner) {
             worker.stop(self.config.global.child_wait_time);
+        }
+        self.stop_runner();
+    }
+
+    /// Stops the runner when nobody is left who needs it.
+    fn stop_runner(&mut self) {
+        let needed = |worker: &Worker| worker.kind() != WorkerKind::Runner && worker.is_running();
+        if self.stopping.is_none() || self.workers.iter().any(needed) {
+            return;
+        }
+        let script = self.config.global.shutdown.as_ref().map_or(Duration::ZERO, |script| script.timeout + LAST_SCRIPT);
+        for runner in self.workers.iter_mut().filter(|worker| worker.kind() == WorkerKind::Runner) {
+            runner.stop_once(self.config.global.child_wait_time + script);
         }
     }
 
@@ -203,6 +220,21 @@ pub enum SupervisorError {
     /// A slice does not go into memory.
     #[error("cannot hand over the configuration: {0}")]
     Memfd(#[from] MemfdError),
+}
+
+/// What ending a `shutdown_script` that does not end takes.
+const LAST_SCRIPT: Duration = Duration::from_secs(5);
+
+/// Hands a new runner the way to every other worker, and a new worker the way to the runner.
+fn introduce(workers: &mut [Worker]) {
+    let Some(place) = workers.iter().position(|worker| worker.kind() == WorkerKind::Runner) else { return };
+    let (before, rest) = workers.split_at_mut(place);
+    let Some((runner, behind)) = rest.split_first_mut() else { return };
+    for worker in before.iter_mut().chain(behind) {
+        if let Err(error) = worker.introduce(runner) {
+            warn!("{} worker and runner do not know each other: {error}", worker.kind());
+        }
+    }
 }
 
 /// Waits until one of the workers has said something, and takes it in.

@@ -1,6 +1,8 @@
 //! Processes: what the supervisor needs to start, restart, outlive and tidy up after its workers.
 //!
 //! - [`binary`]: the own program, kept open, to start workers from
+//! - [`events`]: processes that begin, change and end anywhere on the machine
+//! - [`script`]: commands of the configuration
 //! - [`pid_file`]: pid files in keepalived's form, locked while in use
 //! - [`daemonize`](mod@daemonize): leaving the terminal
 //! - [`identity`]: name, capabilities, limits and namespace of the calling process
@@ -9,8 +11,10 @@
 
 pub mod binary;
 pub mod daemonize;
+pub mod events;
 pub mod identity;
 pub mod pid_file;
+pub mod script;
 
 pub use binary::OwnBinary;
 pub use daemonize::{Launcher, daemonize};

@@ -4,6 +4,7 @@
 //! microseconds. It owns no deadline policy: it is armed with what a core says its next deadline is.
 
 use crate::async_fd::AsyncFd;
+use core::time::Duration;
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
@@ -32,6 +33,15 @@ pub fn monotonic_micros() -> u64 {
     let now = rustix::time::clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0) / 1000)
+}
+
+/// What the clock of the wall shows, UTC since 1970: for texts that people read and for what is compared with other
+/// hosts. It jumps; nothing is timed by it.
+#[must_use]
+pub fn wall_clock() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the clock of the wall is read")]
+    let now = rustix::time::clock_gettime(ClockId::Realtime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// One absolute timer.

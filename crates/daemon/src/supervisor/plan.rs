@@ -5,7 +5,7 @@
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::{run_state, stamps};
-use standfast_api::{CheckSlice, EncodeError, Setup, VrrpSlice, WorkerKind, encode};
+use standfast_api::{CheckSlice, EncodeError, RunnerSlice, Setup, VrrpSlice, WorkerKind, encode};
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_model::Config;
@@ -43,11 +43,14 @@ pub enum PlanError {
 #[must_use]
 pub fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
     let (vrrp, lvs) = (!config.vrrp.instances.is_empty(), !config.lvs.virtual_servers.is_empty());
+    let (check, vrrp) = (options.checkers && (options.all || lvs), options.vrrp && (options.all || vrrp));
+    let runner = (check || vrrp) && RunnerSlice::of(config).is_needed();
     WorkerKind::ALL
         .into_iter()
         .filter(|kind| match kind {
-            WorkerKind::Check => options.checkers && (options.all || lvs),
-            WorkerKind::Vrrp => options.vrrp && (options.all || vrrp),
+            WorkerKind::Runner => runner,
+            WorkerKind::Check => check,
+            WorkerKind::Vrrp => vrrp,
         })
         .collect()
 }
@@ -59,6 +62,7 @@ pub fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
 /// None for the types of today.
 pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeError> {
     match kind {
+        WorkerKind::Runner => encode(&RunnerSlice::of(config)),
         WorkerKind::Vrrp => encode(&VrrpSlice::of(config)),
         WorkerKind::Check => encode(&CheckSlice::of(config)),
     }
@@ -75,7 +79,7 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
     let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
     let attached = match kind {
         WorkerKind::Vrrp => vec![stamps::open_file(&run_state::path(options, config, "stamps"))?],
-        WorkerKind::Check => Vec::new(),
+        WorkerKind::Runner | WorkerKind::Check => Vec::new(),
     };
     Ok(Plan { setup, slice, attached, pid_file })
 }

@@ -9,7 +9,7 @@ use crate::link::LONG_STATUS;
 use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
-use standfast_api::{FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, decode, encode};
+use standfast_api::{FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, WorkerOptions, decode, encode};
 use standfast_kernel::channel::{self, Channel, Incoming, Received};
 use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
@@ -39,6 +39,10 @@ pub(super) struct Worker {
     refusal: Option<String>,
     /// Not needed by the new configuration: it stops and is not started again.
     retired: bool,
+    /// How often it was started.
+    starts: u32,
+    /// The starts of itself and of the runner that know each other.
+    introduced: Option<(u32, u32)>,
 }
 
 /// An answer that is waited for.
@@ -96,6 +100,8 @@ impl Worker {
             awaited: None,
             refusal: None,
             retired: false,
+            starts: 0,
+            introduced: None,
         })
     }
 
@@ -130,6 +136,7 @@ impl Worker {
         let kind = self.kind();
         match self.spawn(binary) {
             Ok(running) => {
+                self.starts = self.starts.wrapping_add(1);
                 let pid = running.child.id();
                 info!("{kind} worker started, pid {pid}");
                 if let Err(error) = self.pid_file.write(pid) {
@@ -146,13 +153,35 @@ impl Worker {
 
     fn spawn(&self, binary: &OwnBinary) -> io::Result<Running> {
         let (ours, theirs) = channel::pair()?;
-        let setup = encode(&ToWorker::Setup(self.setup)).map_err(io::Error::other)?;
+        let options = WorkerOptions { restarted: self.starts > 0, ..self.setup.options };
+        let setup = Setup { options, ..self.setup };
+        let setup = encode(&ToWorker::Setup(setup)).map_err(io::Error::other)?;
         let descriptors: Vec<_> = core::iter::once(&self.slice).chain(&self.attached).map(AsFd::as_fd).collect();
         channel::send(&ours, &setup, &descriptors).map_err(io::Error::other)?;
         let channel = Some(Channel::new(ours)?);
         let kind = self.kind().name();
         let child = binary.spawn(&format!("standfastd: {kind}"), &[&format!("{ARGUMENT}{kind}")], theirs)?;
         Ok(Running { child, started: boottime(), channel, terminate_at: None, kill_at: None })
+    }
+
+    /// Hands it and the runner a way to each other, unless they have one.
+    pub(super) fn introduce(&mut self, runner: &Self) -> io::Result<()> {
+        let starts = Some((self.starts, runner.starts));
+        let (Some(ours), Some(theirs)) = (self.open_channel(), runner.open_channel()) else { return Ok(()) };
+        if self.introduced == starts {
+            return Ok(());
+        }
+        let (a, b) = channel::pair()?;
+        for (channel, kind, end) in [(ours, WorkerKind::Runner, a), (theirs, self.kind(), b)] {
+            let message = encode(&ToWorker::Peer(kind)).map_err(io::Error::other)?;
+            channel.send(&message, &[end.as_fd()]).map_err(io::Error::other)?;
+        }
+        self.introduced = starts;
+        Ok(())
+    }
+
+    fn open_channel(&self) -> Option<&Channel> {
+        self.running.as_ref().and_then(|running| running.channel.as_ref())
     }
 
     fn restart_after(&mut self, ran: Duration) -> Duration {
@@ -229,6 +258,13 @@ impl Worker {
         });
         // A worker that reads its channel is done long before half of the time is over.
         running.terminate_at = Some(if told { now + patience / 2 } else { now });
+    }
+
+    /// As [`Self::stop`], for a worker that may have been told before.
+    pub(super) fn stop_once(&mut self, patience: Duration) {
+        if self.running.as_ref().is_none_or(|running| running.kill_at.is_none()) {
+            self.stop(patience);
+        }
     }
 
     /// When it next needs [`Self::wake`].

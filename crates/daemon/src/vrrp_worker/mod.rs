@@ -4,6 +4,8 @@
 //! In every round what arrived is handled before what is due, each in bounded portions, so that neither a flood of
 //! packets delays an advertisement nor a late timer deposes a living master.
 
+mod errands;
+mod notify;
 mod system;
 
 use crate::exit_status::ExitStatus;
@@ -23,7 +25,8 @@ use standfast_node::{Input, Reload, VrrpNode};
 use standfast_vrrp::{Event, Options, Output, Router};
 use std::io;
 use std::os::fd::OwnedFd;
-use system::Machine;
+use errands::Errands;
+use system::{Machine, Wish};
 use tracing::error;
 
 /// Packets taken from one socket, and changes from the monitor, before the timer is looked at again: a full portion
@@ -59,6 +62,7 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
         }
         let more = worker.round()?;
         worker.stamp();
+        worker.run_errands();
         timer.arm(worker.next_deadline())?;
         tokio::select! {
             biased;
@@ -66,8 +70,10 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                 Command::Stop(reason) => {
                     say_stopping(reason);
                     worker.stop(options);
+                    worker.run_errands();
                     worker.stamp();
                     supervisor.status(Status::Vrrp(worker.status()));
+                    worker.errands.last_words().await;
                     return Ok(());
                 }
                 Command::Reload(slice) => {
@@ -75,6 +81,7 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                     supervisor.reloaded(slice.generation(), outcome);
                     told = None;
                 }
+                Command::Peer(_, way) => worker.errands.connect(way),
                 Command::Report => supervisor.status(Status::Vrrp(worker.status())),
             },
             expired = timer.expired() => expired?,
@@ -83,6 +90,7 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                 worker.monitored(event)?;
             }
             () = readable(&worker.machine) => {}
+            input = worker.errands.next() => worker.tracked(input),
             // Something may be left: everything above has been looked at, and nothing is waited for.
             () = tokio::task::yield_now(), if more => {}
         }
@@ -105,12 +113,14 @@ struct Worker {
     monitor: Monitor,
     buffer: Vec<u8>,
     stamps: Stamps,
+    errands: Errands,
 }
 
 impl Worker {
     /// Subscribes first and dumps then, so that no change falls between the two.
     fn start(slice: VrrpSlice, attached: Vec<OwnedFd>) -> io::Result<Self> {
         let config = slice.vrrp;
+        let errands = Errands::new(&slice.global, &config);
         let names = config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect();
         let monitor = Monitor::open()?;
         let mut machine = Machine::open(names)?;
@@ -126,13 +136,15 @@ impl Worker {
         }
         let mut node = VrrpNode::new(config, router);
         node.handle(boottime(), Input::Start(observed), &mut machine);
-        Ok(Self { node, machine, monitor, buffer: vec![0; RECEIVE_BUFFER_BYTES], stamps })
+        Ok(Self { node, machine, monitor, buffer: vec![0; RECEIVE_BUFFER_BYTES], stamps, errands })
     }
 
     /// Goes on with another configuration: what is in both is not touched.
     fn reload(&mut self, slice: VrrpSlice) {
+        self.run_errands();
         let options = options_of(&slice.global);
         let config = slice.vrrp;
+        self.errands.reload(&slice.global, &config);
         self.machine.rename(config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect());
         let reload = Reload { config, options };
         self.node.handle(boottime(), Input::Reload(Box::new(reload)), &mut self.machine);
@@ -152,6 +164,23 @@ impl Worker {
 
     fn advert_sent(&self, id: InstanceId) -> Option<Instant> {
         self.node.router().status(id).and_then(|status| status.advert_sent)
+    }
+
+    /// Hands what has come up to the runner.
+    fn run_errands(&mut self) {
+        for wish in self.machine.take_wishes() {
+            match wish {
+                Wish::Script(script) => self.errands.run_script(script),
+                Wish::Notify(record) => self.errands.notify(&record),
+            }
+        }
+    }
+
+    /// Something that is tracked was looked at.
+    fn tracked(&mut self, input: Input<'_>) {
+        self.node.handle(boottime(), input, &mut self.machine);
+        self.run_errands();
+        self.errands.look_at_faults(self.node.router());
     }
 
     /// One round. True if something may be left over.

@@ -37,10 +37,20 @@ pub(super) struct Machine {
     names: Names,
     /// Something was sent, or a state has changed, since [`Machine::take_sent`] was last asked.
     sent: bool,
+    wishes: Vec<Wish>,
 }
 
 /// Names of instances, for the journal.
 type Names = Vec<(String, InterfaceName)>;
+
+/// What the runner is to do.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// Run a track script.
+    Script(ScriptId),
+    /// Tell those who want to be notified.
+    Notify(Record),
+}
 
 impl Machine {
     pub(super) fn open(names: Names) -> io::Result<Self> {
@@ -52,6 +62,7 @@ impl Machine {
             retry_at: None,
             names,
             sent: false,
+            wishes: Vec::new(),
         })
     }
 
@@ -63,6 +74,11 @@ impl Machine {
     /// Whether an instance may have another time of its last advertisement than when this was last asked.
     pub(super) fn take_sent(&mut self) -> bool {
         core::mem::take(&mut self.sent)
+    }
+
+    /// What has come up for the runner since this was last asked.
+    pub(super) fn take_wishes(&mut self) -> Vec<Wish> {
+        core::mem::take(&mut self.wishes)
     }
 
     pub(super) fn route(&mut self) -> &mut Route {
@@ -166,12 +182,13 @@ impl System for Machine {
     }
 
     fn run_script(&mut self, script: ScriptId) {
-        journal::trouble("script", &format!("no runner for track script {}", script.0));
+        self.wishes.push(Wish::Script(script));
     }
 
     fn record(&mut self, record: Record) {
         self.sent |= matches!(record, Record::Transition(_));
         journal::record(&record, &self.names);
+        self.wishes.push(Wish::Notify(record));
     }
 }
 

@@ -1,0 +1,235 @@
+//! The process that delivers one mail: it gets the mail as its standard input, speaks SMTP with one server and ends.
+//!
+//! It has no right and one minute. What goes wrong is its last word on standard error; it neither queues nor retries,
+//! as in keepalived. The dialogue is keepalived's: `HELO`, no encryption, no authentication.
+
+use crate::exit_status::ExitStatus;
+use crate::runner_worker::mail::{ORDER, Order};
+use core::fmt::Write as _;
+use core::time::Duration;
+use standfast_api::decode;
+use standfast_kernel::memfd;
+use standfast_kernel::timer::wall_clock;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::AsFd;
+
+/// The only word of its command line.
+pub const ARGUMENT: &str = "--mailer";
+
+/// The longest line of a server (RFC 5321 section 4.5.3.1.5 allows 512 octets; some say more).
+const LONGEST_REPLY: u64 = 2048;
+
+/// Lines that one reply may have.
+const MOST_LINES: usize = 64;
+
+/// How long a server may take for one reply.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Delivers the mail on standard input.
+#[must_use]
+pub fn main() -> ExitStatus {
+    match read_order().and_then(|order| send(&order)) {
+        Ok(()) => ExitStatus::Ok,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitStatus::Fatal
+        }
+    }
+}
+
+fn read_order() -> io::Result<Order> {
+    let stdin = io::stdin();
+    let order = stdin.as_fd().try_clone_to_owned()?;
+    let bytes = memfd::read(&order, ORDER).map_err(io::Error::other)?;
+    decode(&bytes).map_err(io::Error::other)
+}
+
+fn send(order: &Order) -> io::Result<()> {
+    let (server, port) = &order.server;
+    let mut last = io::Error::other(format!("{server} has no address"));
+    for address in (server.as_str(), *port).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, order.timeout.max(Duration::from_millis(1))) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                return converse(&mut BufReader::new(&stream), &mut &stream, order);
+            }
+            Err(error) => last = io::Error::new(error.kind(), format!("{address}: {error}")),
+        }
+    }
+    Err(last)
+}
+
+/// The whole dialogue with a server.
+fn converse(replies: &mut impl BufRead, server: &mut impl Write, order: &Order) -> io::Result<()> {
+    expect(replies, "greeting", b'2')?;
+    let mut say = |command: &str, class| {
+        server.write_all(format!("{command}\r\n").as_bytes())?;
+        expect(replies, command.split(' ').next().unwrap_or_default(), class)
+    };
+    say(&format!("HELO {}", one_line(&order.helo)), b'2')?;
+    say(&format!("MAIL FROM:{}", envelope(&order.from)), b'2')?;
+    for to in &order.to {
+        say(&format!("RCPT TO:{}", envelope(to)), b'2')?;
+    }
+    say("DATA", b'3')?;
+    say(&format!("{}.", message(order, wall_clock())), b'2')?;
+    // It has the mail; what it says to the last word changes nothing.
+    let _ = say("QUIT", b'2');
+    Ok(())
+}
+
+/// Reads a reply of any number of lines; its first digit must be the one of success.
+fn expect(replies: &mut impl BufRead, command: &str, class: u8) -> io::Result<()> {
+    for _ in 0..MOST_LINES {
+        let mut line = Vec::new();
+        replies.by_ref().take(LONGEST_REPLY).read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return Err(io::Error::other(format!("{command}: the server ended the conversation")));
+        }
+        // A hyphen behind the code means that more follows.
+        if line.get(3) == Some(&b'-') {
+            continue;
+        }
+        if line.first() == Some(&class) {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&line).trim_end().escape_debug().to_string();
+        return Err(io::Error::other(format!("{command}: the server said {text}")));
+    }
+    Err(io::Error::other(format!("{command}: the reply has no end")))
+}
+
+/// An address as the envelope wants it: what stands in angle brackets if there are some, else the whole in brackets.
+fn envelope(address: &str) -> String {
+    let address = one_line(address);
+    match (address.find('<'), address.rfind('>')) {
+        (Some(open), Some(close)) if open < close => address.get(open..=close).unwrap_or_default().to_owned(),
+        _ => format!("<{address}>"),
+    }
+}
+
+/// Nothing of ours may begin a new header or command.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Header and text, every line ended, no line a single dot.
+fn message(order: &Order, unix: Duration) -> String {
+    let mut text = String::new();
+    // Writing into a string cannot fail.
+    let _ = write!(text, "Date: {}\r\n", date(unix));
+    let _ = write!(text, "From: {}\r\n", one_line(&order.from));
+    let _ = write!(text, "Subject: [{}] {}\r\n", one_line(&order.router), one_line(&order.subject));
+    text.push_str("X-Mailer: Keepalived\r\n");
+    let to: Vec<String> = order.to.iter().map(|to| one_line(to)).collect();
+    let _ = write!(text, "To: {}\r\n\r\n", to.join(",\r\n "));
+    for line in order.body.lines() {
+        let dot = if line.starts_with('.') { "." } else { "" };
+        let _ = write!(text, "{dot}{}\r\n", one_line(line));
+    }
+    text
+}
+
+/// A moment as RFC 5322 section 3.3 writes it, in UTC.
+fn date(unix: Duration) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let seconds = unix.as_secs();
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let weekday = usize::try_from(days % 7).ok().and_then(|day| DAYS.get(day)).unwrap_or(&"Thu");
+    // Years from March on, so that the leap day is the last of its year: 400 of them have 146097 days.
+    let from_march_0000 = days + 719_468;
+    let (era, day_of_era) = (from_march_0000 / 146_097, from_march_0000 % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12;
+    let year = era * 400 + year_of_era + u64::from(month < 2);
+    let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"Jan");
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order() -> Order {
+        Order {
+            server: ("127.0.0.1".to_owned(), 25),
+            helo: "lb1".to_owned(),
+            timeout: Duration::from_secs(1),
+            from: "Balancer <lb@example.org>".to_owned(),
+            to: vec!["a@example.org".to_owned(), "<b@example.org>".to_owned()],
+            router: "LB1".to_owned(),
+            subject: "VRRP Instance VI_1 - Entering MASTER state".to_owned(),
+            body: "=> one <=".to_owned(),
+        }
+    }
+
+    fn conversation(replies: &str) -> (io::Result<()>, String) {
+        let mut said = Vec::new();
+        let outcome = converse(&mut replies.as_bytes(), &mut said, &order());
+        (outcome, String::from_utf8(said).unwrap())
+    }
+
+    #[test]
+    fn the_dialogue_is_keepalived_s() {
+        let (outcome, said) = conversation("220-a\r\n220 b\r\n250 c\r\n250 d\r\n250 e\r\n251 f\r\n354 g\r\n250 h\r\n221 i\r\n");
+        outcome.unwrap();
+        let lines: Vec<&str> = said.split("\r\n").filter(|line| !line.starts_with("Date: ")).collect();
+        let expected = [
+            "HELO lb1",
+            "MAIL FROM:<lb@example.org>",
+            "RCPT TO:<a@example.org>",
+            "RCPT TO:<b@example.org>",
+            "DATA",
+            "From: Balancer <lb@example.org>",
+            "Subject: [LB1] VRRP Instance VI_1 - Entering MASTER state",
+            "X-Mailer: Keepalived",
+            "To: a@example.org,",
+            " <b@example.org>",
+            "",
+            "=> one <=",
+            ".",
+            "QUIT",
+            "",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_refusal_an_end_and_an_endless_reply_are_told() {
+        let (outcome, said) = conversation("220 a\r\n250 b\r\n550 no such \u{1b}[1m user\r\n");
+        assert_eq!(outcome.unwrap_err().to_string(), "MAIL: the server said 550 no such \\u{1b}[1m user");
+        assert!(!said.contains("RCPT"));
+        assert!(conversation("").0.unwrap_err().to_string().contains("ended the conversation"));
+        assert!(conversation(&"x".repeat(5000)).0.unwrap_err().to_string().contains("ended the conversation"));
+        assert!(conversation(&"220-x\r\n".repeat(1000)).0.unwrap_err().to_string().contains("no end"));
+    }
+
+    #[test]
+    fn no_text_of_ours_ends_the_mail_or_begins_a_header() {
+        let hostile = Order {
+            subject: "x\r\nBcc: <evil@example.org>\r\n\r\n.\r\n".to_owned(),
+            body: ".\r\nRCPT TO:<evil@example.org>\n..".to_owned(),
+            ..order()
+        };
+        let text = message(&hostile, Duration::ZERO);
+        assert!(!text.contains("\r\nBcc") && !text.contains("\r\n.\r\n"), "{text}");
+        assert!(text.ends_with("\r\n..\r\nRCPT TO:<evil@example.org>\r\n...\r\n"), "{text}");
+    }
+
+    #[test]
+    fn the_date_is_that_of_the_calendar() {
+        let day = |seconds| date(Duration::from_secs(seconds));
+        assert_eq!(day(0), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(day(951_782_400), "Tue, 29 Feb 2000 00:00:00 +0000");
+        assert_eq!(day(1_795_256_399), "Sat, 21 Nov 2026 10:19:59 +0000");
+        assert_eq!(day(4_107_542_399), "Sun, 28 Feb 2100 23:59:59 +0000");
+        assert_eq!(day(4_107_542_400), "Mon, 01 Mar 2100 00:00:00 +0000");
+    }
+}

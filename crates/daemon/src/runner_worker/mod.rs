@@ -1,0 +1,254 @@
+//! The loop of the `runner` worker: runs scripts, writes to FIFOs, sends mail and watches files and processes for the
+//! other workers, so that none of them ever forks, opens a file or waits for one.
+//!
+//! It parses nothing from the network and decides nothing: what runs when, and what an outcome means, is the business of
+//! the worker that asked. It runs what the configuration names and nothing else.
+
+mod fifo;
+mod files;
+mod job;
+mod lane;
+pub(crate) mod mail;
+mod peer;
+mod processes;
+mod program;
+mod settings;
+
+use crate::exit_status::ExitStatus;
+use crate::link::{Command, NewSlice, StopReason};
+use crate::worker::{WorkerContext, say_stopping, slice_label};
+use core::time::Duration;
+use fifo::Fifo;
+use mail::Order;
+use program::Policy;
+use settings::{FifoWay, Settings};
+use standfast_api::{RunnerSlice, WorkerKind};
+use standfast_kernel::channel::Channel;
+use standfast_model::Ended;
+use standfast_model::config::Global;
+use standfast_model::config::global::TimedScript;
+use standfast_model::config::script::Fifo as FifoConfig;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{error, info, warn};
+
+/// Commands of trackers and checkers that run at a time; more wait for their turn. Each costs a process and three of the
+/// 1024 descriptors that a process usually may have.
+const COMMANDS_AT_A_TIME: usize = 256;
+
+/// Processes of notifications that run at a time, those included that stay for good. Each costs a descriptor.
+const NOTIFIERS_AT_A_TIME: usize = 200;
+
+/// How long what is told at a stop may take: scripts of STOP transitions and `omega` (keepalived gives them a second).
+const LAST_SCRIPTS: Duration = Duration::from_secs(1);
+
+/// How long the last mails may take: a mail server that is alive needs less.
+const LAST_MAILS: Duration = Duration::from_secs(2);
+
+/// How long workers may take to leave when the supervisor has died and nobody waits for them.
+const LAST_WORKERS: Duration = Duration::from_secs(5);
+
+/// Runs the worker until it is told to stop.
+pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
+    let WorkerContext { slice, options, attached: _, mut supervisor } = context;
+    let (settings, current) = watch::channel(Arc::default());
+    let turns = Arc::new(Semaphore::new(COMMANDS_AT_A_TIME));
+    let notifiers = Arc::new(Semaphore::new(NOTIFIERS_AT_A_TIME));
+    let common = peer::Common { settings: current, turns, notifiers, restarted: options.restarted };
+    let mut runner = Runner { settings, outlets: Outlets::default(), peers: JoinSet::new(), common };
+    runner.apply(&slice, None);
+    let mut shutdown = slice.global.shutdown;
+    let stopped = if options.restarted { None } else { startup(slice.global.startup.as_ref(), &runner).await };
+    if let Some(why) = stopped {
+        warn!("{why}");
+    }
+    supervisor.ready();
+    let reason = loop {
+        tokio::select! {
+            command = supervisor.command() => match command {
+                Command::Stop(reason) => break reason,
+                Command::Reload(new) => {
+                    let outcome = runner.reload(&new).map(|slice| shutdown = slice.global.shutdown);
+                    supervisor.reloaded(new.generation(), outcome);
+                }
+                Command::Peer(kind, way) => runner.connect(kind, way),
+                // It has no status to tell.
+                Command::Report => {}
+            },
+            Some(_) = runner.peers.join_next() => {}
+        }
+    };
+    say_stopping(reason);
+    let policy = runner.settings.borrow().policy;
+    runner.stop(reason).await;
+    if let Some(script) = shutdown {
+        timed("shutdown_script", &script, policy).await;
+    }
+    ExitStatus::Ok
+}
+
+/// Runs `startup_script`. Says why it may not have done what it should.
+async fn startup(script: Option<&TimedScript>, runner: &Runner) -> Option<String> {
+    let script = script?;
+    let policy = runner.settings.borrow().policy;
+    timed("startup_script", script, policy).await
+}
+
+/// Runs a script of the daemon itself to its end. Says what is wrong with how it ended.
+async fn timed(keyword: &str, script: &TimedScript, policy: Policy) -> Option<String> {
+    let name = peer::shown(&script.script);
+    info!("Running {keyword} {name}");
+    let (ended, output) = job::check(&script.script, policy, script.timeout).await;
+    if ended == Ended::Exited(0) {
+        return None;
+    }
+    let output = output.trim();
+    let said = if output.is_empty() { String::new() } else { format!(", and said: {output}") };
+    Some(format!("{keyword} {name} {ended}{said}"))
+}
+
+/// Tasks that a configuration brings about, besides the peers.
+#[derive(Debug, Default)]
+struct Outlets {
+    fifos: Vec<(FifoConfig, [bool; 2], mpsc::UnboundedSender<fifo::ToFifo>)>,
+    tasks: Vec<JoinHandle<()>>,
+    mail: Option<(mpsc::Sender<Order>, JoinHandle<()>)>,
+}
+
+/// Everything the loop owns.
+#[derive(Debug)]
+struct Runner {
+    settings: watch::Sender<Arc<Settings>>,
+    outlets: Outlets,
+    peers: JoinSet<()>,
+    common: peer::Common,
+}
+
+impl Runner {
+    fn connect(&mut self, kind: WorkerKind, way: OwnedFd) {
+        match Channel::new(way) {
+            Ok(channel) => drop(self.peers.spawn(peer::serve(kind, channel, self.common.clone()))),
+            Err(error) => error!("no way to the {kind} worker: {error}"),
+        }
+    }
+
+    fn reload(&mut self, new: &NewSlice) -> Result<RunnerSlice, String> {
+        let slice: RunnerSlice = new.read(slice_label(WorkerKind::Runner))?;
+        let before = Arc::clone(&self.settings.borrow());
+        self.apply(&slice, Some(&before));
+        Ok(slice)
+    }
+
+    /// Goes on with this configuration. What the one before it named may still be wanted by a worker that has not got
+    /// its own new slice, or that tells of what the new one removes.
+    fn apply(&mut self, slice: &RunnerSlice, before: Option<&Settings>) {
+        let Global { script_security, use_symlink_paths, .. } = slice.global;
+        let policy = Policy { security: script_security, keep_links: use_symlink_paths };
+        let mut settings = Settings {
+            policy,
+            vrrp_scripts: slice.vrrp_scripts.iter().cloned().collect(),
+            check_scripts: slice.check_scripts.iter().cloned().collect(),
+            process_buffer: slice.global.netlink.process_monitor,
+            ..Settings::default()
+        };
+        settings.named = (settings.vrrp_scripts.clone(), settings.check_scripts.clone());
+        if let Some(before) = before {
+            settings.vrrp_scripts.extend(before.named.0.iter().cloned());
+            settings.check_scripts.extend(before.named.1.iter().cloned());
+        }
+        self.open_fifos(slice, policy);
+        settings.fifos = self
+            .outlets
+            .fifos
+            .iter()
+            .map(|(_, [vrrp, check], way)| FifoWay { vrrp: *vrrp, check: *check, way: way.clone() })
+            .collect();
+        settings.order = order_of(&slice.global);
+        settings.mail = self.mail(!settings.order.to.is_empty() && slice.global.mail.server.is_some());
+        self.settings.send_replace(Arc::new(settings));
+    }
+
+    /// Opens what is new and lets go of what is not wanted any more; what stays keeps its reader.
+    fn open_fifos(&mut self, slice: &RunnerSlice, policy: Policy) {
+        let wanted = [
+            (slice.fifo.as_ref(), [true, true]),
+            (slice.vrrp_fifo.as_ref(), [true, false]),
+            (slice.lvs_fifo.as_ref(), [false, true]),
+        ];
+        let wanted: Vec<(&FifoConfig, [bool; 2])> = wanted.into_iter().filter_map(|(f, who)| Some((f?, who))).collect();
+        self.outlets.fifos.retain(|(config, who, _)| wanted.contains(&(config, *who)));
+        self.outlets.tasks.retain(|task| !task.is_finished());
+        for (config, who) in wanted {
+            if self.outlets.fifos.iter().any(|(open, open_who, _)| open == config && *open_who == who) {
+                continue;
+            }
+            match Fifo::open(config.clone(), policy) {
+                Ok(fifo) => {
+                    let (way, lines) = mpsc::unbounded_channel();
+                    self.outlets.tasks.push(tokio::spawn(fifo.serve(lines)));
+                    self.outlets.fifos.push((config.clone(), who, way));
+                }
+                Err(error) => error!("notify FIFO {} cannot be used: {error}", config.path),
+            }
+        }
+    }
+
+    fn mail(&mut self, wanted: bool) -> Option<mpsc::Sender<Order>> {
+        if !wanted {
+            self.outlets.mail = None;
+            return None;
+        }
+        let (way, _) = self.outlets.mail.get_or_insert_with(|| {
+            let (way, orders) = mpsc::channel(mail::WAITING_MAILS);
+            (way, tokio::spawn(mail::serve(orders)))
+        });
+        Some(way.clone())
+    }
+
+    /// Hears the last words of the workers, tells them, and ends what would stay.
+    async fn stop(mut self, reason: StopReason) {
+        let patience = match reason {
+            // The other workers have gone before.
+            StopReason::Asked => LAST_SCRIPTS,
+            StopReason::Signal(_) | StopReason::SupervisorGone => LAST_WORKERS + LAST_SCRIPTS,
+        };
+        let peers = &mut self.peers;
+        let all = tokio::time::timeout(patience, async { while peers.join_next().await.is_some() {} }).await;
+        if all.is_err() {
+            warn!("scripts still run at the end: they are told to terminate");
+        }
+        // Their tasks own the processes of notifications and end these as they go.
+        self.peers.shutdown().await;
+        let Outlets { fifos, tasks, mail } = core::mem::take(&mut self.outlets);
+        self.settings.send_replace(Arc::default());
+        drop(fifos);
+        for task in tasks {
+            // It writes what there is room for and is done.
+            let _ = task.await;
+        }
+        if let Some((way, task)) = mail {
+            drop(way);
+            if tokio::time::timeout(LAST_MAILS, task).await.is_err() {
+                warn!("the mail server does not answer: the last mails are not delivered");
+            }
+        }
+    }
+}
+
+/// What of the configuration every mail has in common.
+fn order_of(global: &Global) -> Order {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mail = &global.mail;
+    Order {
+        server: mail.server.clone().unwrap_or_default(),
+        helo: mail.helo_name.clone().unwrap_or_else(|| host.clone()),
+        timeout: mail.timeout.unwrap_or(Duration::from_secs(30)),
+        from: mail.from.clone().unwrap_or_else(|| format!("root@{host}")),
+        to: mail.to.clone(),
+        router: global.router_id.clone().unwrap_or(host),
+        subject: String::new(),
+        body: String::new(),
+    }
+}

@@ -1,0 +1,273 @@
+//! Who is told of instances and sync groups, and what: scripts with their arguments, lines for FIFOs, mails, in
+//! keepalived's words.
+//!
+//! It hands all of it to the runner; it runs, writes and sends nothing itself.
+
+use crate::runner_client::RunnerClient;
+use standfast_api::runner::{Line, Mail};
+use standfast_model::config::script::{Deleted, Notify, Script};
+use standfast_model::config::vrrp::Instance;
+use standfast_model::config::{Global, VrrpConfig};
+use standfast_model::{Cause, GroupTransition, PriorityChange, State, Transition};
+use standfast_node::Record;
+use standfast_vrrp::Router;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an instance or a group wants told.
+#[derive(Clone, Debug, Default)]
+struct Interest {
+    notify: Notify,
+    mail: bool,
+    /// The last state that was told, with its priority.
+    told: Option<(State, u8)>,
+    /// The last state that a mail was sent of. That an instance begins as a standby is worth none.
+    mailed: Option<State>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct VrrpNotifier {
+    instances: BTreeMap<String, Interest>,
+    groups: BTreeMap<String, Interest>,
+    /// In the order of the configuration.
+    names: Vec<String>,
+    fifo: bool,
+    mail: bool,
+    no_email_faults: bool,
+    states_on_reload: bool,
+    /// In FAULT only because a script has no result yet, which nobody is told of.
+    silent: BTreeSet<String>,
+}
+
+impl VrrpNotifier {
+    /// For this configuration.
+    pub(super) fn new(global: &Global, config: &VrrpConfig) -> Self {
+        let mut notifier = Self::default();
+        notifier.configure(global, config);
+        notifier
+    }
+
+    fn configure(&mut self, global: &Global, config: &VrrpConfig) {
+        let (instances, groups) = (core::mem::take(&mut self.instances), core::mem::take(&mut self.groups));
+        let interest = |known: Option<&Interest>, notify: &Notify, mail| Interest {
+            notify: notify.clone(),
+            mail,
+            told: known.and_then(|known| known.told),
+            mailed: known.map_or(Some(State::Backup), |known| known.mailed),
+        };
+        let of_instance = |i: &Instance| interest(instances.get(&i.name), &i.options.notify, i.options.smtp_alert);
+        self.instances = config.instances.iter().map(|i| (i.name.clone(), of_instance(i))).collect();
+        let of_group = config.groups.iter().map(|group| {
+            let interest = interest(groups.get(&group.name), &group.options.notify, group.options.smtp_alert);
+            (group.name.clone(), interest)
+        });
+        self.groups = of_group.collect();
+        self.names = config.instances.iter().map(|instance| instance.name.clone()).collect();
+        self.fifo = config.common.fifo.is_some() || config.common.vrrp_fifo.is_some();
+        self.mail = global.mail.server.is_some() && !global.mail.to.is_empty();
+        self.no_email_faults = config.common.no_email_faults;
+        self.states_on_reload = config.common.states_on_reload;
+    }
+
+    /// Goes on with another configuration. What stays in its state is told to FIFOs again if they are to be told
+    /// (`fifo_write_vrrp_states_on_reload`).
+    pub(super) fn reload(&mut self, global: &Global, config: &VrrpConfig, runner: &mut RunnerClient) {
+        self.configure(global, config);
+        if !(self.states_on_reload && self.fifo) {
+            return;
+        }
+        let told = |(name, interest): (&String, &Interest)| Some((name.clone(), interest.told?));
+        let instances: Vec<(String, (State, u8))> = self.instances.iter().filter_map(told).collect();
+        let groups: Vec<(String, (State, u8))> = self.groups.iter().filter_map(told).collect();
+        for (name, (state, priority)) in instances {
+            let line = self.line(&instance_line(&name, &state.to_string(), priority), true);
+            runner.notify(&subject_of_instance(&name), Vec::new(), line, None);
+        }
+        for (name, (state, _)) in groups {
+            let line = self.line(&group_line(&name, state), true);
+            runner.notify(&subject_of_group(&name), Vec::new(), line, None);
+        }
+    }
+
+    /// Tells of what happened, if anybody wants to know.
+    pub(super) fn record(&mut self, record: &Record, runner: &mut RunnerClient) {
+        match record {
+            Record::Transition(transition) => self.transition(transition, runner),
+            Record::GroupTransition(transition) => self.group(transition, runner),
+            Record::Priority(change) => self.priority(change, runner),
+            Record::LowerPriorityReceived { instance, theirs: _ } => {
+                let name = usize::try_from(instance.0).ok().and_then(|place| self.names.get(place)).cloned();
+                if let Some(name) = name {
+                    self.lower_priority(&name, runner);
+                }
+            }
+            Record::Deleted(instance) => self.deleted(instance, runner),
+            Record::Notice(_) | Record::Restored { .. } | Record::StaticRestored { .. } | Record::Refused { .. } => {}
+        }
+    }
+
+    /// Instances whose FAULT was not told, because a script had no result, and who have one now that keeps them there.
+    pub(super) fn look_at_faults(&mut self, router: &Router, runner: &mut RunnerClient) {
+        if self.silent.is_empty() {
+            return;
+        }
+        for (place, name) in (0..).zip(self.names.clone()) {
+            let status = router.status(standfast_model::config::vrrp::InstanceId(place));
+            let Some(status) = status.filter(|_| self.silent.contains(&name)) else { continue };
+            match status.fault {
+                Some(Cause::ScriptPending { .. }) => {}
+                Some(_) => {
+                    self.silent.remove(&name);
+                    self.entered(&name, State::Fault, status.priority, runner);
+                }
+                None => drop(self.silent.remove(&name)),
+            }
+        }
+    }
+
+    fn transition(&mut self, transition: &Transition, runner: &mut RunnerClient) {
+        let Transition { instance, to, cause, priority, .. } = transition;
+        self.silent.remove(instance);
+        match (to, cause) {
+            (State::Fault, Cause::ScriptPending { .. }) => {
+                self.silent.insert(instance.clone());
+            }
+            // What a reload removes is told of as deleted.
+            (State::Stop, Cause::Reloaded) | (State::Init, _) => {}
+            _ => self.entered(instance, *to, *priority, runner),
+        }
+    }
+
+    fn entered(&mut self, name: &str, state: State, priority: u8, runner: &mut RunnerClient) {
+        let line = self.line(&instance_line(name, &state.to_string(), priority), true);
+        let (mail_wanted, no_faults) = (self.mail, self.no_email_faults);
+        let Some(interest) = self.instances.get_mut(name) else { return };
+        interest.told = Some((state, priority));
+        let scripts = scripts(&interest.notify, "INSTANCE", name, state, priority);
+        let wanted = mail_wanted && interest.mail && !(no_faults && state == State::Fault);
+        let mail = (wanted && interest.mailed != Some(state)).then(|| {
+            interest.mailed = Some(state);
+            instance_mail(name, state)
+        });
+        runner.notify(&subject_of_instance(name), scripts, line, mail);
+    }
+
+    fn group(&mut self, transition: &GroupTransition, runner: &mut RunnerClient) {
+        let GroupTransition { group, to, cause, .. } = transition;
+        if *to == State::Init || matches!((to, cause), (State::Fault, Cause::ScriptPending { .. })) {
+            return;
+        }
+        let line = self.line(&group_line(group, *to), true);
+        let (mail_wanted, no_faults) = (self.mail, self.no_email_faults);
+        let Some(interest) = self.groups.get_mut(group) else { return };
+        interest.told = Some((*to, 0));
+        let scripts = scripts(&interest.notify, "GROUP", group, *to, 0);
+        let wanted = mail_wanted && interest.mail && !(no_faults && *to == State::Fault);
+        let mail = (wanted && interest.mailed != Some(*to)).then(|| {
+            interest.mailed = Some(*to);
+            let text = format!("All VRRP group instances are now in {to} state");
+            mail(format!("VRRP Group {group} - {}", words(*to)), &text)
+        });
+        runner.notify(&subject_of_group(group), scripts, line, mail);
+    }
+
+    fn priority(&mut self, change: &PriorityChange, runner: &mut RunnerClient) {
+        if let Some(told) = self.instances.get_mut(&change.instance).and_then(|interest| interest.told.as_mut()) {
+            told.1 = change.to;
+        }
+        let kind = match change.state {
+            State::Master => "MASTER_PRIORITY",
+            State::Backup => "BACKUP_PRIORITY",
+            State::Init | State::Fault | State::Stop => return,
+        };
+        let line = self.line(&instance_line(&change.instance, kind, change.to), false);
+        runner.notify(&subject_of_instance(&change.instance), Vec::new(), line, None);
+    }
+
+    fn lower_priority(&self, name: &str, runner: &mut RunnerClient) {
+        let Some(interest) = self.instances.get(name) else { return };
+        let priority = interest.told.map_or(0, |(_, priority)| priority);
+        let line = self.line(&instance_line(name, "MASTER_RX_LOWER_PRI", priority), false);
+        let scripts = interest.notify.master_rx_lower_pri.iter().cloned().collect();
+        runner.notify(&subject_of_instance(name), scripts, line, None);
+    }
+
+    /// Its interest is in itself: the configuration does not know it any more.
+    fn deleted(&mut self, instance: &Instance, runner: &mut RunnerClient) {
+        let name = &instance.name;
+        let notify = &instance.options.notify;
+        let (state, own) = match &notify.deleted {
+            // keepalived runs `notify_fault` for none of them.
+            Deleted::AsFault => ("FAULT", None),
+            Deleted::AsDeleted => ("DELETED", None),
+            Deleted::Run(script) => ("DELETED", Some(script.clone())),
+        };
+        let priority = instance.priority.get();
+        let any = notify.any.as_ref().map(|script| appended(script, "INSTANCE", name, state, priority));
+        let line = self.line(&instance_line(name, state, priority), true);
+        let wanted = self.mail && instance.options.smtp_alert && !(self.no_email_faults && state == "FAULT");
+        let what = if state == "FAULT" { words(State::Fault) } else { "Deleted".to_owned() };
+        let mail = wanted.then(|| mail(format!("VRRP Instance {name} - {what}"), NOT_OWNING));
+        runner.notify(&subject_of_instance(name), own.into_iter().chain(any).collect(), line, mail);
+    }
+
+    fn line(&self, text: &str, state: bool) -> Option<Line> {
+        self.fifo.then(|| Line { text: text.to_owned(), state })
+    }
+}
+
+/// A mail whose text is one line, in keepalived's frame.
+fn mail(subject: String, text: &str) -> Mail {
+    Mail { subject, body: format!("=> {text} <=") }
+}
+
+const NOT_OWNING: &str = "VRRP Instance is no longer owning VRRP VIPs";
+
+fn subject_of_instance(name: &str) -> String {
+    format!("INSTANCE {name}")
+}
+
+fn subject_of_group(name: &str) -> String {
+    format!("GROUP {name}")
+}
+
+fn instance_line(name: &str, state: &str, priority: u8) -> String {
+    format!("INSTANCE \"{name}\" {state} {priority}")
+}
+
+fn group_line(name: &str, state: State) -> String {
+    format!("GROUP \"{name}\" {state} 0")
+}
+
+/// The script of the state, as it is configured, and the one for all of them with four words behind it.
+fn scripts(notify: &Notify, kind: &str, name: &str, state: State, priority: u8) -> Vec<Script> {
+    let own = match state {
+        State::Init => None,
+        State::Backup => notify.backup.as_ref(),
+        State::Master => notify.master.as_ref(),
+        State::Fault => notify.fault.as_ref(),
+        State::Stop => notify.stop.as_ref(),
+    };
+    let any = notify.any.as_ref().map(|script| appended(script, kind, name, &state.to_string(), priority));
+    own.cloned().into_iter().chain(any).collect()
+}
+
+fn appended(script: &Script, kind: &str, name: &str, state: &str, priority: u8) -> Script {
+    let words = [kind, name, state, &priority.to_string()].map(|word| word.as_bytes().to_vec());
+    Script { words: script.words.iter().cloned().chain(words).collect(), identity: script.identity }
+}
+
+fn words(state: State) -> String {
+    match state {
+        State::Stop => "Stopping".to_owned(),
+        State::Init | State::Backup | State::Master | State::Fault => format!("Entering {state} state"),
+    }
+}
+
+fn instance_mail(name: &str, state: State) -> Mail {
+    let text = match state {
+        State::Master => "VRRP Instance is now owning VRRP VIPs",
+        State::Init | State::Backup | State::Fault | State::Stop => NOT_OWNING,
+    };
+    mail(format!("VRRP Instance {name} - {}", words(state)), text)
+}
