@@ -39,11 +39,12 @@ impl Mail {
     async fn converse(&self, host: &Connect) -> Result<(), Verdict> {
         let mut stream = tcp::open(host).await?;
         let mut reader = Reader::default();
-        expect("the greeting", Some(220), deadline::step(host.timeout, reply(&mut stream, &mut reader)).await?)?;
-        let helo = say(&mut stream, &self.helo, &mut reader);
-        expect("HELO", Some(250), deadline::step(host.timeout, helo).await?)?;
-        let quit = say(&mut stream, b"QUIT\r\n", &mut reader);
-        expect("QUIT", None, deadline::step(host.timeout, quit).await?)
+        let greeting = deadline::step(host.timeout, reply(&mut stream, &mut reader)).await?;
+        expect("the greeting", 220, &greeting)?;
+        let hello = deadline::step(host.timeout, say(&mut stream, &self.helo, &mut reader)).await?;
+        expect("HELO", 250, &hello)?;
+        deadline::step(host.timeout, say(&mut stream, b"QUIT\r\n", &mut reader)).await?;
+        Ok(())
     }
 }
 
@@ -70,14 +71,12 @@ async fn reply(stream: &mut TcpStream, reader: &mut Reader) -> Result<Reply, Ver
     }
 }
 
-fn expect(to: &str, code: Option<u16>, reply: Reply) -> Result<(), Verdict> {
-    match code {
-        Some(code) if code != reply.code => {
-            let line = words::shown(&reply.last_line);
-            Err(words::failed(&format!("SMTP: \"{line}\" to {to}, wanted {code}")))
-        }
-        Some(_) | None => Ok(()),
+fn expect(to: &str, code: u16, reply: &Reply) -> Result<(), Verdict> {
+    if reply.code == code {
+        return Ok(());
     }
+    let line = words::shown(&reply.last_line);
+    Err(words::failed(&format!("SMTP: \"{line}\" to {to}, wanted {code}")))
 }
 
 /// One reply of a server.

@@ -4,11 +4,12 @@
 //! only ICMP can say that nobody is there.
 
 use crate::{deadline, errno, socket, words};
+use rustix::buffer::spare_capacity;
+use rustix::net::{RecvFlags, recv};
 use socket::NoSocket;
 use standfast_lvs::{Reason, Verdict};
 use standfast_model::config::lvs::Connect;
 use standfast_model::config::probe::{Udp, UdpReply};
-use std::io;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -65,19 +66,14 @@ pub(crate) async fn exchange(socket: &UdpSocket, payload: &[u8]) -> Result<Vec<u
 
 /// The next datagram. Its buffer lasts for the read only: a check that waits holds none.
 pub(crate) async fn receive(socket: &UdpSocket) -> Result<Vec<u8>, Verdict> {
-    loop {
-        // What ICMP said makes the socket ready too.
-        socket.ready(Interest::READABLE | Interest::ERROR).await.map_err(|e| errno::of_connect(&e))?;
-        let mut space = Vec::with_capacity(DATAGRAM_BYTES);
-        match socket.try_recv_buf(&mut space) {
-            Ok(_) => {
-                space.shrink_to_fit();
-                return Ok(space);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(errno::of_connect(&error)),
-        }
-    }
+    // What ICMP said makes the socket ready too, and comes out of the read as an error.
+    let read = socket.async_io(Interest::READABLE | Interest::ERROR, || {
+        let mut datagram = Vec::with_capacity(DATAGRAM_BYTES);
+        recv(socket, spare_capacity(&mut datagram), RecvFlags::empty())?;
+        datagram.shrink_to_fit();
+        Ok(datagram)
+    });
+    read.await.map_err(|e| errno::of_connect(&e))
 }
 
 /// As in keepalived, lengths count only where contents are asked for, and contents are compared as far as both go.

@@ -1,6 +1,7 @@
 //! `TCP_CHECK` against real sockets: on loopback, and in a network namespace of its own where the test needs routes or
 //! must not be seen.
 #![expect(clippy::unwrap_used, reason = "a socket that cannot be had is a failed test")]
+#![expect(dead_code, reason = "what tests share is not all used by each")]
 
 mod support;
 
@@ -11,18 +12,7 @@ use standfast_model::InterfaceName;
 use standfast_model::config::lvs::{Connect, Probe};
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use support::{block_on, in_own_network, ip, without_descriptors};
-
-fn to(target: SocketAddr) -> Connect {
-    Connect {
-        target,
-        bind_address: None,
-        bind_port: None,
-        bind_interface: None,
-        timeout: Duration::from_secs(5),
-        mark: 0,
-    }
-}
+use support::{block_on, in_own_network, ip, to, without_descriptors};
 
 fn check(connect: Connect) -> Verdict {
     block_on(standfast_check::run(&Probe::Tcp(connect)))

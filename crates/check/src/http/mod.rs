@@ -13,19 +13,21 @@ mod pattern;
 mod request;
 
 use crate::budget::Budget;
-use crate::tls::Session;
+use crate::tls::{Encrypted, Read, Session};
 use crate::{Prober, deadline, errno, tcp, words};
 use answer::{Answer, Step, Wrong};
+use core::mem::MaybeUninit;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use page::Page;
 use standfast_lvs::{Inability, Reason, Verdict};
 use standfast_model::config::lvs::Connect;
 use standfast_model::config::probe::Http;
 use std::io;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
 
 /// The whole body must have come after so many `connect_timeout`; between two pieces of it at most one may pass.
 /// keepalived sets no such limit, so that a server that sends a byte a second keeps it waiting for ever.
@@ -112,14 +114,14 @@ impl Pages {
 
     async fn ask(&self, page: &Page, mut answer: Answer) -> Result<Answer, Verdict> {
         let stream = tcp::open(&self.connect).await?;
-        match &self.tls {
-            None => converse(stream, page, &mut answer, self.connect.timeout).await?,
+        let stream = match &self.tls {
+            None => Stream::Plain(stream),
             Some(session) => {
-                let stream = session.shake_hands(stream, page.server_name(), page.tls_compliant());
-                let stream = deadline::step(self.connect.timeout, stream).await?;
-                converse(stream, page, &mut answer, self.connect.timeout).await?;
+                let hands = session.shake_hands(stream, page.server_name());
+                Stream::Encrypted(Box::new(deadline::step(self.connect.timeout, hands).await?), page.tls_compliant())
             }
-        }
+        };
+        converse(stream, page, &mut answer, self.connect.timeout).await?;
         Ok(answer)
     }
 }
@@ -142,17 +144,40 @@ impl Turn {
     }
 }
 
+/// A connection to a server.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    /// Boxed: one in few checks has it. True if an end beneath TLS is an error (`tls_compliant`).
+    Encrypted(Box<Encrypted>, bool),
+}
+
+impl Stream {
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), Verdict> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes).await.map_err(|e| broken(&e)),
+            Self::Encrypted(stream, _) => stream.send(bytes).await,
+        }
+    }
+
+    /// Reads once, waiting for something to read.
+    async fn read(&mut self, answer: &mut Answer) -> Result<Step, Verdict> {
+        match self {
+            Self::Plain(stream) => core::future::poll_fn(|context| poll_read(stream, context, answer)).await,
+            Self::Encrypted(stream, compliant) => {
+                let compliant = *compliant;
+                stream.read(|read| read_encrypted(read, answer, compliant)).await?
+            }
+        }
+    }
+}
+
 /// Asks for the page and reads the answer to its end.
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    page: &Page,
-    answer: &mut Answer,
-    timeout: Duration,
-) -> Result<(), Verdict> {
+async fn converse(mut stream: Stream, page: &Page, answer: &mut Answer, timeout: Duration) -> Result<(), Verdict> {
     let head = async {
-        stream.write_all(page.request()).await.map_err(|e| broken(&e))?;
+        stream.send(page.request()).await?;
         loop {
-            let step = read(&mut stream, answer).await?;
+            let step = stream.read(answer).await?;
             if answer.has_head() || matches!(step, Step::Complete) {
                 return Ok(step);
             }
@@ -163,7 +188,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let body = async {
         loop {
-            let step = deadline::step(timeout, read(&mut stream, answer)).await?;
+            let step = deadline::step(timeout, stream.read(answer)).await?;
             if matches!(step, Step::Complete) {
                 return Ok(());
             }
@@ -172,24 +197,28 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     deadline::step(timeout.saturating_mul(BODY_TIMEOUTS), body).await
 }
 
-/// Reads once.
-async fn read<S: AsyncRead + Unpin>(stream: &mut S, answer: &mut Answer) -> Result<Step, Verdict> {
-    core::future::poll_fn(|context| poll_read(Pin::new(stream), context, answer)).await
-}
-
 /// Reads into a buffer on the stack, which lasts for this call only: a check that waits holds none.
-fn poll_read<S: AsyncRead>(
-    stream: Pin<&mut S>,
-    context: &mut Context<'_>,
-    answer: &mut Answer,
-) -> Poll<Result<Step, Verdict>> {
-    let mut space = [core::mem::MaybeUninit::uninit(); READ_BYTES];
+fn poll_read(stream: &mut TcpStream, context: &mut Context<'_>, answer: &mut Answer) -> Poll<Result<Step, Verdict>> {
+    let mut space = [MaybeUninit::uninit(); READ_BYTES];
     let mut buffer = ReadBuf::uninit(&mut space);
-    let read = core::task::ready!(stream.poll_read(context, &mut buffer));
-    Poll::Ready(match read {
+    Poll::Ready(match ready!(Pin::new(stream).poll_read(context, &mut buffer)) {
         Err(error) => Err(broken(&error)),
         Ok(()) if buffer.filled().is_empty() => answer.end().map_err(of_wrong),
         Ok(()) => answer.take(buffer.filled()).map_err(of_wrong),
+    })
+}
+
+/// The same for an encrypted connection; none if nothing has come yet.
+fn read_encrypted(
+    read: &mut dyn FnMut(&mut [u8]) -> Option<Read>,
+    answer: &mut Answer,
+    compliant: bool,
+) -> Option<Result<Step, Verdict>> {
+    let mut space = [0; READ_BYTES];
+    Some(match read(&mut space)? {
+        Read::Cut if compliant => Err(words::failed("the connection ended without TLS's close_notify")),
+        Read::Cut | Read::Closed | Read::Bytes(0) => answer.end().map_err(of_wrong),
+        Read::Bytes(length) => answer.take(space.get(..length).unwrap_or_default()).map_err(of_wrong),
     })
 }
 

@@ -2,8 +2,13 @@
 //!
 //! The last two need a process of their own: the test runs itself again, and this time does its work.
 
+pub(crate) mod server;
+
 use core::time::Duration;
+use standfast_check::{Reason, Verdict};
+use standfast_model::config::lvs::Connect;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::process::Command;
 
 /// Set in the process that a test started for itself.
@@ -58,4 +63,21 @@ pub(crate) fn ip(arguments: &str) {
     assert!(std::env::var_os(INSIDE).is_some(), "only inside a namespace made for the test");
     let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
     assert!(status.success(), "ip {arguments}");
+}
+
+/// The words of the connection that every test begins with.
+pub(crate) fn to(target: SocketAddr) -> Connect {
+    Connect {
+        target,
+        bind_address: None,
+        bind_port: None,
+        bind_interface: None,
+        timeout: Duration::from_secs(5),
+        mark: 0,
+    }
+}
+
+/// A failure that the check describes itself.
+pub(crate) fn says(words: &str) -> Verdict {
+    Verdict::Failed(Reason::Answer(words.into()))
 }
