@@ -77,7 +77,7 @@ impl Scenario {
     pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let lans = rng.index(3) + 1;
-        let machines = rng.index(4) + 2;
+        let machines = rng.index(6) + 2;
         let grouped = rng.once_in(2);
         // In a group the machines keep their order for every member, as people configure it.
         let shared = priorities(&mut rng, machines, grouped);
