@@ -46,7 +46,7 @@ pub enum Event {
     /// Begin.
     Start,
     /// The configuration is this one now.
-    Reload(LvsConfig),
+    Reload(Box<LvsConfig>),
     /// The check that `StartCheck` asked for came to an end.
     CheckFinished {
         /// Which.
@@ -209,7 +209,7 @@ impl Director {
     fn before_start(&mut self, now: Instant, event: Event, out: &mut Output) {
         match event {
             Event::Start => self.start(now, out),
-            Event::Reload(config) => self.reload(now, config, out),
+            Event::Reload(config) => self.reload(now, *config, out),
             Event::LocalAddresses(here) => self.here = Some(here),
             Event::SyncInstance { master } => self.sync_master = master,
             // Nothing was put into the table, and nothing of ours is in it to our knowledge.
@@ -251,7 +251,7 @@ impl Director {
                 }
             }
             Event::Order { server, order } => self.order(now, server, order, out),
-            Event::Reload(config) => self.reload(now, config, out),
+            Event::Reload(config) => self.reload(now, *config, out),
             Event::Shutdown { keep_table } => self.shutdown(keep_table, out),
             // A second start.
             Event::Start => {}

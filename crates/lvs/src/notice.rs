@@ -298,38 +298,20 @@ impl fmt::Display for Notice {
                 write!(f, "{check} of {server} cannot be made, servers keep their state: {inability}")
             }
             Self::CheckAble { inability } => write!(f, "checks can be made again, which could not: {inability}"),
-            Self::ServerDown { server, inhibited: false, check, reason } => {
-                write!(
-                    f,
-                    "Removing service {} from {}: {check} failed: {reason}",
-                    server.real(),
-                    Virtual(server.service)
-                )
+            Self::ServerDown { server, inhibited, check, reason } => {
+                let (verb, from) = if *inhibited { ("Disabling", "of") } else { ("Removing", "from") };
+                let (real, service) = (server.real(), Virtual(server.service));
+                write!(f, "{verb} service {real} {from} {service}: {check} failed: {reason}")
             }
-            Self::ServerDown { server, inhibited: true, check, reason } => {
-                write!(
-                    f,
-                    "Disabling service {} of {}: {check} failed: {reason}",
-                    server.real(),
-                    Virtual(server.service)
-                )
-            }
-            Self::ServerUp { server, inhibited: false } => {
-                write!(f, "Adding service {} to {}", server.real(), Virtual(server.service))
-            }
-            Self::ServerUp { server, inhibited: true } => {
-                write!(f, "Enabling service {} of {}", server.real(), Virtual(server.service))
+            Self::ServerUp { server, inhibited } => {
+                let (verb, to) = if *inhibited { ("Enabling", "of") } else { ("Adding", "to") };
+                write!(f, "{verb} service {} {to} {}", server.real(), Virtual(server.service))
             }
             Self::WeightChanged { server, from, to, by } => {
                 let service = Virtual(server.service);
                 write!(f, "Changing weight from {from} to {to} for service {} of {service}: {by}", server.real())
             }
-            Self::PanicBegan { service, up, of, threshold } => write!(
-                f,
-                "Checks of {} are not believed, {up} of {of} servers up is below {threshold} percent: those that \
-                 served last go on",
-                Virtual(*service)
-            ),
+            Self::PanicBegan { service, up, of, threshold } => panic_began(f, *service, (*up, *of), *threshold),
             Self::PanicEnded { service, up, of } => {
                 write!(f, "Checks of {} are believed again, {up} of {of} servers up", Virtual(*service))
             }
@@ -340,34 +322,16 @@ impl fmt::Display for Notice {
                 write!(f, "Activating checks of {}: its address is on this host", Virtual(*service))
             }
             Self::Ordered { server, duty } => {
-                let what = match duty {
-                    Duty::Active => "Activating",
-                    Duty::Draining => "Draining",
-                    Duty::Off => "Taking out",
-                };
-                write!(f, "{what} service {} of {}: operator", server.real(), Virtual(server.service))
+                write!(f, "{} service {} of {}: operator", verb(*duty), server.real(), Virtual(server.service))
             }
-            Self::Drained { server, cut } => {
-                let rest =
-                    if *cut == 0 { "no connection is left".to_owned() } else { format!("{cut} connections cut") };
-                write!(f, "Drained service {} of {}: {rest}", server.real(), Virtual(server.service))
-            }
+            Self::Drained { server, cut } => drained(f, server, *cut),
             Self::ServerRemoved { server, draining } => {
                 let rest = if *draining { ", its connections may end" } else { "" };
                 let (real, service) = (server.real(), Virtual(server.service));
                 write!(f, "Removing service {real} from {service}: no longer configured{rest}")
             }
             Self::ServiceRemoved { service } => write!(f, "Removing {}: no longer configured", Virtual(*service)),
-            Self::Reloaded(changes) => write!(
-                f,
-                "Reloaded: virtual servers {} added, {} removed, {} changed; real servers in those that stayed {} \
-                 added, {} removed",
-                changes.services_added,
-                changes.services_removed,
-                changes.services_changed,
-                changes.servers_added,
-                changes.servers_removed
-            ),
+            Self::Reloaded(changes) => write!(f, "Reloaded: {changes}"),
             Self::Adopted { service, out } => {
                 write!(f, "Adopted {} as found, servers out until checked: {out}", Virtual(*service))
             }
@@ -395,6 +359,45 @@ impl fmt::Display for Notice {
             }
             Self::Refused { operation, error } => write!(f, "IPVS refused to {operation}, trying again: {error}"),
         }
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { services_added, services_removed, services_changed, servers_added, servers_removed } = self;
+        write!(
+            f,
+            "virtual servers {services_added} added, {services_removed} removed, {services_changed} changed; real \
+             servers in those that stayed {servers_added} added, {servers_removed} removed"
+        )
+    }
+}
+
+fn panic_began(
+    f: &mut fmt::Formatter<'_>,
+    service: ServiceKey,
+    (up, of): (usize, usize),
+    threshold: u8,
+) -> fmt::Result {
+    let service = Virtual(service);
+    write!(
+        f,
+        "Checks of {service} are not believed, {up} of {of} servers up is below {threshold} percent: those that \
+         served last go on"
+    )
+}
+
+fn drained(f: &mut fmt::Formatter<'_>, server: &ServerName, cut: u64) -> fmt::Result {
+    write!(f, "Drained service {} of {}: ", server.real(), Virtual(server.service))?;
+    if cut == 0 { f.write_str("no connection is left") } else { write!(f, "{cut} connections cut") }
+}
+
+/// What an operator's wish does to a server.
+const fn verb(duty: Duty) -> &'static str {
+    match duty {
+        Duty::Active => "Activating",
+        Duty::Draining => "Draining",
+        Duty::Off => "Taking out",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What this crate promises, one fact a test.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
 
+mod beyond;
 mod checks;
 mod diff;
 mod kernel;
@@ -11,3 +12,4 @@ mod reload;
 mod restart;
 mod scale;
 mod support;
+mod told;
