@@ -2,15 +2,17 @@
 //!
 //! It reads and writes the kernel's table and tells the journal. It performs no check itself and decides nothing.
 
+use super::notify::Audience;
 use super::probe::Probes;
 use crate::journal;
-use standfast_api::{CheckStatus, ServiceStatus};
-use standfast_kernel::ipvs::{Ipvs, OpenError};
+use crate::runner_client::{Answer, RunnerClient};
+use standfast_api::{CheckSlice, CheckStatus, ServiceStatus};
+use standfast_kernel::ipvs::{Ipvs, OpenError, Refused};
 use standfast_kernel::timer::boottime;
 use standfast_lvs::{Action, Director, Event, Output};
 use standfast_model::Instant;
-use standfast_model::config::LvsConfig;
 use std::collections::VecDeque;
+use tracing::{debug, warn};
 
 /// Spreads first checks within their `warmup`: it need not be secret, only differ between directors and starts.
 fn seed() -> u64 {
@@ -23,6 +25,10 @@ pub(super) struct Worker {
     ipvs: Ipvs,
     /// The checks under way.
     pub(super) probes: Probes,
+    /// Where scripts are run and notifications told.
+    pub(super) runner: RunnerClient,
+    /// Who is to be told besides scripts.
+    audience: Audience,
     output: Output,
     /// Something happened that status shows: nothing does without a notice.
     changed: bool,
@@ -30,14 +36,22 @@ pub(super) struct Worker {
 
 impl Worker {
     /// A director for that configuration, and the kernel's table for it.
-    pub(super) fn new(config: LvsConfig) -> Result<Self, OpenError> {
+    pub(super) fn new(slice: CheckSlice) -> Result<Self, OpenError> {
         Ok(Self {
-            director: Director::new(config, seed()),
+            audience: Audience::of(&slice),
+            director: Director::new(slice.lvs, seed()),
             ipvs: Ipvs::open()?,
             probes: Probes::default(),
+            runner: RunnerClient::new(),
             output: Output::default(),
             changed: true,
         })
+    }
+
+    /// Goes on with another configuration.
+    pub(super) fn reload(&mut self, slice: CheckSlice) {
+        self.audience = Audience::of(&slice);
+        self.feed(Event::Reload(Box::new(slice.lvs)));
     }
 
     /// When the director has something to do of itself.
@@ -61,6 +75,14 @@ impl Worker {
         }
     }
 
+    /// Takes in what the runner says.
+    pub(super) fn answered(&mut self, answer: Answer) {
+        match answer {
+            // Nothing was asked for yet that this would answer.
+            Answer::Ended(_) | Answer::File { .. } | Answer::Processes { .. } => {}
+        }
+    }
+
     fn perform(&mut self, action: Action, answers: &mut VecDeque<Event>) {
         match action {
             Action::StartCheck(checker) => {
@@ -79,10 +101,29 @@ impl Worker {
                 });
                 answers.extend(refused);
             }
+            Action::CountConnections(services) => match self.ipvs.connections(&services) {
+                Ok(activity) => answers.push_back(Event::Connections(activity)),
+                // It asks again in a second.
+                Err(refused) => debug!("connections cannot be counted: {refused}"),
+            },
+            Action::Flush => self.said("be emptied", Ipvs::flush),
+            Action::SetTimeouts(timeouts) => self.said("take lvs_timeouts", |ipvs| ipvs.set_timeouts(timeouts)),
+            Action::SetSyncDaemon(role) => {
+                self.said("run the sync daemon as lvs_sync_daemon says", |ipvs| ipvs.set_sync_daemon(role.as_ref()));
+            }
+            Action::CancelCheck(checker) => self.probes.cancel(checker),
             Action::Notice(notice) => {
                 self.changed = true;
                 journal::pool(&notice);
             }
+            Action::Notify(occasion) => self.audience.tell(*occasion, &mut self.runner),
+        }
+    }
+
+    /// Does something to the whole of IPVS. A refusal is told: nothing else follows from it.
+    fn said(&mut self, what: &str, change: impl FnOnce(&mut Ipvs) -> Result<(), Refused>) {
+        if let Err(refused) = change(&mut self.ipvs) {
+            warn!("IPVS will not {what}: {refused}");
         }
     }
 

@@ -4,13 +4,14 @@
 //! It judges nothing. What a check does is `probe`'s business, what the table is told `director`'s.
 
 mod director;
+mod notify;
 mod probe;
 
 use crate::exit_status::ExitStatus;
 use crate::link::Command;
-use crate::worker::{WorkerContext, say_stopping};
+use crate::worker::{WorkerContext, say_stopping, slice_label};
 use director::Worker;
-use standfast_api::{CheckSlice, Status};
+use standfast_api::{CheckSlice, Status, WorkerKind};
 use standfast_kernel::ipvs::OpenError;
 use standfast_kernel::timer::Timer;
 use standfast_lvs::Event;
@@ -44,7 +45,7 @@ pub async fn run(context: WorkerContext<CheckSlice>) -> ExitStatus {
 
 async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     let WorkerContext { slice, options, attached: _, mut supervisor } = context;
-    let mut worker = Worker::new(slice.lvs)?;
+    let mut worker = Worker::new(slice)?;
     let mut timer = Timer::new()?;
     worker.feed(Event::Start);
     supervisor.ready();
@@ -58,17 +59,22 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Stop(reason) => {
                     say_stopping(reason);
                     worker.feed(Event::Shutdown { keep_table: options.dont_release_ipvs });
+                    worker.runner.last_words().await;
                     return Ok(());
                 }
                 Command::Reload(slice) => {
-                    supervisor.reloaded(slice.generation(), Err("reload is not built yet".to_owned()));
+                    let new = slice.read::<CheckSlice>(slice_label(WorkerKind::Check));
+                    let outcome = new.map(|new| worker.reload(new));
+                    supervisor.reloaded(slice.generation(), outcome);
                 }
+                Command::Peer(_, way) => worker.runner.connect(way),
                 Command::Report => supervisor.status(Status::Check(worker.status())),
             },
             finished = worker.probes.finished() => {
                 let (checker, verdict) = finished?;
                 worker.feed(Event::CheckFinished { checker, verdict });
             }
+            answer = worker.runner.next() => worker.answered(answer),
             expired = timer.expired() => {
                 expired?;
                 worker.feed(Event::Wake);
