@@ -179,7 +179,11 @@ impl Machine {
         // An advertisement that should be signed never leaves unsigned.
         let cannot_sign = self.wall.is_none() && self.config.options.hmac.as_ref().is_some_and(sealing::signs);
         let unsigned = || cannot_sign.then_some(Cause::ClockUnknown);
-        self.fault = links::fault(&self.config, group, facts, known).or_else(refused).or_else(unsigned);
+        // A configuration that asks for it is refused; should one come all the same, nothing leaves without the header.
+        let no_header = matches!(wanted_authentication(&self.config), Authentication::Ah(_));
+        let unspoken = || no_header.then(|| Cause::KernelRefused { what: "auth_type AH: not built".to_owned() });
+        self.fault =
+            links::fault(&self.config, group, facts, known).or_else(refused).or_else(unsigned).or_else(unspoken);
     }
 
     /// Computes the effective priority. A running `Master_Down_Timer` moves by the difference of the skews, so that
@@ -314,6 +318,8 @@ impl Machine {
                 let authentication = match wanted_authentication(&self.config) {
                     Authentication::None => vrrp::Authentication::None,
                     Authentication::Pass(password) => vrrp::Authentication::Pass(password),
+                    // In FAULT: see `look`.
+                    Authentication::Ah(_) => vrrp::Authentication::None,
                 };
                 Protocol::V2 { interval, authentication }
             }

@@ -271,6 +271,9 @@ fn check_authentication(wanted: &Authentication, view: &View<'_>) -> Result<(), 
         Authentication::Pass(_) => {
             Err(Flaw::AuthType { received: received.octet(), expected: AuthType::SimpleText.octet() })
         }
+        Authentication::Ah(_) => {
+            Err(Flaw::AuthType { received: received.octet(), expected: AuthType::AuthenticationHeader.octet() })
+        }
     }
 }
 

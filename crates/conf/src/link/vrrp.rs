@@ -7,7 +7,7 @@ mod strict;
 use super::scripts::Scripts;
 use super::trackers::Trackers;
 use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Class, Diagnostic, Diagnostics};
 use crate::lower::global::{FifoDraft, GarpDraft, GlobalDraft, ReceivePolicy};
 use crate::lower::group::GroupDraft;
 use crate::lower::instance::{AuthType, InstanceDraft};
@@ -272,10 +272,12 @@ fn authentication(draft: &InstanceDraft, version: Version, diagnostics: &mut Dia
     match kind.value {
         AuthType::Pass => Authentication::Pass(password),
         AuthType::Ah => {
+            // Not a word less than was asked for: without the header it would speak, and believe others, unauthenticated.
             let headline = "auth_type AH is not acted upon yet";
-            let label = "the instance sends and accepts without authentication";
-            diagnostics.push(Diagnostic::new(Code::NotYet, headline, kind.span, label));
-            Authentication::None
+            let label = "the instance would send and accept without authentication";
+            let diagnostic = Diagnostic::new(Code::NotYet, headline, kind.span, label);
+            diagnostics.push(diagnostic.class(Class::Fatal).help("auth_hmac authenticates, and better"));
+            Authentication::Ah(password)
         }
     }
 }
@@ -317,7 +319,7 @@ fn no_addresses(draft: &InstanceDraft, version: Version, diagnostics: &mut Diagn
     let headline = format!("instance `{}` has no virtual_ipaddress", draft.name);
     let (class, label) = match version {
         Version::V2 => (Code::NoAddresses.class(), "it serves nothing"),
-        Version::V3 => (crate::diagnostic::Class::Fatal, "version 3 requires one"),
+        Version::V3 => (Class::Fatal, "version 3 requires one"),
     };
     diagnostics.push(Diagnostic::new(Code::NoAddresses, headline, draft.head, label).class(class));
 }

@@ -191,11 +191,18 @@ fn authentication(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
     };
     match (x.authentication, y.authentication) {
         (Authentication::None, Authentication::None) => {}
-        (Authentication::Pass(p), Authentication::Pass(q)) if p == q => {}
-        (Authentication::Pass(_), Authentication::Pass(_)) => {
-            report(format!("`{name}` has another password on each director"), "auth_pass", ["not the same", "as this"]);
+        (Authentication::Pass(p), Authentication::Pass(q)) | (Authentication::Ah(p), Authentication::Ah(q)) => {
+            if p != q {
+                let headline = format!("`{name}` has another password on each director");
+                report(headline, "auth_pass", ["not the same", "as this"]);
+            }
         }
-        (Authentication::Pass(_), Authentication::None) | (Authentication::None, Authentication::Pass(_)) => {
+        (Authentication::Pass(_), Authentication::Ah(_)) | (Authentication::Ah(_), Authentication::Pass(_)) => {
+            let headline = format!("`{name}` authenticates in another way on each director");
+            report(headline, "auth_type", ["one way", "another"]);
+        }
+        (Authentication::None, Authentication::Pass(_) | Authentication::Ah(_))
+        | (Authentication::Pass(_) | Authentication::Ah(_), Authentication::None) => {
             let label = |given: Authentication| {
                 if given == Authentication::None { "no password here" } else { "a password here" }
             };

@@ -40,6 +40,8 @@ pub enum Authentication {
     None,
     /// `auth_type PASS`: type 1, eight octets in clear.
     Pass(Password),
+    /// `auth_type AH`: type 2, an IPsec authentication header (RFC 2402) keyed with eight octets, IPv4 only.
+    Ah(Password),
 }
 
 /// Whether and when a higher priority takes over from a living master.

@@ -208,6 +208,7 @@ pub(crate) fn advert(like: &Instance, source: IpAddr, priority: u8) -> Packet {
             authentication: match like.authentication {
                 Authentication::None => vrrp::Authentication::None,
                 Authentication::Pass(password) => vrrp::Authentication::Pass(password),
+                Authentication::Ah(_) => panic!("not spoken"),
             },
         },
         Version::V3 => Protocol::V3 { interval },
