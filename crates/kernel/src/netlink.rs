@@ -234,6 +234,49 @@ impl Channel {
         Ok(())
     }
 
+    /// Makes all requests or none: the first and the last are the brackets of a batch and are not answered unless
+    /// something is wrong with them.
+    pub(crate) fn transact(&mut self, messages: &mut [Vec<u8>]) -> Result<(), Refused> {
+        match self.try_transact(messages) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // Answers to what stood behind the refused request may still come.
+                self.broken = true;
+                Err(match error {
+                    CollectError::Refused(refused) => refused,
+                    CollectError::Socket(error) => Refused::of_socket(&error),
+                })
+            }
+        }
+    }
+
+    fn try_transact(&mut self, batch: &mut [Vec<u8>]) -> Result<(), CollectError> {
+        self.mend()?;
+        let first = self.sequence.wrapping_add(1);
+        let last = batch.len().saturating_sub(1);
+        for (place, message) in batch.iter_mut().enumerate() {
+            self.sequence = self.sequence.wrapping_add(1);
+            let bracket = place == 0 || place == last;
+            stamp(message, if bracket { NLM_F_REQUEST } else { NLM_F_REQUEST | NLM_F_ACK }, self.sequence);
+        }
+        self.socket.send(&batch.concat(), 0)?;
+        let mut left = last.saturating_sub(1);
+        while left > 0 {
+            let length = receive(&self.socket, &mut self.buffer, boottime() + ANSWER_TIMEOUT)?;
+            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+                let place = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
+                if place > last || message.kind != NLMSG_ERROR {
+                    continue;
+                }
+                match parse_answer(&message) {
+                    Some(Err(refused)) => return Err(CollectError::Refused(refused)),
+                    Some(Ok(())) | None => left -= usize::from(place != 0 && place != last),
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Dumps what the request asks for. The message is complete but for flags and number.
     pub(crate) fn dump(&mut self, request: &[u8]) -> Result<Vec<Dumped>, Refused> {
         let mut attempt = 0;

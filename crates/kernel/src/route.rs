@@ -4,6 +4,7 @@
 //! touched than what an operation names.
 
 mod decode;
+mod device;
 mod encode;
 mod monitor;
 mod routing;

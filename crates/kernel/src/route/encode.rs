@@ -1,5 +1,6 @@
 //! Requests to rtnetlink as octets.
 
+use super::routing;
 use ipnet::IpNet;
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::address::{
@@ -8,7 +9,6 @@ use netlink_packet_route::address::{
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use standfast_model::{InterfaceIndex, VirtualAddress};
-use super::routing;
 use standfast_net::{Operation, entry};
 use std::net::IpAddr;
 

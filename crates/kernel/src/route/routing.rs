@@ -272,11 +272,9 @@ fn scope(message: u16, route: &Route) -> u8 {
         RouteKind::Local | RouteKind::Nat => SCOPE_HOST,
         RouteKind::Broadcast | RouteKind::Multicast | RouteKind::Anycast => SCOPE_LINK,
         RouteKind::Unicast if !gateway => SCOPE_LINK,
-        RouteKind::Unicast
-        | RouteKind::Blackhole
-        | RouteKind::Unreachable
-        | RouteKind::Prohibit
-        | RouteKind::Throw => SCOPE_UNIVERSE,
+        RouteKind::Unicast | RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw => {
+            SCOPE_UNIVERSE
+        }
     }
 }
 
@@ -295,8 +293,20 @@ fn rule(message: u16, flags: u16, rule: &Rule) -> Vec<u8> {
         Family::Inet => AF_INET,
         Family::Inet6 => AF_INET6,
     };
-    let header =
-        [family, length(rule.to), length(rule.from), rule.tos, TABLE_IN_ATTRIBUTE, 0, 0, action_number(rule.action), a, b, c, d];
+    let header = [
+        family,
+        length(rule.to),
+        length(rule.from),
+        rule.tos,
+        TABLE_IN_ATTRIBUTE,
+        0,
+        0,
+        action_number(rule.action),
+        a,
+        b,
+        c,
+        d,
+    ];
     let mut request = Request::new(message, flags, &header);
     for (kind, net) in [(FRA_DST, rule.to), (FRA_SRC, rule.from)] {
         if let Some(net) = net.filter(|net| net.prefix_len() > 0) {

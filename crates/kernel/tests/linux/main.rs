@@ -8,7 +8,9 @@
     reason = "the helpers of tests fail a test by panicking"
 )]
 
+mod device;
 mod namespace;
 mod packet_socket;
 mod route;
+mod routing;
 mod vrrp_socket;
