@@ -100,6 +100,8 @@ pub struct WorkerOptions {
     pub address_monitoring: bool,
     /// `-m`: core files are wanted, so the process stays dumpable.
     pub core_file: bool,
+    /// `-u`: which permission bits new files never get; none is as the configuration says.
+    pub umask: Option<u32>,
     /// Not from the command line: the worker takes the place of one that died, so what is done once at the start of the
     /// daemon is not done again.
     pub restarted: bool,

@@ -129,6 +129,8 @@ fn message(order: &Order, unix: Duration) -> String {
         let dot = if line.starts_with('.') { "." } else { "" };
         let _ = write!(text, "{dot}{}\r\n", one_line(line));
     }
+    // An empty line behind the text, as in keepalived's mails.
+    text.push_str("\r\n");
     text
 }
 
@@ -194,6 +196,7 @@ mod tests {
             " <b@example.org>",
             "",
             "=> one <=",
+            "",
             ".",
             "QUIT",
             "",
@@ -220,7 +223,7 @@ mod tests {
         };
         let text = message(&hostile, Duration::ZERO);
         assert!(!text.contains("\r\nBcc") && !text.contains("\r\n.\r\n"), "{text}");
-        assert!(text.ends_with("\r\n..\r\nRCPT TO:<evil@example.org>\r\n...\r\n"), "{text}");
+        assert!(text.ends_with("\r\n..\r\nRCPT TO:<evil@example.org>\r\n...\r\n\r\n"), "{text}");
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Supervisor {
     /// The last reload was refused; shown until one succeeds.
     refused: Option<String>,
     workers: Vec<Worker>,
+    /// Until when at most the other workers wait for the runner, which runs `startup_script` first.
+    held_back: Option<Instant>,
     signals: Signals,
     service_manager: ServiceManager,
     told_ready: bool,
@@ -76,7 +78,9 @@ impl Supervisor {
         for plan in plans {
             workers.push(Worker::new(plan)?);
         }
-        for worker in &mut workers {
+        let patience = origin.config.global.startup.as_ref().map(|script| script.timeout + LAST_SCRIPT);
+        let held_back = patience.filter(|_| workers.iter().any(is_runner)).map(|patience| boottime() + patience);
+        for worker in workers.iter_mut().filter(|worker| held_back.is_none() || is_runner(worker)) {
             worker.start(&binary);
         }
         introduce(&mut workers);
@@ -90,6 +94,7 @@ impl Supervisor {
             reload_again: None,
             refused: None,
             workers,
+            held_back,
             signals,
             service_manager,
             told_ready: false,
@@ -110,7 +115,8 @@ impl Supervisor {
             }
             self.settle_reload();
             self.tell_service_manager();
-            let deadline = self.workers.iter().filter_map(Worker::next_deadline).min();
+            let deadlines = self.workers.iter().filter_map(Worker::next_deadline);
+            let deadline = deadlines.chain(self.held_back).min();
             tokio::select! {
                 received = self.signals.next() => self.signalled(received),
                 () = listen(&mut self.workers) => {}
@@ -118,6 +124,7 @@ impl Supervisor {
             }
             // A child's end is also looked for without its signal: that may have been merged with another.
             self.reap();
+            self.go_on_after_startup_script();
             introduce(&mut self.workers);
             self.stop_runner();
         }
@@ -144,20 +151,34 @@ impl Supervisor {
         self.service_manager.stopping();
         self.stopping = Some(status);
         // The runner tells what the others say last: it goes behind them.
-        for worker in self.workers.iter_mut().filter(|worker| worker.kind() != WorkerKind::Runner) {
+        for worker in self.workers.iter_mut().filter(|worker| !is_runner(worker)) {
             worker.stop(self.config.global.child_wait_time);
         }
         self.stop_runner();
     }
 
+    /// Starts the other workers when the runner is ready, or will not be.
+    fn go_on_after_startup_script(&mut self) {
+        let Some(until) = self.held_back else { return };
+        let waiting = self.workers.iter().any(|worker| is_runner(worker) && worker.is_running() && !worker.is_ready());
+        if self.stopping.is_some() {
+            self.held_back = None;
+        } else if !waiting || until <= boottime() {
+            self.held_back = None;
+            for worker in self.workers.iter_mut().filter(|worker| !is_runner(worker) && !worker.is_running()) {
+                worker.start(&self.binary);
+            }
+        }
+    }
+
     /// Stops the runner when nobody is left who needs it.
     fn stop_runner(&mut self) {
-        let needed = |worker: &Worker| worker.kind() != WorkerKind::Runner && worker.is_running();
+        let needed = |worker: &Worker| !is_runner(worker) && worker.is_running();
         if self.stopping.is_none() || self.workers.iter().any(needed) {
             return;
         }
         let script = self.config.global.shutdown.as_ref().map_or(Duration::ZERO, |script| script.timeout + LAST_SCRIPT);
-        for runner in self.workers.iter_mut().filter(|worker| worker.kind() == WorkerKind::Runner) {
+        for runner in self.workers.iter_mut().filter(|worker| is_runner(worker)) {
             runner.stop_once(self.config.global.child_wait_time + script);
         }
     }
@@ -225,9 +246,13 @@ pub enum SupervisorError {
 /// What ending a `shutdown_script` that does not end takes.
 const LAST_SCRIPT: Duration = Duration::from_secs(5);
 
+fn is_runner(worker: &Worker) -> bool {
+    worker.kind() == WorkerKind::Runner
+}
+
 /// Hands a new runner the way to every other worker, and a new worker the way to the runner.
 fn introduce(workers: &mut [Worker]) {
-    let Some(place) = workers.iter().position(|worker| worker.kind() == WorkerKind::Runner) else { return };
+    let Some(place) = workers.iter().position(is_runner) else { return };
     let (before, rest) = workers.split_at_mut(place);
     let Some((runner, behind)) = rest.split_first_mut() else { return };
     for worker in before.iter_mut().chain(behind) {

@@ -22,8 +22,9 @@ use fifo::Fifo;
 use mail::Order;
 use program::Policy;
 use settings::{FifoWay, Settings};
-use standfast_api::{RunnerSlice, WorkerKind};
+use standfast_api::{RunnerSlice, WorkerKind, WorkerOptions};
 use standfast_kernel::channel::Channel;
+use standfast_kernel::process::identity;
 use standfast_model::Ended;
 use standfast_model::config::Global;
 use standfast_model::config::global::TimedScript;
@@ -33,6 +34,9 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
+
+/// keepalived's.
+const DEFAULT_UMASK: u32 = 0o177;
 
 /// Commands of trackers and checkers that run at a time; more wait for their turn. Each costs a process and three of the
 /// 1024 descriptors that a process usually may have.
@@ -58,19 +62,27 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
     let notifiers = Arc::new(Semaphore::new(NOTIFIERS_AT_A_TIME));
     let common = peer::Common { settings: current, turns, notifiers, restarted: options.restarted };
     let mut runner = Runner { settings, outlets: Outlets::default(), peers: JoinSet::new(), common };
+    set_umask(&slice.global, options);
     runner.apply(&slice, None);
     let mut shutdown = slice.global.shutdown;
-    let stopped = if options.restarted { None } else { startup(slice.global.startup.as_ref(), &runner).await };
-    if let Some(why) = stopped {
-        warn!("{why}");
-    }
-    supervisor.ready();
+    let policy = runner.settings.borrow().policy;
+    let first = slice.global.startup.as_ref().filter(|_| !options.restarted);
+    let mut starting = core::pin::pin!(startup(first, policy));
+    let mut ready = false;
     let reason = loop {
         tokio::select! {
+            biased;
+            () = &mut starting, if !ready => {
+                ready = true;
+                supervisor.ready();
+            }
             command = supervisor.command() => match command {
                 Command::Stop(reason) => break reason,
                 Command::Reload(new) => {
-                    let outcome = runner.reload(&new).map(|slice| shutdown = slice.global.shutdown);
+                    let outcome = runner.reload(&new).map(|slice| {
+                        set_umask(&slice.global, options);
+                        shutdown = slice.global.shutdown;
+                    });
                     supervisor.reloaded(new.generation(), outcome);
                 }
                 Command::Peer(kind, way) => runner.connect(kind, way),
@@ -89,24 +101,30 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
     ExitStatus::Ok
 }
 
-/// Runs `startup_script`. Says why it may not have done what it should.
-async fn startup(script: Option<&TimedScript>, runner: &Runner) -> Option<String> {
-    let script = script?;
-    let policy = runner.settings.borrow().policy;
-    timed("startup_script", script, policy).await
+/// What scripts and FIFOs are made with. keepalived's own files are nobody else's business, and its scripts inherit that.
+fn set_umask(global: &Global, options: WorkerOptions) {
+    let mask = options.umask.or(global.umask.map(u32::from)).unwrap_or(DEFAULT_UMASK);
+    identity::set_umask(mask);
 }
 
-/// Runs a script of the daemon itself to its end. Says what is wrong with how it ended.
-async fn timed(keyword: &str, script: &TimedScript, policy: Policy) -> Option<String> {
+/// Runs `startup_script`, if there is one to run.
+async fn startup(script: Option<&TimedScript>, policy: Policy) {
+    if let Some(script) = script {
+        timed("startup_script", script, policy).await;
+    }
+}
+
+/// Runs a script of the daemon itself to its end, and says what is wrong with how it ended.
+async fn timed(keyword: &str, script: &TimedScript, policy: Policy) {
     let name = peer::shown(&script.script);
     info!("Running {keyword} {name}");
     let (ended, output) = job::check(&script.script, policy, script.timeout).await;
     if ended == Ended::Exited(0) {
-        return None;
+        return;
     }
     let output = output.trim();
     let said = if output.is_empty() { String::new() } else { format!(", and said: {output}") };
-    Some(format!("{keyword} {name} {ended}{said}"))
+    warn!("{keyword} {name} {ended}{said}");
 }
 
 /// Tasks that a configuration brings about, besides the peers.

@@ -5,7 +5,7 @@
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::{run_state, stamps};
-use standfast_api::{CheckSlice, EncodeError, RunnerSlice, Setup, VrrpSlice, WorkerKind, encode};
+use standfast_api::{CheckSlice, EncodeError, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode};
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_model::Config;
@@ -74,7 +74,8 @@ pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeErro
 ///
 /// See [`PlanError`].
 pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan, PlanError> {
-    let setup = Setup { kind, log: options.log, options: options.worker };
+    let worker = WorkerOptions { umask: options.umask, ..options.worker };
+    let setup = Setup { kind, log: options.log, options: worker };
     let slice = slice_of(kind, config)?;
     let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
     let attached = match kind {

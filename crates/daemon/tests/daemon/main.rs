@@ -13,5 +13,6 @@ mod lifecycle;
 mod logging;
 mod machine;
 mod refusals;
+mod scripts;
 mod reload;
 mod supervision;

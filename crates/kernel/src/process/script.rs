@@ -17,6 +17,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 /// Variables that change what a program is rather than what it does (keepalived removes the same).
 const DANGEROUS_VARIABLES: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
 
+/// `_NSIG` of all architectures but mips.
+const LAST_SIGNAL: i32 = 64;
+
 /// What reads a script whose first line does not say what reads it.
 const SHELL: &str = "/bin/sh";
 
@@ -86,6 +89,7 @@ fn prepare(program: &OsStr, first: &[OsString], spawn: &Spawn<'_>) -> io::Result
 
 /// Runs in the child, between fork and exec. The standard library has reset the signal mask by then.
 fn become_script(parent: Pid, identity: Option<(u32, u32)>) -> io::Result<()> {
+    reset_signals();
     if let Some((uid, gid)) = identity {
         let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
         rustix::thread::set_thread_groups(&[group])?;
@@ -98,6 +102,21 @@ fn become_script(parent: Pid, identity: Option<(u32, u32)>) -> io::Result<()> {
         return Err(io::ErrorKind::Interrupted.into());
     }
     Ok(())
+}
+
+/// What our own caller ignored (a shell does that for what it starts in the background, the C library for its own
+/// signals) is no business of a script.
+fn reset_signals() {
+    // All zeros is the default disposition, without flags, whatever the order of the fields.
+    let default = [0_u64; 8];
+    for signal in 1..=libc::c_long::from(LAST_SIGNAL) {
+        #[expect(unsafe_code, reason = "the C library refuses the signals that it has ignored itself")]
+        // SAFETY: the kernel reads a `struct sigaction` of at most 64 bytes and writes nothing; the mask has 8 bytes.
+        // Signals that cannot be changed are refused, which is right.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), core::ptr::null_mut::<u64>(), 8_usize)
+        };
+    }
 }
 
 fn start(command: &mut Command) -> io::Result<Process> {
