@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, AsRawFd};
 /// leaves room for other work between calls; the kernel's own limit is 1024.
 pub(crate) const DATAGRAMS_PER_CALL: usize = 64;
 
-/// Room for one `in6_pktinfo` with its header, and no more: nothing else is ever sent beside a datagram.
-const CONTROL_BYTES: usize = 48;
+/// Room for one `in6_pktinfo` and one hop limit with their headers: nothing else is ever sent beside a datagram.
+const CONTROL_BYTES: usize = 64;
 
 /// Where a datagram goes.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ pub(crate) enum Target {
         source: Option<Ipv6Addr>,
         /// The kernel's number of the link.
         interface: u32,
+        /// What goes into the header; none is the socket's.
+        hop_limit: Option<u8>,
     },
     /// A whole Ethernet frame through the link of that number.
     Link {
@@ -129,7 +131,7 @@ fn address(target: Target) -> (Address, usize) {
             };
             (Address { inet }, size_of::<libc::sockaddr_in>())
         }
-        Target::Inet6 { destination, interface, source: _ } => {
+        Target::Inet6 { destination, interface, source: _, hop_limit: _ } => {
             let inet6 = libc::sockaddr_in6 {
                 sin6_family: family(libc::AF_INET6),
                 sin6_port: 0,
@@ -159,30 +161,36 @@ fn family(number: libc::c_int) -> libc::sa_family_t {
     libc::sa_family_t::try_from(number).unwrap_or(0)
 }
 
-/// `IPV6_PKTINFO` with the source and the link, if there is a source to set: a `cmsghdr` (length, level, type) and an
-/// `in6_pktinfo` (16 octets of address, link as native u32). The second value is the length in use.
+/// `IPV6_PKTINFO` with the source and the link and `IPV6_HOPLIMIT`, as far as there is something to set: each a `cmsghdr`
+/// (length, level, type) with an `in6_pktinfo` (16 octets of address, link as native u32) or an `int`. The second value
+/// is the length in use.
 fn control(target: Target) -> (Control, usize) {
-    let none = Control { bytes: [0; CONTROL_BYTES] };
-    let (source, interface) = match target {
-        Target::Inet(_) | Target::Link { .. } | Target::Inet6 { source: None, .. } => return (none, 0),
-        Target::Inet6 { source: Some(source), interface, destination: _ } => (source, interface),
+    let Target::Inet6 { source, interface, hop_limit, destination: _ } = target else {
+        return (Control { bytes: [0; CONTROL_BYTES] }, 0);
     };
-    let header = size_of::<libc::cmsghdr>();
-    let payload = size_of::<libc::in6_pktinfo>();
-    let message_len = header + payload;
-    let fields = message_len
-        .to_ne_bytes()
-        .into_iter()
-        .chain(libc::IPPROTO_IPV6.to_ne_bytes())
-        .chain(libc::IPV6_PKTINFO.to_ne_bytes())
-        .chain(source.octets())
-        .chain(interface.to_ne_bytes());
-    let mut filled = none;
-    for (to, from) in filled.bytes.iter_mut().zip(fields) {
-        *to = from;
+    let mut bytes = Vec::with_capacity(CONTROL_BYTES);
+    if let Some(source) = source {
+        let info = source.octets().into_iter().chain(interface.to_ne_bytes()).collect::<Vec<u8>>();
+        ancillary(&mut bytes, libc::IPV6_PKTINFO, &info);
     }
-    // The kernel wants each message padded to the alignment of `cmsghdr` (CMSG_SPACE).
-    (filled, message_len.next_multiple_of(align_of::<libc::cmsghdr>()))
+    if let Some(hop_limit) = hop_limit {
+        ancillary(&mut bytes, libc::IPV6_HOPLIMIT, &libc::c_int::from(hop_limit).to_ne_bytes());
+    }
+    let mut filled = Control { bytes: [0; CONTROL_BYTES] };
+    for (to, from) in filled.bytes.iter_mut().zip(&bytes) {
+        *to = *from;
+    }
+    (filled, bytes.len())
+}
+
+/// One message, padded to the alignment of `cmsghdr` (`CMSG_SPACE`).
+fn ancillary(bytes: &mut Vec<u8>, kind: libc::c_int, payload: &[u8]) {
+    let length = size_of::<libc::cmsghdr>() + payload.len();
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(libc::IPPROTO_IPV6.to_ne_bytes());
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(payload);
+    bytes.resize(bytes.len().next_multiple_of(align_of::<libc::cmsghdr>()), 0);
 }
 
 /// The layout written by [`control`] is the one `cmsghdr` has: `cmsg_len` is as wide as `usize` on Linux with glibc,
@@ -190,6 +198,6 @@ fn control(target: Target) -> (Control, usize) {
 const _: () = {
     assert!(size_of::<libc::cmsghdr>() == size_of::<usize>() + 8);
     assert!(size_of::<libc::cmsghdr>().is_multiple_of(align_of::<usize>()));
-    assert!(size_of::<libc::cmsghdr>() + size_of::<libc::in6_pktinfo>() <= CONTROL_BYTES);
+    assert!(2 * size_of::<libc::cmsghdr>() + size_of::<libc::in6_pktinfo>() + 12 <= CONTROL_BYTES);
     assert!(align_of::<Control>() >= align_of::<libc::cmsghdr>());
 };

@@ -5,6 +5,7 @@
 //! - [`script`]: commands of the configuration
 //! - [`pid_file`]: pid files in keepalived's form, locked while in use
 //! - [`daemonize`](mod@daemonize): leaving the terminal
+//! - [`schedule`]: processors, priorities, locked memory
 //! - [`identity`]: name, capabilities, limits and namespace of the calling process
 //!
 //! It decides nothing: which process runs when is the daemon's business.
@@ -14,6 +15,7 @@ pub mod daemonize;
 pub mod events;
 pub mod identity;
 pub mod pid_file;
+pub mod schedule;
 pub mod script;
 
 pub use binary::OwnBinary;

@@ -64,6 +64,8 @@ pub struct Outgoing<'a> {
     /// IPv6: the source address; none leaves the choice to the kernel, which may choose a link-local virtual address.
     /// IPv4: not looked at, the header has it.
     pub source: Option<Ipv6Addr>,
+    /// IPv6: the hop limit; none is 255 for a group and the system's for a peer. IPv4: not looked at.
+    pub hop_limit: Option<u8>,
 }
 
 /// A raw socket for protocol 112.
@@ -106,10 +108,7 @@ impl VrrpSocket {
         let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(PROTOCOL_VRRP)))?;
         // Bound before anything else, so that no packet of another interface is queued meanwhile.
         bind_to_interface(&socket, index)?;
-        if sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_QUEUE_BYTES).is_err() {
-            // Without CAP_NET_ADMIN the system's limit (net.core.rmem_max) holds, which does for a few routers.
-            socket.set_recv_buffer_size(RECEIVE_QUEUE_BYTES)?;
-        }
+        set_queue(&socket, RECEIVE_QUEUE_BYTES)?;
         match (family, group) {
             (Family::Inet, None) => set_up_inet(&socket, index)?,
             (Family::Inet, Some(IpAddr::V4(group))) => {
@@ -142,6 +141,15 @@ impl VrrpSocket {
     #[must_use]
     pub fn family(&self) -> Family {
         self.family
+    }
+
+    /// Octets the kernel may queue (`kernel_rx_buf_size`, `vrrp_rx_bufs_policy`); it doubles them for its own overhead.
+    ///
+    /// # Errors
+    ///
+    /// None that the kernel documents for a valid socket; passed on all the same.
+    pub fn set_queue_bytes(&self, bytes: u32) -> io::Result<()> {
+        set_queue(self.socket.get_ref(), usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
     /// From now on the kernel queues only messages of these VRIDs, so that a flood of others costs no wake-up. What is
@@ -258,9 +266,12 @@ impl VrrpSocket {
     fn datagram<'a>(&self, packet: &Outgoing<'a>) -> Option<Datagram<'a>> {
         let target = match (self.family, packet.destination) {
             (Family::Inet, IpAddr::V4(destination)) => Target::Inet(destination),
-            (Family::Inet6, IpAddr::V6(destination)) => {
-                Target::Inet6 { destination, source: packet.source, interface: self.interface.0 }
-            }
+            (Family::Inet6, IpAddr::V6(destination)) => Target::Inet6 {
+                destination,
+                source: packet.source,
+                interface: self.interface.0,
+                hop_limit: packet.hop_limit,
+            },
             (Family::Inet, IpAddr::V6(_)) | (Family::Inet6, IpAddr::V4(_)) => return None,
         };
         Some(Datagram { target, bytes: packet.packet })
@@ -275,6 +286,11 @@ fn bind_to_interface(socket: &Socket, index: NonZeroU32) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => socket.bind_device(Some(name.as_bytes())),
         other => other,
     }
+}
+
+/// Without `CAP_NET_ADMIN` the system's limit (`net.core.rmem_max`) holds, which does for a few routers.
+fn set_queue(socket: &Socket, bytes: usize) -> io::Result<()> {
+    sockopt::set_socket_recv_buffer_size_force(socket, bytes).or_else(|_| socket.set_recv_buffer_size(bytes).map(drop))
 }
 
 /// Whole packets go out; in comes only what this socket itself has joined, and never our own.

@@ -22,13 +22,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One thing that reached the worker.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// Before [`Input::Start`]: when a predecessor sent its last advertisement as master.
-    Adopt {
-        /// Whose.
-        instance: InstanceId,
-        /// When.
-        advert_sent: Instant,
-    },
     /// The first dump; the monitor was subscribed before it was taken.
     Start(Observed),
     /// A new dump, because the monitor lost some changes.
@@ -176,9 +169,6 @@ impl VrrpNode {
     /// Handles one input; everything it asks for has been done when this returns.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, system: &mut impl System) {
         match input {
-            Input::Adopt { instance, advert_sent } => {
-                self.feed(now, Event::Adopt { instance, advert_sent }, system);
-            }
             Input::Start(observed) => self.start(now, observed, system),
             Input::Resync(observed) => {
                 self.observed = observed;

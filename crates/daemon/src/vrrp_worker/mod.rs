@@ -9,29 +9,41 @@ mod notify;
 mod system;
 
 use crate::exit_status::ExitStatus;
+use crate::journal;
 use crate::link::Command;
 use crate::stamps::Stamps;
 use crate::worker::{WorkerContext, say_stopping, slice_label};
 use core::future::poll_fn;
 use core::task::Poll;
+use core::time::Duration;
 use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
+use standfast_kernel::process::schedule::{Schedule, allow_open_files};
 use standfast_kernel::route::{Monitor, MonitorEvent};
 use standfast_kernel::timer::{Timer, boottime};
 use standfast_kernel::vrrp_socket::RECEIVE_BUFFER_BYTES;
 use standfast_model::config::global::Global;
+use standfast_model::config::track::BfdId;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, State};
-use standfast_node::{Input, Reload, VrrpNode};
+use standfast_net::Observed;
+use standfast_node::{Input, Reload, VrrpNode, prepared, routing_protocols};
 use standfast_vrrp::{Event, Options, Output, Router};
 use std::io;
 use std::os::fd::OwnedFd;
 use errands::Errands;
 use system::{Machine, Wish};
-use tracing::error;
+use tracing::{error, warn};
 
 /// Packets taken from one socket, and changes from the monitor, before the timer is looked at again: a full portion
 /// takes well under a millisecond.
 const PORTION: usize = 64;
+
+/// Files the worker may have open: a socket for each interface, family and group of the largest configurations, twice
+/// over, and the few others.
+const OPEN_FILES: u64 = 16_384;
+
+/// How late a timer has to run for a step up, where `min_auto_priority_delay` says nothing.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Runs the worker until it is told to stop.
 pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
@@ -82,6 +94,7 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                     told = None;
                 }
                 Command::Peer(_, way) => worker.errands.connect(way),
+                Command::Bfd { session, up } => worker.bfd(&session, up),
                 Command::Report => supervisor.status(Status::Vrrp(worker.status())),
             },
             expired = timer.expired() => expired?,
@@ -101,6 +114,17 @@ fn options_of(global: &Global) -> Options {
     Options { startup_delay: global.vrrp_startup_delay, ..Options::default() }
 }
 
+fn set_schedule(schedule: &mut Schedule, global: &Global) {
+    for refused in schedule.apply(&global.processes.vrrp) {
+        journal::trouble("schedule", &refused);
+    }
+}
+
+fn escalation_of(global: &Global) -> Option<(u8, Duration)> {
+    let processes = &global.processes;
+    processes.max_auto_priority.map(|most| (most, processes.min_auto_priority_delay.unwrap_or(LATE)))
+}
+
 /// Waits until a socket may have a packet.
 async fn readable(machine: &Machine) {
     poll_fn(|context| if machine.poll_readable(context) { Poll::Ready(()) } else { Poll::Pending }).await;
@@ -111,20 +135,31 @@ struct Worker {
     node: VrrpNode,
     machine: Machine,
     monitor: Monitor,
+    /// Whose routes and rules the monitor tells of.
+    protocols: Vec<u8>,
     buffer: Vec<u8>,
     stamps: Stamps,
     errands: Errands,
+    schedule: Schedule,
+    /// `max_auto_priority` and `min_auto_priority_delay`.
+    escalation: Option<(u8, Duration)>,
 }
 
 impl Worker {
     /// Subscribes first and dumps then, so that no change falls between the two.
     fn start(slice: VrrpSlice, attached: Vec<OwnedFd>) -> io::Result<Self> {
-        let config = slice.vrrp;
+        let mut schedule = Schedule::current();
+        set_schedule(&mut schedule, &slice.global);
+        if let Err(problem) = allow_open_files(OPEN_FILES) {
+            journal::trouble("files", &format!("no more open files: {problem}"));
+        }
+        let config = prepared(slice.vrrp);
         let errands = Errands::new(&slice.global, &config);
         let names = config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect();
-        let monitor = Monitor::open()?;
+        let protocols = routing_protocols(&config);
+        let monitor = Monitor::open_with_routing(&protocols)?;
         let mut machine = Machine::open(names)?;
-        let observed = machine.route().dump().map_err(io::Error::other)?;
+        let observed = machine.route().dump_with_routing(&protocols).map_err(io::Error::other)?;
         let file =
             attached.into_iter().next().ok_or_else(|| io::Error::other("no file for times of advertisements"))?;
         let (stamps, adopted) = Stamps::take_over(file, &config.instances);
@@ -136,20 +171,44 @@ impl Worker {
         }
         let mut node = VrrpNode::new(config, router);
         node.handle(boottime(), Input::Start(observed), &mut machine);
-        Ok(Self { node, machine, monitor, buffer: vec![0; RECEIVE_BUFFER_BYTES], stamps, errands })
+        let escalation = escalation_of(&slice.global);
+        let buffer = vec![0; RECEIVE_BUFFER_BYTES];
+        Ok(Self { node, machine, monitor, protocols, buffer, stamps, errands, schedule, escalation })
     }
 
     /// Goes on with another configuration: what is in both is not touched.
     fn reload(&mut self, slice: VrrpSlice) {
         self.run_errands();
         let options = options_of(&slice.global);
-        let config = slice.vrrp;
+        let config = prepared(slice.vrrp);
+        set_schedule(&mut self.schedule, &slice.global);
+        self.escalation = escalation_of(&slice.global);
+        self.watch(routing_protocols(&config));
         self.errands.reload(&slice.global, &config);
         self.machine.rename(config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect());
         let reload = Reload { config, options };
         self.node.handle(boottime(), Input::Reload(Box::new(reload)), &mut self.machine);
         let sent: Vec<Option<Instant>> = self.ids().map(|id| self.advert_sent(id)).collect();
         self.stamps.renumber(&self.node.config().instances, sent.into_iter());
+    }
+
+    /// Watches routes and rules of other protocols from now on. If that cannot be had, those of before are watched: what is
+    /// missed is put back at the next change of anything else.
+    fn watch(&mut self, protocols: Vec<u8>) {
+        if protocols == self.protocols {
+            return;
+        }
+        match Monitor::open_with_routing(&protocols) {
+            Ok(monitor) => {
+                self.monitor = monitor;
+                self.protocols = protocols;
+                match self.dump() {
+                    Ok(observed) => self.node.handle(boottime(), Input::Resync(observed), &mut self.machine),
+                    Err(problem) => journal::trouble("monitor", &format!("no dump after a reload: {problem}")),
+                }
+            }
+            Err(problem) => journal::trouble("monitor", &format!("routes of the new configuration unwatched: {problem}")),
+        }
     }
 
     /// Notes when the last advertisements were sent, so that a successor knows how much it may take for granted.
@@ -176,6 +235,14 @@ impl Worker {
         }
     }
 
+    /// A BFD session is up or down.
+    fn bfd(&mut self, name: &str, up: bool) {
+        let known = &self.node.config().common.bfd_sessions;
+        let Some(place) = known.iter().position(|known| known == name) else { return };
+        let session = BfdId(u32::try_from(place).unwrap_or(u32::MAX));
+        self.tracked(Input::BfdChanged { session, up });
+    }
+
     /// Something that is tracked was looked at.
     fn tracked(&mut self, input: Input<'_>) {
         self.node.handle(boottime(), input, &mut self.machine);
@@ -188,11 +255,28 @@ impl Worker {
         let more_packets = self.drain_sockets();
         let more_changes = self.drain_monitor()?;
         let now = boottime();
-        if self.node.next_deadline().is_some_and(|at| at <= now) {
+        if let Some(at) = self.node.next_deadline().filter(|at| *at <= now) {
+            self.escalate(now.since(at));
             self.node.handle(now, Input::Wake, &mut self.machine);
         }
         self.machine.retry(now);
         Ok(more_packets || more_changes)
+    }
+
+    /// A timer ran late: `max_auto_priority` lets the process ask for more of the processor.
+    fn escalate(&mut self, late: Duration) {
+        let Some((most, limit)) = self.escalation else { return };
+        if late < limit {
+            return;
+        }
+        match self.schedule.escalate(most) {
+            Ok(true) => {
+                let priority = self.schedule.realtime();
+                warn!(priority, "A timer ran {} ms late, real-time priority is {priority} now", late.as_millis());
+            }
+            Ok(false) => {}
+            Err(problem) => journal::trouble("schedule", &format!("no real-time priority: {problem}")),
+        }
     }
 
     fn drain_sockets(&mut self) -> bool {
@@ -228,10 +312,14 @@ impl Worker {
     fn monitored(&mut self, event: MonitorEvent) -> io::Result<()> {
         let input = match event {
             MonitorEvent::Change(change) => Input::Changed(change),
-            MonitorEvent::Overrun => Input::Resync(self.machine.route().dump().map_err(io::Error::other)?),
+            MonitorEvent::Overrun => Input::Resync(self.dump()?),
         };
         self.node.handle(boottime(), input, &mut self.machine);
         Ok(())
+    }
+
+    fn dump(&mut self) -> io::Result<Observed> {
+        self.machine.route().dump_with_routing(&self.protocols).map_err(io::Error::other)
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -5,13 +5,15 @@
 use crate::journal;
 use core::task::Context;
 use core::time::Duration;
-use standfast_kernel::netlink::Outcome;
+use standfast_kernel::netlink::{Outcome, Refused};
+use standfast_kernel::nftables::Nftables;
 use standfast_kernel::packet_socket::{self, PacketSocket};
 use standfast_kernel::route::Route;
+use standfast_kernel::sysctl::Settings;
 use standfast_kernel::vrrp_socket::{Outgoing, VrrpSocket};
 use standfast_model::config::track::ScriptId;
-use standfast_model::{Instant, InterfaceName};
-use standfast_net::Operation;
+use standfast_model::{Instant, InterfaceIndex, InterfaceName};
+use standfast_net::{Device, Filter, Link, Operation, Sysctl};
 use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -35,6 +37,9 @@ pub(super) struct Machine {
     /// When the frames in waiting are offered again.
     retry_at: Option<Instant>,
     names: Names,
+    settings: Settings,
+    /// The packet filter, once it is needed, and the name of our table in it.
+    filter: Option<(Nftables, String)>,
     /// Something was sent, or a state has changed, since [`Machine::take_sent`] was last asked.
     sent: bool,
     wishes: Vec<Wish>,
@@ -61,6 +66,8 @@ impl Machine {
             waiting: VecDeque::new(),
             retry_at: None,
             names,
+            settings: Settings::default(),
+            filter: None,
             sent: false,
             wishes: Vec::new(),
         })
@@ -141,6 +148,11 @@ impl System for Machine {
                 place.insert(opened.map_err(|error| error.to_string())?)
             }
         };
+        if let Some(bytes) = socket.queue_bytes
+            && let Err(error) = open.set_queue_bytes(bytes)
+        {
+            journal::trouble("queue", &format!("receive buffer on {} not set to {bytes}: {error}", socket.name));
+        }
         // A refusal leaves the socket without a filter: more wake-ups, the same packets.
         if let Err(error) = open.set_vrids(&socket.vrids) {
             journal::trouble("filter", &format!("no kernel filter on {}: {error}", socket.name));
@@ -181,6 +193,59 @@ impl System for Machine {
             .collect()
     }
 
+    fn make_device(&mut self, device: &Device, parent: &InterfaceName) -> Result<Link, String> {
+        self.configure(&Device::settings_below(parent));
+        if let Err(error) = self.settings.release_reverse_path_filter() {
+            journal::trouble("sysctl", &format!("rp_filter: {error}"));
+        }
+        let link = self.route.create_device(device).map_err(|refused| refused.to_string())?;
+        self.configure(&device.settings());
+        match self.route.set_up(link.index) {
+            Ok(link) => Ok(link),
+            // It is set up when the link below is.
+            Err(Refused { errno: libc::ENETDOWN, .. }) => Ok(link),
+            Err(refused) => Err(refused.to_string()),
+        }
+    }
+
+    fn remove_device(&mut self, index: InterfaceIndex) {
+        if let Err(refused) = self.route.delete_device(index) {
+            journal::trouble("device", &format!("device {} not removed: {refused}", index.0));
+        }
+    }
+
+    fn configure(&mut self, settings: &[Sysctl]) {
+        for setting in settings {
+            if let Err(error) = self.settings.set(setting) {
+                journal::trouble("sysctl", &format!("{} not set to {}: {error}", setting.path, setting.value));
+            }
+        }
+    }
+
+    fn restore_settings(&mut self) {
+        self.settings.restore();
+    }
+
+    fn filter(&mut self, filter: Option<&Filter>) -> Result<(), String> {
+        let words = |refused: Refused| refused.to_string();
+        match (filter, self.filter.take()) {
+            (None, None) => Ok(()),
+            (None, Some((mut nftables, table))) => nftables.remove(&table).map_err(words),
+            (Some(filter), open) => {
+                let (mut nftables, former) = match open {
+                    Some((nftables, former)) => (nftables, Some(former)),
+                    None => (Nftables::open().map_err(|error| error.to_string())?, None),
+                };
+                if let Some(former) = former.filter(|former| *former != filter.table) {
+                    nftables.remove(&former).map_err(words)?;
+                }
+                let outcome = nftables.replace(filter).map_err(words);
+                self.filter = Some((nftables, filter.table.clone()));
+                outcome
+            }
+        }
+    }
+
     fn run_script(&mut self, script: ScriptId) {
         self.wishes.push(Wish::Script(script));
     }
@@ -202,5 +267,5 @@ fn outgoing(packet: &Packet) -> Outgoing<'_> {
         IpAddr::V4(_) => None,
         IpAddr::V6(source) => Some(source),
     };
-    Outgoing { packet: &packet.bytes, destination: packet.destination, source }
+    Outgoing { packet: &packet.bytes, destination: packet.destination, source, hop_limit: packet.hop_limit }
 }

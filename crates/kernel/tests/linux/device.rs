@@ -152,7 +152,9 @@ fn the_table_has_the_name_the_priority_and_the_counters_of_the_configuration_and
         filter.by_index = by_index;
         nftables.replace(&filter).unwrap();
         let shown = cable.a.run("nft list ruleset");
-        for part in ["table ip mine", "table ip6 mine", "priority filter - 5", "counter packets", "10.0.5.249", "fe80::77"] {
+        for part in
+            ["table ip mine", "table ip6 mine", "priority filter - 5", "counter packets", "10.0.5.249", "fe80::77"]
+        {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         let how = if by_index { "iif \"a0\"" } else { "iifname \"a0\"" };

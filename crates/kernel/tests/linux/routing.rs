@@ -219,7 +219,8 @@ fn metrics_realms_and_tunnels_reach_the_kernel() {
         ..plain("10.1.0.0/16")
     };
     let seen = round_trip(&namespace, &mut route, Entry::Route(entry(wanted, Some(v0), &[])), "route show 10.1.0.0/16");
-    for part in ["mtu lock 1400", "advmss 1300", "hoplimit 9", "initcwnd 20", "quickack 1", "congctl reno", "realms 3/4"]
+    for part in
+        ["mtu lock 1400", "advmss 1300", "hoplimit 9", "initcwnd 20", "quickack 1", "congctl reno", "realms 3/4"]
     {
         assert!(seen.contains(part), "{part}: {seen}");
     }

@@ -24,11 +24,11 @@ fn socket(namespace: &Namespace, interface: &str, family: Family) -> VrrpSocket 
 }
 
 fn inet(packet: &[u8], destination: Ipv4Addr) -> Outgoing<'_> {
-    Outgoing { packet, destination: IpAddr::V4(destination), source: None }
+    Outgoing { packet, destination: IpAddr::V4(destination), source: None, hop_limit: None }
 }
 
 fn inet6(packet: &[u8], destination: Ipv6Addr, source: Option<Ipv6Addr>) -> Outgoing<'_> {
-    Outgoing { packet, destination: IpAddr::V6(destination), source }
+    Outgoing { packet, destination: IpAddr::V6(destination), source, hop_limit: None }
 }
 
 /// The VRID of the next message.
