@@ -304,6 +304,14 @@ codes! {
     IpvlanAddress "K0537" Warning Report "an ipvlan without an address"
         "An IPv4 instance on an ipvlan needs an address to send from, behind use_ipvlan. Without one it stays in FAULT."
 
+    FutileWeight "K0538" Hint Silent "weights that cannot change the priority"
+        "Weights are added to the priority and the sum is kept within 1 and 254. From 254 nothing goes up and from 1 nothing \
+         goes down, so that losing what is tracked changes nothing, and no other router takes over for it. Choose a priority \
+         with room in the direction of the weights."
+    OwnerByDefault "K0539" Hint Silent "state MASTER without a priority"
+        "Without priority an instance with state MASTER has 255, in keepalived as here: it owns the addresses, is always master \
+         when it runs, and no weight of a tracker counts. Say priority, if that is not what is meant."
+
     NoCheckers "K0601" Hint Silent "a real server that is never checked"
         "The real server has no checker, so it stays in the table when it dies."
     NoRealServers "K0602" Warning Report "a virtual server without real servers"
@@ -370,6 +378,10 @@ codes! {
         "This machine has no account of that name, so the script could not run as it and is not run. Often quotes are missing: the \
          words behind a script are user and group."
 
+    WritableScript "K0708" Hint Silent "a script that others can change, and nobody asks"
+        "The program, or a directory on its path, can be written by others than root, and it runs as root. Without \
+         enable_script_security it is run all the same."
+
     NoFifo "K0801" Warning Silent "a reader without its FIFO"
         "A notify_fifo_script reads the pipe that notify_fifo names; without one it is not started."
     UnknownSyncInstance "K0802" Warning Silent "the sync daemon follows an instance that does not exist"
@@ -422,6 +434,16 @@ codes! {
     PairGroup "K1013" Warning Report "instances that move together on one director only"
         "A vrrp_sync_group keeps instances on the same director. If the other director does not know of it, its instances \
          change one by one, and traffic may come in through one director and leave through the other."
+    PairEndless "K1014" Fatal Report "an election that may not end"
+        "In version 3 a backup learns the interval of whom it hears. With higher_prio_send_advert a router that yields speaks once \
+         more and teaches the others its own, shorter interval, with lower_prio_no_advert the better router does not answer \
+         that, and where a third router listens it takes over before the master speaks again: in turns and for ever. Give all \
+         routers the same advert_int, or leave one of the two options out."
+    PairFutileWeight "K1015" Warning Report "trackers that never make the other director take over"
+        "The director with the higher priority tracks something by weight, and even when all of it fails its priority is not below \
+         the other's, or the other has nopreempt and does not look: it stays master while it is broken. Make the weights \
+         larger than the difference of the priorities, without nopreempt, or track without weight, so that a failure is a \
+         FAULT."
 }
 
 #[cfg(test)]

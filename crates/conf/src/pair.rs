@@ -98,5 +98,7 @@ fn finding(
     }
 }
 
+pub(crate) use vrrp::priorities;
+
 #[cfg(test)]
 mod tests;

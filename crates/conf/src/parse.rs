@@ -327,7 +327,7 @@ impl<'h> Parser<'h> {
         let span = line.span_of(0);
         let name = found.name;
         match found.status {
-            Status::Current => {}
+            Status::Current | Status::Own => {}
             Status::Alias(of) => {
                 let headline = format!("`{name}` is called `{of}` now");
                 self.report(Diagnostic::new(Code::AliasKeyword, headline, span, "").help(format!("write `{of}`")));

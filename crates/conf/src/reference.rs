@@ -221,6 +221,7 @@ pub fn status_note(status: Status) -> String {
         Status::Old(of) => format!("the old spelling of {of}"),
         Status::Deprecated(instead) | Status::Outdated(instead) => format!("deprecated: {instead}"),
         Status::Removed => "does nothing any more".to_owned(),
+        Status::Own => "beyond keepalived, which does not know it".to_owned(),
     }
 }
 
@@ -271,6 +272,7 @@ fn json_row(row: &Row) -> Value {
         Status::Old(of) => ("old", Some(of)),
         Status::Deprecated(instead) | Status::Outdated(instead) => ("deprecated", Some(instead)),
         Status::Removed => ("removed", None),
+        Status::Own => ("own", None),
     };
     json!({
         "path": row.path,

@@ -178,6 +178,7 @@ fn companions(path: &str, name: &str) -> &'static str {
         (_, "ops") => "protocol UDP\n",
         (_, "mh-port" | "mh-fallback") => "lb_algo mh\n",
         ("bfd_instance", "checker") => "vrrp\n",
+        ("vrrp_instance", "state") => "priority 150\n",
         ("virtual_server", "quorum") => "weight 200\n",
         ("virtual_server", "hysteresis") => "weight 200\nquorum 100\n",
         _ => "",
@@ -198,7 +199,7 @@ fn needed_words(path: &str) -> Vec<&'static str> {
 fn configuration(block: &Block, keyword: &Keyword) -> String {
     let canonical = match keyword.status {
         Status::Alias(of) | Status::Old(of) => of,
-        Status::Current | Status::Deprecated(_) | Status::Outdated(_) | Status::Removed => keyword.name,
+        Status::Current | Status::Deprecated(_) | Status::Outdated(_) | Status::Removed | Status::Own => keyword.name,
     };
     let mut own = statement(block.path, keyword);
     let rest = needed(block);

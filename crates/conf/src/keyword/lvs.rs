@@ -47,7 +47,7 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
         .live(),
         value("lvs_method", Args::Other(LB_KIND, 1), "NAT", "Default forwarding method.")
             .status(Status::Alias("lb_kind")),
-        value("persistence_engine", Args::Word("NAME"), "none", "IPVS persistence engine, e.g. sip."),
+        value("persistence_engine", Args::Word("NAME"), "none", "IPVS persistence engine, e.g. sip.").live(),
         value(
             "persistence_timeout",
             Args::OptionalNumber(1, 2_678_400, 360),
@@ -72,14 +72,15 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
         flag(
             "ha_suspend",
             "Stop checking while the service address is not on this host; not for fwmark, ineffective for groups.",
-        ),
-        value("smtp_alert", Args::Bool, "smtp_alert_checker, then smtp_alert, then false", "Mail on quorum changes."),
+        )
+        .live(),
+        value("smtp_alert", Args::Bool, "smtp_alert_checker, then smtp_alert, then false", "Mail on quorum changes.").live(),
         value("virtualhost", Args::Word("STRING"), "none", "Default Host header for HTTP/SSL checks."),
         value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
         flag("alpha", "Default: servers start down until their checks succeed.").live(),
-        flag("omega", "Run down notifications for everything at daemon stop."),
-        value("quorum_up", Args::Script, "none", "Run when quorum is gained."),
-        value("quorum_down", Args::Script, "none", "Run when quorum is lost."),
+        flag("omega", "Run down notifications for everything at daemon stop.").live(),
+        value("quorum_up", Args::Script, "none", "Run when quorum is gained.").live(),
+        value("quorum_down", Args::Script, "none", "Run when quorum is lost.").live(),
         value(
             "quorum",
             Args::Number(1, U32),
@@ -110,6 +111,30 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
             "Forwarding method of the sorry server.",
         )
         .live(),
+        value(
+            "panic_threshold",
+            Args::Number(1, 100),
+            "off",
+            "With fewer percent of the servers up, checks are not believed and those that served last go on.",
+        )
+        .status(Status::Own)
+        .live(),
+        value(
+            "slow_start",
+            Args::Seconds(1, MAX_32),
+            "off",
+            "How long the weight of a server that came back grows until it is whole.",
+        )
+        .status(Status::Own)
+        .live(),
+        value(
+            "drain",
+            Args::Seconds(1, MAX_32),
+            "off",
+            "How long a server that a reload takes away may keep its connections.",
+        )
+        .status(Status::Own)
+        .live(),
         block("real_server", Args::Other("<IP> [<PORT>]", 1), &REAL_SERVER, "One destination; duplicates are removed.")
             .live(),
     ],
@@ -130,8 +155,8 @@ pub(crate) static REAL_SERVER: Block = Block {
             "Weight 0 instead of removal on failure.",
         )
         .live(),
-        value("notify_up", Args::Script, "none", "Run when the server comes up; second one is an error."),
-        value("notify_down", Args::Script, "none", "Run when the server goes down."),
+        value("notify_up", Args::Script, "none", "Run when the server comes up; second one is an error.").live(),
+        value("notify_down", Args::Script, "none", "Run when the server goes down.").live(),
         value("alpha", Args::Bool, "virtual_server value (bare = true)", "Start down until checks succeed.").live(),
         value("retry", Args::Number(1, U32), "virtual_server value", "Default retry count of its checkers.").live(),
         value(
@@ -150,7 +175,8 @@ pub(crate) static REAL_SERVER: Block = Block {
             Args::Bool,
             "smtp_alert_checker, then smtp_alert, then TRUE",
             "Mail on up/down; unlike every other smtp_alert the final default is on.",
-        ),
+        )
+        .live(),
         value("virtualhost", Args::Word("STRING"), "virtual_server value", "Default Host header."),
         value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
         block("MISC_CHECK", Args::Flag, &MISC_CHECK, "Check by running a command."),

@@ -143,6 +143,8 @@ pub enum Status {
     Outdated(&'static str),
     /// It does nothing any more.
     Removed,
+    /// It is ours: keepalived does not know it.
+    Own,
 }
 
 /// Whether this release acts upon a keyword.
@@ -240,7 +242,7 @@ impl Block {
     pub(crate) fn canonical(&self, keyword: &'static Keyword) -> &'static Keyword {
         match keyword.status {
             Status::Alias(of) | Status::Old(of) => self.find(of.as_bytes()).unwrap_or(keyword),
-            Status::Current | Status::Deprecated(_) | Status::Outdated(_) | Status::Removed => keyword,
+            Status::Current | Status::Deprecated(_) | Status::Outdated(_) | Status::Removed | Status::Own => keyword,
         }
     }
 

@@ -162,9 +162,9 @@ fn options(
         omega: draft.omega,
         quorum_up: around.scripts.optional(draft.rare().quorum_up.as_ref(), diagnostics),
         quorum_down: around.scripts.optional(draft.rare().quorum_down.as_ref(), diagnostics),
-        panic_threshold: None,
-        slow_start: core::time::Duration::ZERO,
-        drain: None,
+        panic_threshold: draft.rare().panic_threshold,
+        slow_start: draft.rare().slow_start.unwrap_or_default(),
+        drain: draft.rare().drain,
     }
 }
 

@@ -95,14 +95,19 @@ impl<'h> Scripts<'h> {
             diagnostics.push(Diagnostic::new(missing, headline, draft.span, label));
             return None;
         };
-        if self.security
-            && let Some(open) = self.insecure(&path, metadata, runner)
-        {
+        if let Some(open) = self.insecure(&path, metadata, runner) {
             let headline = format!("`{}` can be changed by others than root", shown(program));
-            let label = format!("{} is writable, so this is disabled", open.display());
-            let diagnostic = Diagnostic::new(Code::InsecureScript, headline, draft.span, label);
+            let (code, what) = if self.security {
+                (Code::InsecureScript, "so this is disabled")
+            } else {
+                (Code::WritableScript, "and this runs as root")
+            };
+            let label = format!("{} is writable, {what}", open.display());
+            let diagnostic = Diagnostic::new(code, headline, draft.span, label);
             diagnostics.push(diagnostic.help(format!("chmod go-w {}", open.display())));
-            return None;
+            if self.security {
+                return None;
+            }
         }
         self.first.get_or_insert(draft.span);
         Some(script)

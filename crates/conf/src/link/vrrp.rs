@@ -160,7 +160,23 @@ fn instance(
     strict::apply(draft, &mut instance, global, diagnostics);
     options::hmac(draft, &mut instance, diagnostics);
     groups::drop_weights(draft, group, &mut instance, diagnostics);
+    futile_weights(draft, &instance, diagnostics);
     Some(instance)
+}
+
+/// Trackers by weight, none of which can move the priority of an instance.
+fn futile_weights(draft: &InstanceDraft, instance: &Instance, diagnostics: &mut Diagnostics) {
+    let stuck = crate::pair::priorities(instance).filter(|(worst, best)| worst == best);
+    let Some((priority, _)) = stuck else { return };
+    let headline = format!("the weights of instance `{}` cannot change its priority", draft.name);
+    let label = if priority > Priority::DEFAULT {
+        "it is as high as can be, and only grows by them"
+    } else {
+        "it is as low as can be, and only shrinks by them"
+    };
+    let span = draft.priority.map_or(draft.head, |p| p.span);
+    let diagnostic = Diagnostic::new(Code::FutileWeight, headline, span, label);
+    diagnostics.push(diagnostic.help("choose a priority with room for the weights, or weights of the other sign"));
 }
 
 fn vrid(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Option<Vrid> {
@@ -216,6 +232,12 @@ fn state_and_priority(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> (
             InitialState::Master => Priority::OWNER,
             InitialState::Backup => Priority::DEFAULT,
         };
+        if let (true, Some(said)) = (priority.is_owner(), draft.state) {
+            let headline = format!("instance `{}` is MASTER and says no priority", draft.name);
+            let label = "priority 255 is used, the address owner's";
+            let diagnostic = Diagnostic::new(Code::OwnerByDefault, headline, said.span, label);
+            diagnostics.push(diagnostic.help("say priority 150, and less on the other routers"));
+        }
         return (state, priority);
     };
     if !priority.value.is_owner() {

@@ -9,6 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
 use crate::value::{address, shown};
+use core::time::Duration;
 use standfast_model::config::lvs::TlsMaterial;
 use standfast_model::ipvs::{Family, Forwarding, Protocol, Scheduler, SchedulerFlags, Tunnel, TunnelChecksum};
 use std::net::IpAddr;
@@ -66,6 +67,9 @@ pub(crate) struct RareServerDraft {
     pub(crate) one_packet: Option<Span>,
     pub(crate) persistence_engine: Option<String>,
     pub(crate) ha_suspend: Option<Span>,
+    pub(crate) panic_threshold: Option<u8>,
+    pub(crate) slow_start: Option<Duration>,
+    pub(crate) drain: Option<Duration>,
     pub(crate) virtual_host: Option<String>,
     pub(crate) snmp_name: Option<String>,
     pub(crate) quorum_up: Option<ScriptDraft>,
@@ -78,6 +82,9 @@ impl RareServerDraft {
         granularity: None,
         one_packet: None,
         persistence_engine: None,
+        panic_threshold: None,
+        slow_start: None,
+        drain: None,
         ha_suspend: None,
         virtual_host: None,
         snmp_name: None,
@@ -259,6 +266,9 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
         "ops" => server.rare_mut().one_packet = Some(span),
         "quorum" => set(&mut server.quorum, parser.number(statement)),
         "hysteresis" => set(&mut server.hysteresis, parser.number(statement)),
+        "panic_threshold" => set(&mut server.rare_mut().panic_threshold, parser.number(statement)),
+        "slow_start" => set(&mut server.rare_mut().slow_start, parser.time(statement)),
+        "drain" => set(&mut server.rare_mut().drain, parser.time(statement)),
         "weight" => set(&mut server.weight, parser.number(statement)),
         "inhibit_on_failure" => server.inhibit_on_failure = true,
         "alpha" => server.alpha = true,

@@ -168,3 +168,46 @@ fn a_refused_file_is_not_compared() {
     assert_eq!(pair.findings, []);
     assert_eq!(exit_code(&pair), 5);
 }
+
+/// The first director tracks an interface by weight, the second has priority 100.
+fn weighed(first: &str, weight: i32, second: &str) -> Vec<Code> {
+    let instance = |words: &str| {
+        format!(
+            "vrrp_instance A {{\n interface eth0\n virtual_router_id 51\n {words}\n virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
+        )
+    };
+    let first = format!("{first}\n track_interface {{\n eth1 weight {weight}\n }}");
+    found(&instance(&first), &instance(second)).into_iter().map(|(code, _)| code).collect()
+}
+
+#[test]
+fn weights_must_bridge_the_difference_of_the_priorities_and_be_looked_at() {
+    assert_eq!(weighed("priority 150", -51, "priority 100"), []);
+    assert_eq!(weighed("priority 150", -50, "priority 100"), [Code::PairFutileWeight], "a tie changes nothing");
+    assert_eq!(weighed("priority 150", -10, "priority 100"), [Code::PairFutileWeight]);
+    assert_eq!(weighed("priority 90", 20, "priority 100"), [], "better while all is well, worse when it is not");
+    assert_eq!(weighed("priority 150", 20, "priority 100"), [Code::PairFutileWeight], "better in any case");
+    assert_eq!(weighed("priority 50", 20, "priority 100"), [], "never the master of the two");
+    assert_eq!(weighed("priority 150", 0, "priority 100"), [], "a failure is a FAULT");
+    let never = weighed("priority 150\n nopreempt", -60, "priority 100\n nopreempt");
+    assert_eq!(never, [Code::PairFutileWeight]);
+}
+
+#[test]
+fn an_election_without_end_takes_both_options_and_two_intervals_of_version_3() {
+    let codes = |first: &str, second: &str| {
+        let instance = |words: &str, priority: u8| {
+            format!(
+                "vrrp_instance A {{\n interface eth0\n virtual_router_id 51\n version 3\n priority {priority}\n {words}\n \
+                 virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
+            )
+        };
+        let found = found(&instance(first, 150), &instance(second, 100));
+        found.into_iter().map(|(code, _)| code).collect::<Vec<_>>()
+    };
+    let quiet = "lower_prio_no_advert\n advert_int 5";
+    assert_eq!(codes(quiet, "higher_prio_send_advert\n advert_int 1"), [Code::PairEndless]);
+    assert_eq!(codes(quiet, "higher_prio_send_advert\n advert_int 5"), []);
+    assert_eq!(codes(quiet, "advert_int 1"), [Code::PairInterval]);
+    assert_eq!(codes("advert_int 5", "higher_prio_send_advert\n advert_int 1"), [Code::PairInterval]);
+}

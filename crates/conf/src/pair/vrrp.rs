@@ -6,9 +6,10 @@ use crate::diagnostic::{Class, Diagnostics};
 use crate::outline::Node;
 use crate::source::Span;
 use standfast_model::config::instance::HmacKey;
+use standfast_model::config::track::Tracker;
 use standfast_model::config::vrrp::{Authentication, InitialState, Instance, InstanceId, Preempt, SyncGroup};
 use standfast_model::ipvs::Family;
-use standfast_model::{Version, VirtualAddress};
+use standfast_model::{Priority, Version, VirtualAddress};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -71,6 +72,7 @@ pub(super) fn compare(sides: &[Side<'_>; 2], findings: &mut Diagnostics) {
         addresses(a, b, findings);
         roles(a, b, findings);
         preemption(a, b, findings);
+        weights(a, b, findings);
         unicast(a, b, findings);
     }
     lone(&ours, &pairs.iter().map(|(a, _)| a.id).collect(), "second", findings);
@@ -170,12 +172,24 @@ fn interval(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
         x.name, x.advert_interval, y.advert_interval
     );
     let at = |r: &Router<'_>| (r.at(&["advert_int"]), format!("{} on this director", r.instance.advert_interval));
+    if x.version == Version::V3 && y.version == Version::V3 && is_endless(x, y) {
+        let found = finding(Code::PairEndless, headline, at(a), at(b));
+        let help = "give both the same advert_int, or leave out lower_prio_no_advert or higher_prio_send_advert";
+        findings.push(found.help(help));
+        return;
+    }
     let found = finding(Code::PairInterval, headline, at(a), at(b));
     findings.push(match (x.version, y.version) {
         // A backup of version 3 learns its master's interval (RFC 9568 6.4.2), so the pair works, at two speeds.
         (Version::V3, Version::V3) => found.class(Class::Warning),
         (Version::V2, _) | (_, Version::V2) => found,
     });
+}
+
+/// Whether a router that yields has the last word and nobody answers it.
+fn is_endless(x: &Instance, y: &Instance) -> bool {
+    let both = [x, y];
+    both.iter().any(|one| one.higher_prio_send_advert) && both.iter().any(|one| one.lower_prio_no_advert)
 }
 
 fn authentication(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
@@ -306,6 +320,49 @@ fn preemption(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
     };
     let found = finding(Code::PairPreempt, headline, given, (without.at(&["priority"]), effect.to_owned()));
     findings.push(found.class(class).help("say nopreempt on both, with state BACKUP, or on neither"));
+}
+
+/// The lowest and the highest priority that the weights of an instance give it; none if it has no weights, or if they
+/// count something that has no bound.
+pub(crate) fn priorities(instance: &Instance) -> Option<(Priority, Priority)> {
+    let interfaces = instance.track_interfaces.iter().map(|one| Some(one.weight));
+    let others = instance.options.trackers.iter().map(|one| match one.tracker {
+        Tracker::Script(_) | Tracker::Process(_) | Tracker::Bfd(_) => Some(one.weight),
+        // The weight is multiplied by what the file says.
+        Tracker::File(_) => None,
+    });
+    let weights: Vec<i32> = interfaces.chain(others).map(|w| w.map(i32::from)).collect::<Option<_>>()?;
+    if weights.iter().all(|weight| *weight == 0) || instance.priority.is_owner() {
+        return None;
+    }
+    let sum = |part: fn(i32) -> i32| weights.iter().fold(0_i32, |sum, weight| sum.saturating_add(part(*weight)));
+    let (loss, gain) = (sum(|weight| weight.min(0)), sum(|weight| weight.max(0)));
+    Some((instance.priority.with_weight(loss), instance.priority.with_weight(gain)))
+}
+
+/// Trackers on the better director whose failure the other one would not act upon.
+fn weights(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
+    for (better, other) in [(a, b), (b, a)] {
+        let Some((worst, best)) = priorities(better.instance) else { continue };
+        let rival = priorities(other.instance).map_or(other.instance.priority, |(_, best)| best);
+        if best <= rival {
+            continue;
+        }
+        let name = &better.instance.name;
+        let lists = ["track_script", "track_interface", "track_process", "track_bfd"];
+        let here = (better.at(&lists), format!("priority {worst} when all of this fails"));
+        if worst >= rival {
+            let headline = format!("`{name}` stays master whatever its trackers find");
+            let there = (other.at(&["priority"]), format!("priority {rival} at most"));
+            let found = finding(Code::PairFutileWeight, headline, here, there);
+            findings.push(found.help("the weights must be larger than the difference of the priorities"));
+        } else if other.instance.preempt == Preempt::Never {
+            let headline = format!("`{name}` lowers its priority, and the other director does not look");
+            let there = (other.at(&["nopreempt"]), "this one takes over from a silent master only".to_owned());
+            let found = finding(Code::PairFutileWeight, headline, here, there);
+            findings.push(found.help("track without weight, so that a failure is a FAULT"));
+        }
+    }
 }
 
 fn unicast(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {

@@ -258,7 +258,7 @@ fn file_of(
 fn session_of(
     draft: &CheckerDraft,
     name: Option<&Spanned<String>>,
-    around: &Surroundings<'_, '_>,
+    around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<TrackedSession> {
     let Some(name) = name else { return useless(draft, "has no name", diagnostics) };
@@ -273,5 +273,10 @@ fn session_of(
         diagnostics.push(diagnostic.help("say checker in the bfd_instance as well"));
         return None;
     }
-    Some(TrackedSession { session: BfdId(u32::try_from(at).unwrap_or(u32::MAX)) })
+    let used = &mut around.common.bfd_sessions;
+    let place = used.iter().position(|used| *used == name.value).unwrap_or_else(|| {
+        used.push(name.value.clone());
+        used.len() - 1
+    });
+    Some(TrackedSession { session: BfdId(u32::try_from(place).unwrap_or(u32::MAX)) })
 }

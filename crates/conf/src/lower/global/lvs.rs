@@ -25,6 +25,7 @@ pub(super) fn take(parser: &mut Parser<'_>, statement: &Statement, draft: &mut D
         "rs_init_notifies" => set_flag(&mut lvs.initial_notifies, parser.boolean(statement)),
         "lvs_timeouts" => lvs.timeouts = timeouts(parser, statement).unwrap_or(lvs.timeouts),
         "lvs_flush" => lvs.flush = true,
+        "share_checks" => lvs.share_checks = true,
         "lvs_flush_on_stop" => {
             lvs.flush_on_stop = match statement.arg(0) {
                 None => FlushOnStop::All,

@@ -152,8 +152,9 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
         },
         "version" => set(&mut instance.version, version(parser, statement).map(|value| Spanned { value, span })),
         "priority" => {
-            let value = parser.number(statement).and_then(Priority::new);
-            set(&mut instance.priority, value.map(|value| Spanned { value, span }));
+            // A number that is none, or out of range, is the default and not a missing one: state MASTER would become owner.
+            let value = parser.number(statement).and_then(Priority::new).unwrap_or(Priority::DEFAULT);
+            instance.priority = Some(Spanned { value, span });
         }
         "advert_int" => {
             let value = parser.time(statement);
