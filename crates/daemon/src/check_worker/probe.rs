@@ -1,27 +1,113 @@
-//! The checks that are under way: one task each.
+//! The checks of the configuration, made ready once each, and those that are under way.
 //!
-//! It performs what it is told to and hands back the verdicts. It judges nothing and knows no server. The director
-//! never asks for a check twice at a time, so there are never more tasks than the configuration has checkers.
+//! It performs what it is told to and hands back the verdicts: by itself where the check goes over the network, by the
+//! runner where a command is run or a file watched. It judges nothing and knows no server. The director never asks for
+//! a check twice at a time, so no more are under way than the configuration has checkers.
 
+use crate::runner_client::RunnerClient;
+use standfast_api::runner::{RequestId, RunOutcome};
+use standfast_check::{Check, Prober, bfd, file, misc};
 use standfast_lvs::{CheckerId, Verdict};
-use standfast_model::config::lvs::Probe;
-use std::collections::HashMap;
+use standfast_model::config::lvs::{LvsCommon, Probe};
+use standfast_model::config::probe::{Misc, TrackedFile, TrackedSession};
+use standfast_model::config::track::BfdId;
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use tokio::task::{AbortHandle, JoinSet};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Probes {
+    prober: Prober,
+    /// A checker keeps its number and its check for as long as it lives.
+    ready: HashMap<CheckerId, Arc<Check>>,
     running: JoinSet<(CheckerId, Verdict)>,
     handles: HashMap<CheckerId, AbortHandle>,
+    /// Commands that the runner was asked to run.
+    commands: HashMap<RequestId, (CheckerId, Misc)>,
+    /// What the files that are watched say, once it is known; by their place in the configuration.
+    files: Vec<Option<FileContent>>,
+    /// Checkers of a file of which nothing is known yet.
+    waiting: Vec<(CheckerId, TrackedFile)>,
+    /// BFD sessions by their place in the configuration, with what is known of them.
+    sessions: Vec<(String, Option<bool>)>,
+    /// Checkers of a session of which nothing is known yet.
+    waiting_for_session: Vec<(CheckerId, TrackedSession)>,
+    /// Verdicts that were there at once.
+    verdicts: VecDeque<(CheckerId, Verdict)>,
 }
 
+/// The number in a file, if there is one.
+type FileContent = Option<i32>;
+
 impl Probes {
+    /// For the checks of a configuration; its files are watched from now on.
+    pub(super) fn new(common: &LvsCommon, runner: &mut RunnerClient) -> Self {
+        let mut probes = Self {
+            prober: Prober::new(common.tls.as_ref()),
+            ready: HashMap::new(),
+            running: JoinSet::new(),
+            handles: HashMap::new(),
+            commands: HashMap::new(),
+            files: Vec::new(),
+            waiting: Vec::new(),
+            sessions: Vec::new(),
+            waiting_for_session: Vec::new(),
+            verdicts: VecDeque::new(),
+        };
+        probes.watch(common, runner);
+        probes
+    }
+
+    /// Goes on with another configuration. Attempts under way go on; what is made ready is made anew, since files it
+    /// was made of may have changed.
+    pub(super) fn reload(&mut self, common: &LvsCommon, runner: &mut RunnerClient) {
+        self.prober = Prober::new(common.tls.as_ref());
+        self.ready.clear();
+        self.watch(common, runner);
+    }
+
+    fn watch(&mut self, common: &LvsCommon, runner: &mut RunnerClient) {
+        let before = core::mem::replace(&mut self.files, vec![None; common.track_files.len()]);
+        let known = core::mem::take(&mut self.sessions);
+        let known = |name: &String| known.iter().find(|(of, _)| of == name).and_then(|(_, up)| *up);
+        self.sessions = common.bfd_sessions.iter().map(|name| (name.clone(), known(name))).collect();
+        if !self.files.is_empty() || !before.is_empty() {
+            runner.watch(common.track_files.clone(), Vec::new());
+        }
+    }
+
     /// Performs one attempt of a check; its verdict comes out of [`Self::finished`].
-    pub(super) fn start(&mut self, checker: CheckerId, probe: &Probe) {
-        let probe = probe.clone();
-        let handle = self.running.spawn(async move { (checker, standfast_check::run(&probe).await) });
-        self.handles.insert(checker, handle);
+    pub(super) fn start(&mut self, checker: CheckerId, probe: &Probe, runner: &mut RunnerClient) {
+        match probe {
+            Probe::Misc(misc) => {
+                let id = runner.run(misc.script.clone(), misc.timeout);
+                self.commands.insert(id, (checker, misc.clone()));
+            }
+            Probe::File(check) => match self.file(*check) {
+                Some(content) => self.verdicts.push_back((checker, file::judge(check, content))),
+                None => self.waiting.push((checker, *check)),
+            },
+            Probe::Bfd(check) => match self.session(*check) {
+                Some((name, Some(up))) => self.verdicts.push_back((checker, bfd::judge(name, *up))),
+                Some((_, None)) | None => self.waiting_for_session.push((checker, *check)),
+            },
+            Probe::Tcp(_) | Probe::Http(_) | Probe::Smtp(_) | Probe::Dns(_) | Probe::Ping(_) | Probe::Udp(_) => {
+                let check = self.ready.entry(checker).or_insert_with(|| Arc::new(self.prober.prepare(probe)));
+                let check = Arc::clone(check);
+                let handle = self.running.spawn(async move { (checker, check.attempt().await) });
+                self.handles.insert(checker, handle);
+            }
+        }
+    }
+
+    fn session(&self, check: TrackedSession) -> Option<&(String, Option<bool>)> {
+        self.sessions.get(usize::try_from(check.session.0).ok()?)
+    }
+
+    fn file(&self, check: TrackedFile) -> Option<FileContent> {
+        *self.files.get(usize::try_from(check.file.0).ok()?)?
     }
 
     /// Gives the attempt under way up: no verdict comes of it.
@@ -29,6 +115,52 @@ impl Probes {
         if let Some(handle) = self.handles.remove(&checker) {
             handle.abort();
         }
+        self.ready.remove(&checker);
+        self.commands.retain(|_, (of, _)| *of != checker);
+        self.waiting.retain(|(of, _)| *of != checker);
+        self.waiting_for_session.retain(|(of, _)| *of != checker);
+        self.verdicts.retain(|(of, _)| *of != checker);
+    }
+
+    /// A command of a check has ended.
+    pub(super) fn ended(&mut self, outcome: &RunOutcome) {
+        // One that was given up is known no more.
+        if let Some((checker, misc)) = self.commands.remove(&outcome.id) {
+            self.verdicts.push_back((checker, misc::judge(&misc, &outcome.ended, &outcome.output)));
+        }
+    }
+
+    /// A BFD session is up or down. Answers which one that is, if it is news, to be reported to all its checkers; those
+    /// that waited for it have their verdicts.
+    pub(super) fn bfd(&mut self, name: &str, up: bool) -> Option<BfdId> {
+        let place = self.sessions.iter().position(|(of, _)| of == name)?;
+        let known = self.sessions.get_mut(place)?.1.replace(up);
+        let session = BfdId(u32::try_from(place).ok()?);
+        let verdicts = &mut self.verdicts;
+        self.waiting_for_session.retain(|(checker, check)| {
+            let waited = check.session == session;
+            if waited {
+                verdicts.push_back((*checker, bfd::judge(name, up)));
+            }
+            !waited
+        });
+        (known != Some(up)).then_some(session)
+    }
+
+    /// A file that is watched was read. Answers whether that is news, to be reported to all its checkers; those that
+    /// waited for it have their verdicts.
+    pub(super) fn read(&mut self, index: u32, content: FileContent) -> bool {
+        let Some(place) = usize::try_from(index).ok().and_then(|index| self.files.get_mut(index)) else { return false };
+        let news = place.replace(content) != Some(content);
+        let verdicts = &mut self.verdicts;
+        self.waiting.retain(|(checker, check)| {
+            let waited = check.file.0 == index;
+            if waited {
+                verdicts.push_back((*checker, file::judge(check, content)));
+            }
+            !waited
+        });
+        news
     }
 
     /// The next verdict; waits for ever while no check is under way. Cancel-safe, so it can stand in a `select!`.
@@ -38,6 +170,9 @@ impl Probes {
     /// A check that panicked. That is our own bug: better a new worker than a checker that never runs again.
     pub(super) async fn finished(&mut self) -> io::Result<(CheckerId, Verdict)> {
         loop {
+            if let Some(verdict) = self.verdicts.pop_front() {
+                return Ok(verdict);
+            }
             match self.running.join_next().await {
                 Some(Ok((checker, verdict))) => {
                     // One that was given up just as it ended is known no more; a newer attempt of it is another task.
@@ -52,3 +187,6 @@ impl Probes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
