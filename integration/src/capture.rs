@@ -88,6 +88,12 @@ impl Capture {
         Ok(frames)
     }
 
+    /// The moment of a CLOCK_REALTIME stamp, given in nanoseconds of the epoch.
+    #[must_use]
+    pub const fn moment(&self, realtime_nanos: u64) -> Moment {
+        self.offset.moment(realtime_nanos)
+    }
+
     /// The octets of every frame so far, in the order of time.
     ///
     /// # Errors

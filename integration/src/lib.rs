@@ -54,7 +54,7 @@ pub use frames::{Advert, Arp, Content, Frame, Mac, Neighbour};
 pub use ipvs::{IpvsServer, IpvsService, IpvsTable};
 pub use lab::Lab;
 pub use lan::Lan;
-pub use machine::Machine;
+pub use machine::{Machine, Watch};
 pub use plan::{LanId, MachinePlan, Plan};
 pub use probe::{Outage, Probe, Probing, Question, Report, Sample};
 pub use process::{Command, Exit, Finished, Process};

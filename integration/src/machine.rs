@@ -21,6 +21,32 @@ pub struct Machine {
     index: usize,
 }
 
+/// A watch over processes; see [`Machine::watch`].
+#[derive(Debug)]
+pub struct Watch {
+    process: Process,
+    limit: Duration,
+}
+
+impl Watch {
+    /// Waits until they rest. Returns how long they have run since the watch began, and when they came to rest, in
+    /// nanoseconds of the epoch on the machine's clock.
+    ///
+    /// # Errors
+    /// The watch ends without a word.
+    pub fn rested(&self) -> Result<(Duration, u64)> {
+        self.process.wait(self.limit)?;
+        let log = self.process.log();
+        let words: Vec<&str> = log.lines().last().unwrap_or_default().split_whitespace().collect();
+        match words.as_slice() {
+            ["ran", ran, "until", until] => Option::zip(ran.parse().ok(), until.parse().ok()),
+            _ => None,
+        }
+        .map(|(ran, until)| (Duration::from_nanos(ran), until))
+        .ok_or_else(|| Error::agent("watch", log))
+    }
+}
+
 impl Machine {
     pub(crate) fn new(core: Arc<Core>, index: usize) -> Self {
         Self { core, index }
@@ -105,6 +131,19 @@ impl Machine {
         let lines = packets.iter().map(|packet| packet.iter().map(|octet| format!("{octet:02x}")).collect());
         let input = lines.collect::<Vec<String>>().join("\n");
         self.spawn(Command::from(argv.to_vec()).input(input))
+    }
+
+    /// Watches the processes whose name begins with `name` until they have rested for `quiet`, or for `limit`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn watch(&self, name: &str, quiet: Duration, limit: Duration) -> Result<Watch> {
+        let millis = |span: Duration| span.as_millis().to_string();
+        let argv = [self.agent_path(), "busy".to_owned(), name.to_owned(), millis(quiet), millis(limit)];
+        // In front of who is watched: it looks in time, and costs next to nothing.
+        let process = self.spawn(Command::from(argv.to_vec()).nice(-15))?;
+        process.wait_for("watching", COPY)?;
+        Ok(Watch { process, limit: limit + COPY })
     }
 
     /// Whether it has power.

@@ -102,10 +102,10 @@ impl Probe {
         Ok(Self::new(Question::Dns(parse(server)?, name.to_owned())))
     }
 
-    /// How often it asks, whether or not earlier requests have been answered. 10 ms unless told; a millisecond at least.
+    /// How often it asks, whether or not earlier requests have been answered. 10 ms unless told; a tenth of a millisecond at least.
     #[must_use]
     pub fn every(mut self, period: Duration) -> Self {
-        self.period = period.max(Duration::from_millis(1));
+        self.period = period.max(Duration::from_micros(100));
         self
     }
 

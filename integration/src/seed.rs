@@ -249,6 +249,12 @@ impl Daemon {
         Self { program: program.into(), arguments: Vec::new() }
     }
 
+    /// Its program.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
     /// Gives it one more argument, for instance `--vrrp`.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {

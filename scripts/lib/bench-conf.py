@@ -1,6 +1,8 @@
 """Times two programs that test a configuration, on files that grow by one kind of object.
 
-    bench-conf.py STANDFASTD KEEPALIVED DIRECTORY RUNS
+    bench-conf.py STANDFASTD KEEPALIVED DIRECTORY RUNS [--quick]
+
+--quick leaves the largest sizes out, and all repetitions but two.
 
 The two run in turns, so that a busy moment hits both. Times are wall clock from start to end; memory is the largest
 resident set of a run of its own, started by time(1), which is small: a process inherits the mark of whoever forked it. The exponent is the slope of the median time between the last two sizes, both logarithmic,
@@ -138,6 +140,9 @@ def exponent(points, empty):
 
 def main():
     programs, directory, runs = sys.argv[1:3], sys.argv[3], int(sys.argv[4])
+    quick = "--quick" in sys.argv
+    if quick:
+        runs = min(runs, 2)
     path = os.path.join(directory, "bench.conf")
     with open(path, "w") as file:
         file.write("global_defs {\n}\n")
@@ -147,7 +152,7 @@ def main():
     for title, generate, counts in FAMILIES:
         print(f"\n{title}\n{'':>7} {'standfastd':>24} {'MiB':>6} st {'keepalived':>24} {'MiB':>6} st  times faster")
         points = ([], [])
-        for count in counts:
+        for count in counts[:3] if quick else counts:
             with open(path, "w") as file:
                 file.writelines(generate(count))
             found = measure(programs, path, runs)

@@ -1,6 +1,7 @@
 //! What runs inside the lab's machines: one program, `lab-agent`, that is the first process of each and does there what
 //! the lab asks for. It holds no policy, and it trusts whoever reaches its socket: that is the lab alone.
 
+mod busy;
 mod children;
 mod freeze;
 pub(crate) mod guest;
@@ -27,6 +28,7 @@ pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// - `freeze PID`, `thaw PID`: all processes of a machine
 /// - `probe ...`: asks a service until it is told to stop, started by [`crate::Machine::probe`]
 /// - `send CARD PER-SECOND MILLISECONDS`: sends packets as they are, started by [`crate::Machine::send_packets`]
+/// - `busy NAME QUIET LIMIT`: watches processes until they rest, both in milliseconds; started by [`crate::Machine::watch`]
 /// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
@@ -43,6 +45,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
         ["send", card, per_second, millis] => number(per_second)
             .and_then(|per_second| sender::send(card, per_second, number(millis)?))
             .map(|()| ExitCode::SUCCESS),
+        ["busy", name, quiet, limit] => {
+            number(quiet).and_then(|quiet| busy::busy(name, quiet, number(limit)?)).map(|()| ExitCode::SUCCESS)
+        }
         ["shell", pid, machine, ..] => {
             number(pid).and_then(|pid: u32| shell::shell(pid, machine, arguments.get(3..).unwrap_or_default()))
         }

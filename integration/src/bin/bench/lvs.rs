@@ -1,0 +1,219 @@
+//! IPVS and health checks under load, in a kernel of its own: this machine's has no IPVS. A system call costs a hundred
+//! times as much there, so the figures are for comparing the two programs and for nothing else.
+//!
+//! A director, and one host that answers for every real server. A table is taken for done when the daemon has come to
+//! rest, and is counted then.
+
+use std::time::Duration;
+
+use lab::{Lab, Machine, Moment, Plan, Process, Result, pause, until};
+use nix::libc;
+
+use crate::Settings;
+use crate::figures::{Book, Row};
+use crate::pair::millis;
+
+/// Virtual servers, real servers of each, repetitions, and whether a quick run has it.
+const TABLES: [(usize, usize, usize, bool); 3] = [(100, 10, 3, true), (1000, 10, 2, false), (5000, 4, 2, false)];
+
+/// Real servers that are checked, each once a second, and whether a quick run has it.
+const CHECKED: [(usize, bool); 2] = [(100, true), (500, false)];
+
+/// How long the checks are watched.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// A daemon that has done nothing for so long has nothing to do.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// More than anything here may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+const CONF: &str = "/etc/keepalived/keepalived.conf";
+
+pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
+    for (services, servers, runs, _) in TABLES.into_iter().filter(|(_, _, _, quick)| *quick || !settings.quick) {
+        let name = |what: &str| format!("{what}, {services} virtual servers of {servers} real servers");
+        let mut rows = [
+            Row::new(name("start until the table is done"), "ms"),
+            Row::new(name("processor for it"), "ms"),
+            Row::new(name("memory (PSS) of all processes"), "KiB"),
+            Row::new(name("reload that changes one weight: processor for it"), "ms"),
+            Row::new(name("stop until the daemon is gone"), "ms"),
+            Row::new(name("services left behind by the stop"), "services").bounded(0.0),
+        ];
+        for _ in 0..if settings.quick { 1 } else { runs } {
+            for program in 0..settings.daemons.len() {
+                let samples = table(settings, program, services, servers)?;
+                for (row, sample) in rows.iter_mut().zip(samples) {
+                    row.add(program, sample);
+                }
+            }
+        }
+        rows.into_iter().for_each(|row| book.add(row));
+    }
+    for (servers, _) in CHECKED.into_iter().filter(|(_, quick)| *quick || !settings.quick) {
+        checks(settings, book, servers, "TCP", "TCP_CHECK {\n            connect_timeout 2\n        }")?;
+        let get = "HTTP_GET {\n            url {\n                path /\n                status_code 200\n            }\n            \
+                   connect_timeout 2\n        }";
+        checks(settings, book, servers, "HTTP", get)?;
+    }
+    Ok(())
+}
+
+/// A director with its daemon, and the host behind it.
+struct Director {
+    lab: Lab,
+    machine: Machine,
+    name: String,
+}
+
+impl Director {
+    fn start(settings: &Settings, program: usize) -> Result<(Self, String)> {
+        let mut plan = Plan::new("lvs");
+        let lan = plan.lan("lan");
+        plan.director("director")
+            .card(lan, ["10.0.0.1/8"])
+            .memory(1536)
+            .sysctl("net/ipv4/ip_local_port_range", "1024 65535");
+        plan.host("servers").card(lan, ["10.255.0.1/8"]);
+        let lab = plan.start()?;
+        let machine = lab.machine("director")?;
+        // keepalived asks for its own name, and would wait for a name server that is not there.
+        machine.put("/etc/hosts", "127.0.0.1 localhost director\n")?;
+        let path = settings.daemons.get(program).map(|daemon| daemon.program().to_owned()).unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        Ok((Self { lab, machine, name }, path))
+    }
+
+    /// Starts the daemon by a shell that says the time and becomes it. Returns it and that time.
+    fn run(&self, program: &str) -> Result<(Process, u64)> {
+        // Without syslog, which in such a kernel is the console, and slow.
+        let line = format!("echo at $EPOCHREALTIME; exec {program} -n -l -G -f {CONF}");
+        let process = self.machine.spawn(["bash", "-c", &line])?;
+        process.wait_for("at ", Duration::from_secs(20))?;
+        until("the shell had said the time", Duration::from_secs(5), || begun(&process).is_some())?;
+        Ok((process.clone(), begun(&process).unwrap_or(0)))
+    }
+
+    fn services(&self) -> Result<usize> {
+        let counted = self.machine.run(lab::Command::from("grep -c '^TCP' /proc/net/ip_vs || true").within(LIMIT))?;
+        Ok(counted.trim().parse().unwrap_or(0))
+    }
+
+    fn servers(&self) -> Result<usize> {
+        let counted =
+            self.machine.run(lab::Command::from("grep -c -- '^  ->.*Masq' /proc/net/ip_vs || true").within(LIMIT))?;
+        Ok(counted.trim().parse().unwrap_or(0))
+    }
+
+    fn memory(&self) -> Result<f64> {
+        let line = format!("for p in $(pgrep {}); do grep '^Pss:' /proc/$p/smaps_rollup; done", self.name);
+        let shown = self.machine.run(line)?;
+        Ok(shown.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum())
+    }
+}
+
+fn begun(process: &Process) -> Option<u64> {
+    let log = process.log();
+    let (seconds, micros) = log.lines().next()?.strip_prefix("at ")?.trim().split_once('.')?;
+    Some((seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?) * 1000)
+}
+
+/// Many services without checks; the last real server has the weight that is given.
+fn many(services: usize, servers: usize, weight: u32) -> String {
+    let mut text = String::new();
+    for service in 0..services {
+        text += &format!(
+            "virtual_server 172.{}.{}.{} 80 {{\n    delay_loop 5\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n",
+            16 + service / 62_500,
+            service / 250 % 250,
+            service % 250 + 1
+        );
+        for server in 0..servers {
+            let number = service * servers + server;
+            let weight = if number + 1 == services * servers { weight } else { 1 };
+            text += &format!(
+                "    real_server 10.{}.{}.{} 80 {{\n        weight {weight}\n    }}\n",
+                1 + number / 62_500,
+                number / 250 % 250,
+                number % 250 + 1
+            );
+        }
+        text += "}\n";
+    }
+    text
+}
+
+fn table(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 6]> {
+    let (director, path) = Director::start(settings, program)?;
+    director.machine.put(CONF, many(services, servers, 1))?;
+    let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
+    let (process, begun) = director.run(&path)?;
+    let (ran, rested) = watch.rested()?;
+    let found = (director.services()?, director.servers()?);
+    if found != (services, services * servers) {
+        return Err(lab::Error::Plan(format!("{path}: {found:?} in the table\n{}", process.log())));
+    }
+    let memory = director.memory()?;
+
+    director.machine.put(CONF, many(services, servers, 2))?;
+    let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
+    process.signal(libc::SIGHUP)?;
+    let (reloaded, _) = watch.rested()?;
+    let weights = director.machine.run("grep -c -- 'Masq    2' /proc/net/ip_vs || true")?;
+    let reloaded = if weights.trim() == "1" { millis(reloaded) } else { f64::NAN };
+
+    let stopping = Moment::now();
+    process.signal(libc::SIGTERM)?;
+    process.wait(LIMIT)?;
+    let stopped = millis(Moment::now().since(stopping));
+    let left = u32::try_from(director.services()?).map_or(f64::NAN, f64::from);
+    director.lab.finish()?;
+    let started = millis(Duration::from_nanos(rested.saturating_sub(begun)));
+    Ok([started, millis(ran), memory, reloaded, stopped, left])
+}
+
+/// What a check costs: processor of the daemon by connections that the host behind it has counted.
+fn checks(settings: &Settings, book: &mut Book, servers: usize, kind: &str, checker: &str) -> Result<()> {
+    let name = |what: &str| format!("{what}, {servers} real servers, {kind} every second");
+    let mut rows = [
+        Row::new(name("processor of a check"), "us"),
+        Row::new(name("checks a second"), "1/s").bounded(u32::try_from(servers).map_or(f64::NAN, f64::from)),
+    ];
+    for (program, _) in settings.daemons.iter().enumerate() {
+        let (director, path) = Director::start(settings, program)?;
+        let host = director.lab.machine("servers")?;
+        host.run("ip route add local 10.1.0.0/16 dev lo")?;
+        host.serve_web("servers")?;
+        let mut text =
+            "virtual_server 172.16.0.1 80 {\n    delay_loop 1\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n"
+                .to_owned();
+        for number in 0..servers {
+            let (high, low) = (number / 250, number % 250 + 1);
+            text += &format!("    real_server 10.1.{high}.{low} 80 {{\n        weight 1\n        {checker}\n    }}\n");
+        }
+        director.machine.put(CONF, text + "}\n")?;
+        let (process, _) = director.run(&path)?;
+        until("every server was in the table", LIMIT, || {
+            pause(Duration::from_millis(500));
+            director.servers().is_ok_and(|found| found == servers)
+        })?;
+        pause(Duration::from_secs(3));
+        let opened = || -> Result<f64> {
+            // The ports of the host's own connections are counted apart.
+            let text = host.run("grep '^Tcp:' /proc/net/snmp | tail -n 1")?;
+            Ok(text.split_whitespace().nth(6).and_then(|count| count.parse().ok()).unwrap_or(f64::NAN))
+        };
+        let (before, from) = (opened()?, Moment::now());
+        // It never rests, so it is watched for the whole span.
+        let watch = director.machine.watch(&director.name, WINDOW * 2, WINDOW)?;
+        let (ran, _) = watch.rested()?;
+        let made = opened()? - before;
+        rows[0].add(program, ran.as_secs_f64() * 1e6 / made);
+        rows[1].add(program, made / Moment::now().since(from).as_secs_f64());
+        process.stop(Duration::from_secs(20))?;
+        director.lab.finish()?;
+    }
+    rows.into_iter().for_each(|row| book.add(row));
+    Ok(())
+}

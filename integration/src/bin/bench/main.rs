@@ -1,0 +1,88 @@
+//! Measures standfastd beside another keepalived, in turns on the same machine in the same minutes, and says what it
+//! measured: tables on the standard output, and everything as JSON in a directory. It judges nothing.
+//!
+//! Reads as the order of the measurements; how each is taken is in the module of its name.
+
+mod figures;
+mod load;
+mod lvs;
+mod outage;
+mod pair;
+mod start;
+mod takeover;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use figures::Book;
+use lab::Result;
+use lab::seed::Daemon;
+
+/// What is measured against what, and how long it may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// standfastd, then the other.
+    pub(crate) daemons: [Daemon; 2],
+    /// Few repetitions, the long ones left out.
+    pub(crate) quick: bool,
+}
+
+const USAGE: &str =
+    "usage: bench vrrp|lvs --ours STANDFASTD [--peer KEEPALIVED] [--quick] --out DIRECTORY; scripts/bench knows them";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((what, settings, names, out)) = read(&arguments) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let mut book = Book::new(names);
+    let measured = match what.as_str() {
+        "vrrp" => vrrp(&settings, &mut book),
+        _ => lvs::measure(&settings, &mut book),
+    };
+    // What was measured before something broke off is worth reading all the same.
+    let written = book.write(&out.join(format!("{what}.json")));
+    match measured.and(written) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the measurement broke off: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn vrrp(settings: &Settings, book: &mut Book) -> Result<()> {
+    outage::measure(settings, book)?;
+    takeover::measure(settings, book)?;
+    start::measure(settings, book)?;
+    load::measure(settings, book)
+}
+
+fn read(arguments: &[String]) -> Option<(String, Settings, [String; 2], PathBuf)> {
+    let mut words = arguments.iter().map(String::as_str);
+    let what = words.next().filter(|what| matches!(*what, "vrrp" | "lvs"))?.to_owned();
+    let (mut ours, mut peer, mut out, mut quick) = (None, "keepalived".to_owned(), None, false);
+    while let Some(word) = words.next() {
+        match word {
+            "--ours" => ours = words.next().map(str::to_owned),
+            "--peer" => words.next()?.clone_into(&mut peer),
+            "--out" => out = words.next().map(PathBuf::from),
+            "--quick" => quick = true,
+            _ => return None,
+        }
+    }
+    let ours = ours?;
+    let names = [version(&ours), version(&peer)];
+    Some((what, Settings { daemons: [Daemon::at(ours), Daemon::at(peer)], quick }, names, out?))
+}
+
+/// The first line of what a program says of its version.
+fn version(program: &str) -> String {
+    let said = std::process::Command::new(program).arg("--version").output();
+    let line = said.ok().and_then(|said| {
+        let text = [said.stdout, said.stderr].concat();
+        String::from_utf8_lossy(&text).lines().next().map(str::to_owned)
+    });
+    line.unwrap_or_else(|| program.to_owned())
+}
