@@ -1,6 +1,7 @@
 //! `standfast keywords`: the keyword table, and how much of it is built.
 
 use crate::arguments::Keywords;
+use standfast_conf::keyword::Status;
 use standfast_conf::reference::{self, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,7 +21,9 @@ pub fn run(words: &Keywords) -> io::Result<u8> {
         out.write_all(text.as_bytes())?;
         return Ok(0);
     };
-    let rows = reference::rows();
+    let all = reference::rows();
+    // What keepalived does not know is not measured by it.
+    let (own, rows): (Vec<Row>, Vec<Row>) = all.into_iter().partition(|row| row.status == Status::Own);
     let mut blocks: Vec<(&str, usize, usize)> = Vec::new();
     for row in &rows {
         let live = usize::from(row.live);
@@ -34,6 +37,8 @@ pub fn run(words: &Keywords) -> io::Result<u8> {
         writeln!(out, "{built:>4} of {all:>4} live  {block}")?;
     }
     let live = rows.iter().filter(|row| row.live).count();
+    let names: Vec<&str> = own.iter().map(|row| row.name).collect();
+    writeln!(out, "beyond keepalived: {}", names.join(", "))?;
     writeln!(out, "{} of {KEEPALIVED} keywords in the table, {live} live", rows.len())?;
     let Some(path) = table else { return Ok(0) };
     let text = fs::read_to_string(path)?;

@@ -285,7 +285,7 @@ fn in_old_block(block: &Block) -> bool {
 /// What may be said about an example that is right.
 fn expected(keyword: &Keyword, code: Code) -> bool {
     let status = match keyword.status {
-        Status::Current => false,
+        Status::Current | Status::Own => false,
         Status::Alias(_) | Status::Outdated(_) => code == Code::AliasKeyword,
         Status::Old(_) | Status::Deprecated(_) => code == Code::DeprecatedKeyword,
         Status::Removed => code == Code::RemovedKeyword,
