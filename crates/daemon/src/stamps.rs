@@ -50,7 +50,8 @@ pub fn open_file(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
-fn open_locked(path: &Path) -> io::Result<OwnedFd> {
+/// A file of our own, locked for as long as it or a copy of it is open.
+pub(crate) fn open_locked(path: &Path) -> io::Result<OwnedFd> {
     if let Some(directory) = path.parent() {
         match mkdir(directory, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}

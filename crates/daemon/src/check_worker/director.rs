@@ -2,21 +2,33 @@
 //!
 //! It reads and writes the kernel's table and tells the journal. It performs no check itself and decides nothing.
 
-use super::notify::Audience;
+use super::Problem;
+use super::addresses::LocalAddresses;
+use super::notify::{self, Audience};
 use super::probe::Probes;
 use crate::journal;
 use crate::runner_client::{Answer, RunnerClient};
+use crate::verdicts::Verdicts;
 use standfast_api::{CheckSlice, CheckStatus, ServiceStatus};
-use standfast_kernel::ipvs::{Ipvs, OpenError, Refused};
+use standfast_check::{bfd, file};
+use standfast_kernel::ipvs::{Ipvs, Refused};
 use standfast_kernel::timer::boottime;
-use standfast_lvs::{Action, Director, Event, Output};
+use standfast_lvs::{Action, Director, Event, Memory, Output, Verdict};
 use standfast_model::Instant;
+use standfast_model::config::lvs::Probe;
 use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
 
 /// Spreads first checks within their `warmup`: it need not be secret, only differ between directors and starts.
 fn seed() -> u64 {
     boottime().as_nanos() ^ (u64::from(std::process::id()) << 40)
+}
+
+/// Whether any service has checks that may rest.
+fn wants_addresses(slice: &CheckSlice) -> bool {
+    slice.lvs.virtual_servers.iter().any(|service| service.options.ha_suspend)
 }
 
 /// See the module.
@@ -30,33 +42,99 @@ pub(super) struct Worker {
     /// Who is to be told besides scripts.
     audience: Audience,
     output: Output,
+    /// What the supervisor is to be told of.
+    events: Vec<standfast_api::Event>,
+    /// What a successor is to know.
+    verdicts: Option<Verdicts>,
+    /// The addresses of this host, if any service wants to know.
+    pub(super) local: Option<LocalAddresses>,
     /// Something happened that status shows: nothing does without a notice.
     changed: bool,
 }
 
 impl Worker {
-    /// A director for that configuration, and the kernel's table for it.
-    pub(super) fn new(slice: CheckSlice) -> Result<Self, OpenError> {
-        Ok(Self {
+    /// A director for that configuration, with what a predecessor left, and the kernel's table for it.
+    /// `restarted`: it takes the place of one that died.
+    pub(super) fn new(slice: CheckSlice, left: Option<OwnedFd>, restarted: bool) -> Result<Self, Problem> {
+        let mut runner = RunnerClient::new();
+        let (verdicts, memory) = match left.map(Verdicts::take_over).transpose()? {
+            Some((verdicts, memory)) => (Some(verdicts), memory),
+            None => (None, None),
+        };
+        let local = wants_addresses(&slice).then(LocalAddresses::open).transpose()?;
+        let mut worker = Self {
             audience: Audience::of(&slice),
+            probes: Probes::new(&slice.lvs.common, &mut runner),
             director: Director::new(slice.lvs, seed()),
             ipvs: Ipvs::open()?,
-            probes: Probes::default(),
-            runner: RunnerClient::new(),
+            runner,
             output: Output::default(),
+            events: Vec::new(),
+            verdicts,
+            local,
             changed: true,
-        })
+        };
+        // Also one of which nothing is left had a predecessor, which has emptied the table if that was asked for.
+        if let Some(memory) = memory.or_else(|| restarted.then(Memory::default)) {
+            worker.director.remember(memory);
+        }
+        worker.addresses_changed();
+        worker.feed(Event::Start);
+        Ok(worker)
+    }
+
+    /// Waits until the addresses of this host change; for ever, if nobody wants to know. Cancel-safe.
+    pub(super) async fn moved(local: &mut Option<LocalAddresses>) -> io::Result<()> {
+        match local {
+            Some(local) => local.changed().await,
+            None => core::future::pending().await,
+        }
+    }
+
+    /// Tells the director of the addresses of this host.
+    pub(super) fn addresses_changed(&mut self) {
+        if let Some(local) = &self.local {
+            let here = local.all();
+            self.feed(Event::LocalAddresses(here));
+        }
+    }
+
+    /// What is to be told since this was last asked.
+    pub(super) fn take_events(&mut self) -> Vec<standfast_api::Event> {
+        core::mem::take(&mut self.events)
+    }
+
+    /// Notes what a successor is to know, if that is due.
+    pub(super) fn note(&mut self) {
+        if let Some(verdicts) = &mut self.verdicts {
+            verdicts.write(boottime(), &self.director);
+        }
+    }
+
+    /// Ends in order: no successor is to go on from here.
+    pub(super) fn stop(&mut self, keep_table: bool) {
+        self.feed(Event::Shutdown { keep_table });
+        if let Some(verdicts) = &mut self.verdicts {
+            verdicts.clear();
+        }
     }
 
     /// Goes on with another configuration.
     pub(super) fn reload(&mut self, slice: CheckSlice) {
         self.audience = Audience::of(&slice);
+        self.probes.reload(&slice.lvs.common, &mut self.runner);
+        match wants_addresses(&slice).then(LocalAddresses::open).transpose() {
+            Ok(local) => self.local = local,
+            Err(error) => warn!("the addresses of this host cannot be read, no check rests for them: {error}"),
+        }
+        self.addresses_changed();
         self.feed(Event::Reload(Box::new(slice.lvs)));
     }
 
     /// When the director has something to do of itself.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.director.next_deadline()
+        let note = self.verdicts.as_ref().and_then(Verdicts::next_deadline);
+        self.director.next_deadline().into_iter().chain(note).min()
     }
 
     /// Whether anything that status shows has changed since this was last asked.
@@ -78,8 +156,47 @@ impl Worker {
     /// Takes in what the runner says.
     pub(super) fn answered(&mut self, answer: Answer) {
         match answer {
-            // Nothing was asked for yet that this would answer.
-            Answer::Ended(_) | Answer::File { .. } | Answer::Processes { .. } => {}
+            Answer::Ended(outcome) => self.probes.ended(&outcome),
+            Answer::File { index, value } => {
+                if self.probes.read(index, value) {
+                    self.file_changed(index, value);
+                }
+            }
+            // Processes are watched for VRRP only.
+            Answer::Processes { .. } => {}
+        }
+    }
+
+    /// A BFD session is up or down.
+    pub(super) fn bfd_changed(&mut self, name: &str, up: bool) {
+        if let Some(session) = self.probes.bfd(name, up) {
+            let concerns = |probe: &Probe| matches!(probe, Probe::Bfd(check) if check.session == session);
+            self.report(|probe| concerns(probe).then(|| bfd::judge(name, up)));
+        }
+    }
+
+    /// Every check of that file has another verdict now, and waits for no turn to say so.
+    fn file_changed(&mut self, index: u32, value: Option<i32>) {
+        self.report(|probe| match probe {
+            Probe::File(check) if check.file.0 == index => Some(file::judge(check, value)),
+            Probe::File(_)
+            | Probe::Tcp(_)
+            | Probe::Http(_)
+            | Probe::Smtp(_)
+            | Probe::Dns(_)
+            | Probe::Misc(_)
+            | Probe::Ping(_)
+            | Probe::Udp(_)
+            | Probe::Bfd(_) => None,
+        });
+    }
+
+    /// Reports what some checks say out of their turn.
+    fn report(&mut self, verdict: impl Fn(&Probe) -> Option<Verdict>) {
+        let of = |(checker, probe)| Some(Event::CheckReported { checker, verdict: verdict(probe)? });
+        let reports: Vec<Event> = self.director.probes().filter_map(of).collect();
+        for report in reports {
+            self.feed(report);
         }
     }
 
@@ -87,7 +204,7 @@ impl Worker {
         match action {
             Action::StartCheck(checker) => {
                 if let Some(probe) = self.director.probe(checker) {
-                    self.probes.start(checker, probe);
+                    self.probes.start(checker, probe, &mut self.runner);
                 }
             }
             Action::Dump => answers.push_back(match self.ipvs.dump() {
@@ -114,9 +231,16 @@ impl Worker {
             Action::CancelCheck(checker) => self.probes.cancel(checker),
             Action::Notice(notice) => {
                 self.changed = true;
+                if let Some(verdicts) = &mut self.verdicts {
+                    verdicts.change();
+                }
                 journal::pool(&notice);
             }
-            Action::Notify(occasion) => self.audience.tell(*occasion, &mut self.runner),
+            Action::Notify(occasion) => {
+                let kind = notify::event(&occasion);
+                self.events.extend(kind.map(|kind| standfast_api::Event { at: boottime(), kind }));
+                self.audience.tell(*occasion, &mut self.runner);
+            }
         }
     }
 

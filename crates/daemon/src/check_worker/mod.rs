@@ -3,6 +3,7 @@
 //!
 //! It judges nothing. What a check does is `probe`'s business, what the table is told `director`'s.
 
+mod addresses;
 mod director;
 mod notify;
 mod probe;
@@ -44,12 +45,13 @@ pub async fn run(context: WorkerContext<CheckSlice>) -> ExitStatus {
 }
 
 async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
-    let WorkerContext { slice, options, attached: _, mut supervisor } = context;
-    let mut worker = Worker::new(slice)?;
+    let WorkerContext { slice, options, attached, mut supervisor } = context;
+    let mut worker = Worker::new(slice, attached.into_iter().next(), options.restarted)?;
     let mut timer = Timer::new()?;
-    worker.feed(Event::Start);
     supervisor.ready();
     loop {
+        worker.take_events().into_iter().for_each(|event| supervisor.event(event));
+        worker.note();
         if worker.has_changed() {
             supervisor.status(Status::Check(worker.status()));
         }
@@ -58,7 +60,8 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
             command = supervisor.command() => match command {
                 Command::Stop(reason) => {
                     say_stopping(reason);
-                    worker.feed(Event::Shutdown { keep_table: options.dont_release_ipvs });
+                    worker.stop(options.dont_release_ipvs);
+                    worker.take_events().into_iter().for_each(|event| supervisor.event(event));
                     worker.runner.last_words().await;
                     return Ok(());
                 }
@@ -68,11 +71,16 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                     supervisor.reloaded(slice.generation(), outcome);
                 }
                 Command::Peer(_, way) => worker.runner.connect(way),
+                Command::Bfd { session, up } => worker.bfd_changed(&session, up),
                 Command::Report => supervisor.status(Status::Check(worker.status())),
             },
             finished = worker.probes.finished() => {
                 let (checker, verdict) = finished?;
                 worker.feed(Event::CheckFinished { checker, verdict });
+            }
+            moved = Worker::moved(&mut worker.local) => {
+                moved?;
+                worker.addresses_changed();
             }
             answer = worker.runner.next() => worker.answered(answer),
             expired = timer.expired() => {
