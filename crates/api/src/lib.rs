@@ -19,5 +19,5 @@ pub mod status;
 pub use code::{DecodeError, EncodeError, PROTOCOL_VERSION, decode, encode};
 pub use event::{Event, EventKind};
 pub use message::{Facility, FromWorker, Generation, Hello, LogSettings, Setup, ToWorker, WorkerKind, WorkerOptions};
-pub use slice::{CheckSlice, RunnerSlice, VrrpSlice};
-pub use status::{CheckStatus, InstanceStatus, ServiceStatus, Status, VrrpStatus};
+pub use slice::{BfdSlice, CheckSlice, RunnerSlice, VrrpSlice};
+pub use status::{BfdSessionStatus, BfdStatus, CheckStatus, InstanceStatus, ServiceStatus, Status, VrrpStatus};

@@ -18,11 +18,13 @@ pub enum WorkerKind {
     Check,
     /// Advertisements and virtual addresses.
     Vrrp,
+    /// BFD sessions.
+    Bfd,
 }
 
 impl WorkerKind {
     /// Every kind: the runner, then in the order in which keepalived starts its children.
-    pub const ALL: [Self; 3] = [Self::Runner, Self::Check, Self::Vrrp];
+    pub const ALL: [Self; 4] = [Self::Runner, Self::Check, Self::Vrrp, Self::Bfd];
 
     /// The word for it on our own command line and in messages.
     #[must_use]
@@ -31,6 +33,7 @@ impl WorkerKind {
             Self::Runner => "runner",
             Self::Check => "check",
             Self::Vrrp => "vrrp",
+            Self::Bfd => "bfd",
         }
     }
 
@@ -41,6 +44,7 @@ impl WorkerKind {
             Self::Runner => "Keepalived_runner",
             Self::Check => "Keepalived_healthcheckers",
             Self::Vrrp => "Keepalived_vrrp",
+            Self::Bfd => "Keepalived_bfd",
         }
     }
 }
@@ -151,6 +155,13 @@ pub enum ToWorker {
     /// The way to another worker comes along: to the runner that to the worker of this kind, to that worker that to the
     /// runner. It replaces an earlier one.
     Peer(WorkerKind),
+    /// A BFD session of this name is up or down.
+    Bfd {
+        /// Its name in the configuration.
+        session: String,
+        /// Whether it is up.
+        up: bool,
+    },
     /// Tell a status now, although nothing may have changed: counters and weights have.
     Report,
     /// Stop in order: resign, take addresses and services away as configured, end with status 0.
@@ -179,6 +190,15 @@ pub enum FromWorker {
     LongStatus,
     /// Something happened.
     Event(Event),
+    /// Of the `bfd` worker: whoever tracks this session is to know.
+    Bfd {
+        /// Its name in the configuration.
+        session: String,
+        /// Whether it is up.
+        up: bool,
+        /// Who is told (`vrrp`, `checker`).
+        told: Vec<WorkerKind>,
+    },
     /// The answer to [`ToWorker::Reload`].
     Reloaded {
         /// Which one it was.

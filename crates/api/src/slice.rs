@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use standfast_model::config::lvs::Probe;
 use standfast_model::config::script::{Deleted, Fifo, Notify, Script};
-use standfast_model::config::{Config, Global, LvsConfig, VrrpConfig};
+use standfast_model::config::{BfdConfig, Config, Global, LvsConfig, VrrpConfig};
 
 /// What the `vrrp` worker knows.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -40,6 +40,23 @@ pub struct RunnerSlice {
     pub check_scripts: Vec<Script>,
     /// Files or processes are watched for a worker.
     pub watches: bool,
+}
+
+/// What the `bfd` worker knows.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct BfdSlice {
+    /// Process-wide settings.
+    pub global: Global,
+    /// Sessions.
+    pub bfd: BfdConfig,
+}
+
+impl BfdSlice {
+    /// The slice of a configuration.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self { global: config.global.clone(), bfd: config.bfd.clone() }
+    }
 }
 
 impl VrrpSlice {

@@ -1,9 +1,10 @@
 //! What is so, as a worker saw it at one moment. Its size is bounded by the configuration: one entry per instance or
 //! service and none per packet or connection.
 
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use standfast_model::ipvs::ServiceKey;
-use standfast_model::{Instant, InterfaceName, State, Vrid, VrrpCounters};
+use standfast_model::{Instant, InterfaceName, State, Vrid, VrrpCounters, bfd};
 use std::net::IpAddr;
 
 /// What one worker knows.
@@ -13,6 +14,38 @@ pub enum Status {
     Vrrp(VrrpStatus),
     /// Of the `check` worker.
     Check(CheckStatus),
+    /// Of the `bfd` worker.
+    Bfd(BfdStatus),
+}
+
+/// All BFD sessions.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BfdStatus {
+    /// When it was so.
+    pub at: Instant,
+    /// In the order of the configuration.
+    pub sessions: Vec<BfdSessionStatus>,
+}
+
+/// One BFD session.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BfdSessionStatus {
+    /// The `bfd_instance`.
+    pub name: String,
+    /// Its neighbour.
+    pub neighbor: IpAddr,
+    /// Its state.
+    pub state: bfd::State,
+    /// When it entered that state; none before the first change.
+    pub since: Option<Instant>,
+    /// The neighbour's state, as it said last.
+    pub remote_state: bfd::State,
+    /// Why it left Up the last time.
+    pub diagnostic: bfd::Diagnostic,
+    /// How long the neighbour may be silent; zero before it has spoken.
+    pub detection_time: Duration,
+    /// Packets sent, received and refused.
+    pub packets: [u64; 3],
 }
 
 /// All virtual routers.

@@ -76,7 +76,13 @@ fn from_worker() -> Vec<FromWorker> {
 
 #[test]
 fn every_message_comes_back_as_it_went() {
-    for message in [ToWorker::Setup(setup()), ToWorker::Reload(Generation(2)), ToWorker::Report, ToWorker::Peer(WorkerKind::Runner), ToWorker::Shutdown] {
+    for message in [
+        ToWorker::Setup(setup()),
+        ToWorker::Reload(Generation(2)),
+        ToWorker::Report,
+        ToWorker::Peer(WorkerKind::Runner),
+        ToWorker::Shutdown,
+    ] {
         assert_eq!(decode::<ToWorker>(&encode(&message).unwrap()).unwrap(), message);
     }
     for message in from_worker() {
@@ -144,5 +150,43 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = with;
         let _ = decode::<FromWorker>(&bytes);
+    }
+}
+
+#[test]
+fn every_message_to_and_from_the_runner_comes_back_as_it_went() {
+    use standfast_api::runner::{
+        FromRunner, Line, Mail, Notification, RequestId, RunOutcome, RunRequest, ToRunner, Watch, WatchedProcess,
+    };
+    use standfast_model::Ended;
+    use standfast_model::config::script::{Identity, Script};
+    use standfast_model::config::track::{InitFile, ProcessMatch, TrackFile};
+    let id = RequestId(u64::MAX);
+    let script = Script { words: vec![b"/a".to_vec(), vec![0xff, b' ']], identity: Some(Identity { uid: 1, gid: 2 }) };
+    let line = Some(Line { text: "INSTANCE \"VI_1\" MASTER 100".to_owned(), state: true });
+    let mail = Some(Mail { subject: "s".to_owned(), body: "b".to_owned() });
+    let subject = "INSTANCE VI_1".to_owned();
+    let init = Some(InitFile { value: i32::MIN, overwrite: true });
+    let files = vec![TrackFile { name: "f".to_owned(), path: "/f".to_owned(), init }];
+    let processes = vec![WatchedProcess { words: script.words.clone(), matching: ProcessMatch::Initial }];
+    for message in [
+        ToRunner::Run(RunRequest { id, script: script.clone(), deadline: Duration::from_nanos(1) }),
+        ToRunner::Notify(Notification { id, subject, scripts: vec![script.clone(), script], line, mail }),
+        ToRunner::Watch(Watch { serial: u32::MAX, files, processes }),
+    ] {
+        assert_eq!(decode::<ToRunner>(&encode(&message).unwrap()).unwrap(), message);
+    }
+    let outcome = |ended| FromRunner::Ended(RunOutcome { id, ended, output: "no".to_owned() });
+    for message in [
+        outcome(Ended::Exited(255)),
+        outcome(Ended::Signalled(9)),
+        outcome(Ended::TimedOut),
+        outcome(Ended::NotRun("why".to_owned())),
+        FromRunner::Told(id),
+        FromRunner::File { watch: 1, index: 2, value: Some(-1) },
+        FromRunner::File { watch: 1, index: 2, value: None },
+        FromRunner::Processes { watch: 1, index: 2, count: 3 },
+    ] {
+        assert_eq!(decode::<FromRunner>(&encode(&message).unwrap()).unwrap(), message);
     }
 }

@@ -10,11 +10,11 @@
 //!
 //! It must run inside a tokio runtime with I/O and time.
 
+pub mod bfd;
 mod budget;
 mod deadline;
 pub mod dns;
 mod errno;
-pub mod bfd;
 pub mod file;
 mod genhash;
 pub mod http;

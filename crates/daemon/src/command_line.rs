@@ -46,6 +46,8 @@ pub struct PidFiles {
     pub vrrp: Option<PathBuf>,
     /// `-c`.
     pub checkers: Option<PathBuf>,
+    /// `-b`.
+    pub bfd: Option<PathBuf>,
 }
 
 /// The options of a run.
@@ -59,6 +61,8 @@ pub struct Options {
     pub vrrp: bool,
     /// Not `-P`.
     pub checkers: bool,
+    /// Not `-B`.
+    pub bfd: bool,
     /// `--all`: run workers that have nothing configured too.
     pub all: bool,
     /// Not `-n`.
@@ -94,6 +98,7 @@ impl Default for Options {
             test: None,
             vrrp: true,
             checkers: true,
+            bfd: true,
             all: false,
             daemonize: true,
             respawn: true,
@@ -228,6 +233,7 @@ fn apply(
     match option.meaning {
         Meaning::UseFile => to.configuration = path(),
         Meaning::NoCheckers => to.checkers = false,
+        Meaning::NoBfd => to.bfd = false,
         Meaning::NoVrrp => to.vrrp = false,
         Meaning::All => to.all = true,
         Meaning::LogConsole => to.log.console = true,
@@ -250,6 +256,7 @@ fn apply(
         Meaning::Pid => to.pid_files.main = Some(path()),
         Meaning::VrrpPid => to.pid_files.vrrp = Some(path()),
         Meaning::CheckersPid => to.pid_files.checkers = Some(path()),
+        Meaning::BfdPid => to.pid_files.bfd = Some(path()),
         Meaning::AddressMonitoring => to.worker.address_monitoring = true,
         Meaning::Namespace => to.namespace = Some(text()?.to_owned()),
         Meaning::CoreDump | Meaning::CoreDumpPattern => to.worker.core_file = true,

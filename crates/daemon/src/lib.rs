@@ -7,6 +7,7 @@
 //! - [`runner_client`]: how a worker has things run and told
 //! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
 
+mod bfd_worker;
 pub mod check_worker;
 pub mod command_line;
 pub mod configuration;
@@ -15,15 +16,16 @@ pub mod host;
 pub mod journal;
 pub mod link;
 pub mod log;
+pub mod mailer;
 pub mod panics;
 pub mod pid_files;
-pub mod mailer;
+pub mod run_state;
 pub mod runner_client;
 pub mod runner_worker;
-pub mod run_state;
 pub mod service_manager;
 pub mod signals;
 pub mod stamps;
 pub mod supervisor;
+pub mod verdicts;
 pub mod vrrp_worker;
 pub mod worker;

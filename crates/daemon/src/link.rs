@@ -7,7 +7,9 @@
 use crate::signals::{Received, Request, Signals};
 use core::fmt;
 use serde::de::DeserializeOwned;
-use standfast_api::{EncodeError, Event, EventKind, FromWorker, Generation, Status, ToWorker, WorkerKind, decode, encode};
+use standfast_api::{
+    EncodeError, Event, EventKind, FromWorker, Generation, Status, ToWorker, WorkerKind, decode, encode,
+};
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
@@ -29,6 +31,13 @@ pub enum Command {
     Reload(NewSlice),
     /// Tell a status now.
     Report,
+    /// A BFD session is up or down.
+    Bfd {
+        /// Its name.
+        session: String,
+        /// Whether it is up.
+        up: bool,
+    },
     /// The way to another worker: for the runner that to the worker of this kind, for others that to the runner.
     Peer(WorkerKind, OwnedFd),
 }
@@ -129,6 +138,7 @@ impl SupervisorLink {
     fn take(&mut self, message: Message) {
         match decode(&message.bytes) {
             Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
+            Ok(ToWorker::Bfd { session, up }) => self.heard = Some(Command::Bfd { session, up }),
             Ok(ToWorker::Report) => self.heard = Some(Command::Report),
             Ok(ToWorker::Reload(generation)) => match message.descriptors.into_iter().next() {
                 Some(memory) => self.heard = Some(Command::Reload(NewSlice { generation, memory })),
@@ -176,6 +186,11 @@ impl SupervisorLink {
             Err(error) => warn!("status cannot be told: {error}"),
         }
         self.flush();
+    }
+
+    /// Who tracks a BFD session is to know. As an event it is not replaced by a later one.
+    pub fn bfd(&mut self, session: String, up: bool, told: Vec<WorkerKind>) {
+        self.event_or_ready(&FromWorker::Bfd { session, up, told });
     }
 
     /// Something happened. When too much waits already it is dropped and counted; the count is told.

@@ -47,6 +47,7 @@ pub fn worker_path(given: &PidFiles, kind: WorkerKind) -> &Path {
     match kind {
         WorkerKind::Runner => Path::new("/run/keepalived_runner.pid"),
         WorkerKind::Vrrp => given.vrrp.as_deref().unwrap_or(Path::new("/run/vrrp.pid")),
+        WorkerKind::Bfd => given.bfd.as_deref().unwrap_or(Path::new("/run/bfd.pid")),
         WorkerKind::Check => given.checkers.as_deref().unwrap_or(Path::new("/run/checkers.pid")),
     }
 }

@@ -24,10 +24,11 @@ use standfast_kernel::memfd::MemfdError;
 use standfast_kernel::process::OwnBinary;
 use standfast_kernel::timer::boottime;
 use standfast_model::{Config, Instant};
+use std::collections::BTreeMap;
 use std::io;
 use summary::summary;
 use tracing::{info, warn};
-use worker::{End, Worker};
+use worker::{End, Verdict, Worker};
 
 /// What the daemon was started with, and what it reads a new configuration by.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub struct Supervisor {
     /// The last reload was refused; shown until one succeeds.
     refused: Option<String>,
     workers: Vec<Worker>,
+    /// BFD sessions by name, as their worker sees them.
+    bfd: BTreeMap<String, Verdict>,
     /// Until when at most the other workers wait for the runner, which runs `startup_script` first.
     held_back: Option<Instant>,
     signals: Signals,
@@ -94,6 +97,7 @@ impl Supervisor {
             reload_again: None,
             refused: None,
             workers,
+            bfd: BTreeMap::new(),
             held_back,
             signals,
             service_manager,
@@ -126,6 +130,7 @@ impl Supervisor {
             self.reap();
             self.go_on_after_startup_script();
             introduce(&mut self.workers);
+            self.relay_bfd();
             self.stop_runner();
         }
     }
@@ -180,6 +185,16 @@ impl Supervisor {
         let script = self.config.global.shutdown.as_ref().map_or(Duration::ZERO, |script| script.timeout + LAST_SCRIPT);
         for runner in self.workers.iter_mut().filter(|worker| is_runner(worker)) {
             runner.stop_once(self.config.global.child_wait_time + script);
+        }
+    }
+
+    /// Tells the others what the `bfd` worker has found, and a new one what is known.
+    fn relay_bfd(&mut self) {
+        for verdict in self.workers.iter_mut().flat_map(Worker::take_verdicts) {
+            self.bfd.insert(verdict.session.clone(), verdict);
+        }
+        for worker in &mut self.workers {
+            self.bfd.values().for_each(|verdict| worker.tell_of_bfd(verdict));
         }
     }
 

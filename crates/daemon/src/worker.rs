@@ -6,7 +6,7 @@
 use crate::exit_status::ExitStatus;
 use crate::link::{StopReason, SupervisorLink};
 use crate::signals::Signals;
-use crate::{check_worker, log, panics, runner_worker, vrrp_worker};
+use crate::{bfd_worker, check_worker, log, panics, runner_worker, vrrp_worker};
 use rustix::fs::{Mode, OFlags, open};
 use serde::de::DeserializeOwned;
 use standfast_api::{FromWorker, Hello, PROTOCOL_VERSION, Setup, ToWorker, WorkerKind, WorkerOptions, decode, encode};
@@ -27,6 +27,7 @@ pub const fn slice_label(kind: WorkerKind) -> Label {
         WorkerKind::Vrrp => 2,
         WorkerKind::Check => 3,
         WorkerKind::Runner => 4,
+        WorkerKind::Bfd => 5,
     };
     Label { kind, version: PROTOCOL_VERSION as u32 }
 }
@@ -109,6 +110,7 @@ fn run(name: &str) -> Result<ExitStatus, StartError> {
             WorkerKind::Runner => runner_worker::run(context(&slice, attached, setup, supervisor)?).await,
             WorkerKind::Vrrp => vrrp_worker::run(context(&slice, attached, setup, supervisor)?).await,
             WorkerKind::Check => check_worker::run(context(&slice, attached, setup, supervisor)?).await,
+            WorkerKind::Bfd => bfd_worker::run(context(&slice, attached, setup, supervisor)?).await,
         };
         info!("Stopped {kind} worker, exit status {status}");
         Ok(status)
@@ -150,9 +152,12 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
             let slice = descriptors.next().ok_or(StartError::NoSlice)?;
             Ok((setup, slice, descriptors.collect()))
         }
-        ToWorker::Setup(_) | ToWorker::Reload(_) | ToWorker::Peer(_) | ToWorker::Report | ToWorker::Shutdown => {
-            Err(StartError::NoSetup)
-        }
+        ToWorker::Setup(_)
+        | ToWorker::Reload(_)
+        | ToWorker::Peer(_)
+        | ToWorker::Bfd { .. }
+        | ToWorker::Report
+        | ToWorker::Shutdown => Err(StartError::NoSetup),
     }
 }
 

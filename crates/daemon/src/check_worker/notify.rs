@@ -3,8 +3,8 @@
 //! It owns who wants to know. What is told is the core's, how it is told the runner's.
 
 use crate::runner_client::RunnerClient;
-use standfast_api::{CheckSlice, EventKind};
 use standfast_api::runner::{Line, Mail};
+use standfast_api::{CheckSlice, EventKind};
 use standfast_lvs::Occasion;
 
 /// The occasion as the supervisor is told of it; none for what is no change.

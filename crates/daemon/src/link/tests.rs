@@ -86,6 +86,7 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
                 | FromWorker::Ready
                 | FromWorker::LongStatus
                 | FromWorker::Status(_)
+                | FromWorker::Bfd { .. }
                 | FromWorker::Reloaded { .. }) => panic!("{other:?}"),
             }
         }

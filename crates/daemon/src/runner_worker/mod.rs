@@ -86,8 +86,8 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
                     supervisor.reloaded(new.generation(), outcome);
                 }
                 Command::Peer(kind, way) => runner.connect(kind, way),
-                // It has no status to tell.
-                Command::Report => {}
+                // It has no status to tell and tracks nothing.
+                Command::Report | Command::Bfd { .. } => {}
             },
             Some(_) = runner.peers.join_next() => {}
         }

@@ -4,8 +4,10 @@
 
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
-use crate::{run_state, stamps};
-use standfast_api::{CheckSlice, EncodeError, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode};
+use crate::{run_state, stamps, verdicts};
+use standfast_api::{
+    BfdSlice, CheckSlice, EncodeError, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
+};
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_model::Config;
@@ -51,6 +53,7 @@ pub fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
             WorkerKind::Runner => runner,
             WorkerKind::Check => check,
             WorkerKind::Vrrp => vrrp,
+            WorkerKind::Bfd => options.bfd && (options.all || !config.bfd.sessions.is_empty()),
         })
         .collect()
 }
@@ -65,6 +68,7 @@ pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeErro
         WorkerKind::Runner => encode(&RunnerSlice::of(config)),
         WorkerKind::Vrrp => encode(&VrrpSlice::of(config)),
         WorkerKind::Check => encode(&CheckSlice::of(config)),
+        WorkerKind::Bfd => encode(&BfdSlice::of(config)),
     }
 }
 
@@ -80,7 +84,8 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
     let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
     let attached = match kind {
         WorkerKind::Vrrp => vec![stamps::open_file(&run_state::path(options, config, "stamps"))?],
-        WorkerKind::Runner | WorkerKind::Check => Vec::new(),
+        WorkerKind::Check => vec![verdicts::open_file(&run_state::path(options, config, "verdicts"))?],
+        WorkerKind::Runner | WorkerKind::Bfd => Vec::new(),
     };
     Ok(Plan { setup, slice, attached, pid_file })
 }

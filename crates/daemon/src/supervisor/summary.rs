@@ -2,7 +2,7 @@
 
 use super::worker::Worker;
 use standfast_api::Status;
-use standfast_model::State;
+use standfast_model::{State, bfd};
 
 /// `3 instances: 1 MASTER, 2 BACKUP, 0 FAULT; 2 virtual servers: 40 of 42 real servers up`, and what stands against the
 /// last reload.
@@ -29,6 +29,10 @@ fn status_words(status: &Status) -> String {
             let count = |state| vrrp.instances.iter().filter(|instance| instance.state == state).count();
             let (master, backup, fault) = (count(State::Master), count(State::Backup), count(State::Fault));
             format!("{} instances: {master} MASTER, {backup} BACKUP, {fault} FAULT", vrrp.instances.len())
+        }
+        Status::Bfd(bfd) => {
+            let up = bfd.sessions.iter().filter(|session| session.state == bfd::State::Up).count();
+            format!("{} BFD sessions: {up} up", bfd.sessions.len())
         }
         Status::Check(check) => {
             let live: u64 = check.services.iter().map(|service| u64::from(service.live)).sum();

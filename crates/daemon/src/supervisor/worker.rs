@@ -9,12 +9,15 @@ use crate::link::LONG_STATUS;
 use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
-use standfast_api::{FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, WorkerOptions, decode, encode};
+use standfast_api::{
+    FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, WorkerOptions, decode, encode,
+};
 use standfast_kernel::channel::{self, Channel, Incoming, Received};
 use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
 use standfast_kernel::timer::boottime;
 use standfast_model::Instant;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -41,6 +44,10 @@ pub(super) struct Worker {
     retired: bool,
     /// How often it was started.
     starts: u32,
+    /// What a `bfd` worker has said and nobody has been told yet.
+    heard_of_bfd: Vec<Verdict>,
+    /// BFD sessions as it knows them, since its last start.
+    bfd: BTreeMap<String, bool>,
     /// The starts of itself and of the runner that know each other.
     introduced: Option<(u32, u32)>,
 }
@@ -68,6 +75,14 @@ struct Running {
     /// When a process that does not end is told by signal, and when it is killed.
     terminate_at: Option<Instant>,
     kill_at: Option<Instant>,
+}
+
+/// A BFD session as its worker sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Verdict {
+    pub(super) session: String,
+    pub(super) up: bool,
+    pub(super) told: Vec<WorkerKind>,
 }
 
 /// How a worker's process ended.
@@ -102,6 +117,8 @@ impl Worker {
             retired: false,
             starts: 0,
             introduced: None,
+            heard_of_bfd: Vec::new(),
+            bfd: BTreeMap::new(),
         })
     }
 
@@ -143,6 +160,7 @@ impl Worker {
                     warn!("cannot write {}: {error}", self.pid_file.path().display());
                 }
                 self.running = Some(running);
+                self.bfd.clear();
             }
             Err(error) => {
                 error!("cannot start {kind} worker: {error}");
@@ -178,6 +196,22 @@ impl Worker {
         }
         self.introduced = starts;
         Ok(())
+    }
+
+    /// What a `bfd` worker has said since this was asked last.
+    pub(super) fn take_verdicts(&mut self) -> Vec<Verdict> {
+        core::mem::take(&mut self.heard_of_bfd)
+    }
+
+    /// Tells it of a BFD session, unless it knows. What finds no room is told at the next opportunity.
+    pub(super) fn tell_of_bfd(&mut self, verdict: &Verdict) {
+        let Verdict { session, up, told } = verdict;
+        let knows = self.bfd.get(session) == Some(up);
+        let Some(channel) = self.open_channel().filter(|_| !knows && told.contains(&self.kind())) else { return };
+        let message = encode(&ToWorker::Bfd { session: session.clone(), up: *up });
+        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
+            self.bfd.insert(session.clone(), *up);
+        }
     }
 
     fn open_channel(&self) -> Option<&Channel> {
@@ -224,6 +258,7 @@ impl Worker {
             FromWorker::Reloaded { generation, refused } => self.answered(generation, refused),
             // `read` has put the status itself in its place.
             FromWorker::LongStatus => self.distrust("it sent a long status inside a long status"),
+            FromWorker::Bfd { session, up, told } => self.heard_of_bfd.push(Verdict { session, up, told }),
             // The worker has logged it; nobody else is there to be told yet.
             FromWorker::Event(_) => {}
         }

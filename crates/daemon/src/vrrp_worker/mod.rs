@@ -16,6 +16,7 @@ use crate::worker::{WorkerContext, say_stopping, slice_label};
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
+use errands::Errands;
 use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
 use standfast_kernel::process::schedule::{Schedule, allow_open_files};
 use standfast_kernel::route::{Monitor, MonitorEvent};
@@ -30,7 +31,6 @@ use standfast_node::{Input, Reload, VrrpNode, prepared, routing_protocols};
 use standfast_vrrp::{Event, Options, Output, Router};
 use std::io;
 use std::os::fd::OwnedFd;
-use errands::Errands;
 use system::{Machine, Wish};
 use tracing::{error, warn};
 
@@ -207,7 +207,9 @@ impl Worker {
                     Err(problem) => journal::trouble("monitor", &format!("no dump after a reload: {problem}")),
                 }
             }
-            Err(problem) => journal::trouble("monitor", &format!("routes of the new configuration unwatched: {problem}")),
+            Err(problem) => {
+                journal::trouble("monitor", &format!("routes of the new configuration unwatched: {problem}"))
+            }
         }
     }
 

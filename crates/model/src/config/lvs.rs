@@ -189,6 +189,8 @@ pub struct LvsCommon {
     pub nftables: Option<NftablesIpvs>,
     /// Files that `FILE_CHECK` watches.
     pub track_files: Vec<TrackFile>,
+    /// Names of the BFD sessions that `BFD_CHECK` looks at.
+    pub bfd_sessions: Vec<String>,
     /// `share_checks`: identical checks of several virtual servers are performed once. Beyond keepalived.
     pub share_checks: bool,
 }
