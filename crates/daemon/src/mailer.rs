@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn the_dialogue_is_keepalived_s() {
-        let (outcome, said) = conversation("220-a\r\n220 b\r\n250 c\r\n250 d\r\n250 e\r\n251 f\r\n354 g\r\n250 h\r\n221 i\r\n");
+        let (outcome, said) =
+            conversation("220-a\r\n220 b\r\n250 c\r\n250 d\r\n250 e\r\n251 f\r\n354 g\r\n250 h\r\n221 i\r\n");
         outcome.unwrap();
         let lines: Vec<&str> = said.split("\r\n").filter(|line| !line.starts_with("Date: ")).collect();
         let expected = [

@@ -55,8 +55,7 @@ impl Fifo {
         let (pipe, made) = open_pipe(&config)?;
         let pipe = AsyncFd::new(pipe)?;
         let (waiting, states) = (VecDeque::new(), Vec::new());
-        let mut fifo =
-            Self { config, policy, pipe, made, waiting, states, reader: None, pause: PAUSES.0 };
+        let mut fifo = Self { config, policy, pipe, made, waiting, states, reader: None, pause: PAUSES.0 };
         fifo.start_reader();
         Ok(fifo)
     }

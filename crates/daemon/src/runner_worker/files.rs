@@ -25,9 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// `f_type` of file systems on which a change is not seen, or a read may take for ever: NFS, SMB, SMB2, CIFS, FUSE,
 /// procfs, sysfs, Ceph, AFS, 9p.
-const REFUSED: [u32; 10] = [
-    0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x6573_5546, 0x9fa0, 0x6265_6572, 0x00c3_6400, 0x5346_414f, 0x0102_1997,
-];
+const REFUSED: [u32; 10] =
+    [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x6573_5546, 0x9fa0, 0x6265_6572, 0x00c3_6400, 0x5346_414f, 0x0102_1997];
 
 /// Watches files and tells the number in each, until its task is ended.
 pub(super) async fn watch(watch: u32, files: Vec<TrackFile>, answers: mpsc::UnboundedSender<FromRunner>) {
@@ -240,7 +239,11 @@ pub(super) fn initialise(file: &TrackFile, overwrite_allowed: bool) {
     let overwrite = init.overwrite && overwrite_allowed;
     let mut options = File::options();
     options.write(true);
-    if overwrite { options.create(true).truncate(true) } else { options.create_new(true) };
+    if overwrite {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
     use std::os::unix::fs::OpenOptionsExt as _;
     options.mode(0o644).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     match options.open(path) {
@@ -305,7 +308,10 @@ mod tests {
         let answer = tokio::time::timeout(Duration::from_secs(3), values.recv()).await.ok()?;
         match answer? {
             FromRunner::File { watch: 7, index, value } => Some((index, value)),
-            other => panic!("{other:?}"),
+            other @ (FromRunner::Ended(_)
+            | FromRunner::Told(_)
+            | FromRunner::File { .. }
+            | FromRunner::Processes { .. }) => panic!("{other:?}"),
         }
     }
 

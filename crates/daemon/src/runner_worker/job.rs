@@ -58,10 +58,7 @@ pub(super) async fn check(script: &Script, policy: Policy, deadline: Duration) -
 }
 
 /// As [`check`], for what `start` starts with the pipe it is given as its output.
-pub(super) async fn run(
-    deadline: Duration,
-    start: impl FnOnce(OwnedFd) -> Result<Process, String>,
-) -> (Ended, String) {
+pub(super) async fn run(deadline: Duration, start: impl FnOnce(OwnedFd) -> Result<Process, String>) -> (Ended, String) {
     let not_run = |why| (Ended::NotRun(why), String::new());
     let (reader, writer) = match pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from) {
         Ok((reader, writer)) => (AsyncFd::new(reader), writer),
@@ -97,7 +94,7 @@ pub(super) async fn run(
         Some(Ok(None)) | None => Ended::NotRun("it ended and is still there".to_owned()),
         Some(Err(error)) => Ended::NotRun(format!("its end was not seen: {error}")),
     };
-    (ended, text(output))
+    (ended, text(&output))
 }
 
 /// A process whose group is killed when nobody waits for its end any more: the worker that wanted it has died, and its
@@ -125,7 +122,7 @@ async fn until_end(process: &Process, reader: &AsyncFd<OwnedFd>, output: &mut Ve
         _ = process.ended() => {}
         () = async {
             read_to_end(reader, output).await;
-            core::future::pending().await
+            core::future::pending::<()>().await;
         } => {}
     }
 }
@@ -169,8 +166,8 @@ pub(super) async fn end_group(process: &Process) {
     }
 }
 
-fn text(output: Vec<u8>) -> String {
-    let mut text = String::from_utf8_lossy(&output).into_owned();
+fn text(output: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(output).into_owned();
     // What is no UTF-8 grows when it is replaced.
     let end = (0..=MAX_OUTPUT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.truncate(end);

@@ -39,6 +39,7 @@ pub(super) struct Lanes {
     running: JoinSet<Told>,
     left_out: VecDeque<RequestId>,
     notifiers: Arc<Semaphore>,
+    patience: Duration,
     /// Its end tells processes that were waited for no longer to end.
     stop: watch::Sender<()>,
 }
@@ -50,6 +51,7 @@ impl Lanes {
             running: JoinSet::new(),
             left_out: VecDeque::new(),
             notifiers,
+            patience: PATIENCE,
             stop: watch::Sender::new(()),
         }
     }
@@ -82,8 +84,9 @@ impl Lanes {
     fn start(&mut self, notification: Notification, policy: Policy) {
         let Notification { id, subject, scripts, .. } = notification;
         let started: Vec<Started> = scripts.iter().filter_map(|script| self.launch(&subject, script, policy)).collect();
+        let patience = self.patience;
         self.running.spawn(async move {
-            let patience = tokio::time::sleep(PATIENCE);
+            let patience = tokio::time::sleep(patience);
             tokio::pin!(patience);
             for mut one in started {
                 tokio::select! {
@@ -165,5 +168,83 @@ impl Started {
             Ok(None) => {}
             Err(error) => warn!("the end of {} of {subject} was not seen: {error}", self.name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notification(id: u64, subject: &str, command: &str) -> Notification {
+        let words = ["/bin/sh", "-c", command].map(|word| word.as_bytes().to_vec()).to_vec();
+        let scripts = vec![Script { words, identity: None }];
+        Notification { id: RequestId(id), subject: subject.to_owned(), scripts, line: None, mail: None }
+    }
+
+    async fn told(lanes: &mut Lanes) -> u64 {
+        tokio::time::timeout(Duration::from_secs(20), lanes.next()).await.unwrap().id.0
+    }
+
+    fn lanes(notifiers: usize) -> Lanes {
+        Lanes::new(Arc::new(Semaphore::new(notifiers)))
+    }
+
+    #[tokio::test]
+    async fn one_subject_is_told_in_order_and_does_not_hold_up_another() {
+        let mut lanes = lanes(10);
+        lanes.push(notification(1, "a", "sleep 0.3"), Policy::default());
+        lanes.push(notification(2, "a", "true"), Policy::default());
+        lanes.push(notification(3, "b", "true"), Policy::default());
+        assert!(!lanes.is_idle());
+        assert_eq!([told(&mut lanes).await, told(&mut lanes).await, told(&mut lanes).await], [3, 1, 2]);
+        assert!(lanes.is_idle() && lanes.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn of_too_many_the_oldest_that_wait_are_left_out_and_the_last_is_told() {
+        let mut lanes = lanes(10);
+        let last = u64::try_from(MOST_WAITING).unwrap() + 3;
+        lanes.push(notification(1, "a", "sleep 0.2"), Policy::default());
+        for id in 2..=last {
+            lanes.push(notification(id, "a", "true"), Policy::default());
+        }
+        assert_eq!([told(&mut lanes).await, told(&mut lanes).await], [2, 3], "left out");
+        let mut rest = Vec::new();
+        while !lanes.is_idle() {
+            rest.push(told(&mut lanes).await);
+        }
+        let expected: Vec<u64> = core::iter::once(1).chain(4..=last).collect();
+        assert_eq!(rest, expected);
+    }
+
+    #[tokio::test]
+    async fn a_script_that_stays_holds_its_subject_up_for_a_while_and_is_not_killed_before_the_end() {
+        let mut lanes = Lanes { patience: Duration::from_millis(100), ..lanes(10) };
+        lanes.push(notification(1, "a", "exec sleep 1000"), Policy::default());
+        lanes.push(notification(2, "a", "true"), Policy::default());
+        assert_eq!([told(&mut lanes).await, told(&mut lanes).await], [1, 2]);
+        assert_eq!(lanes.notifiers.available_permits(), 9, "it runs on");
+        let notifiers = Arc::clone(&lanes.notifiers);
+        drop(lanes);
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if notifiers.available_permits() == 10 {
+                return;
+            }
+        }
+        panic!("it was not told to end when the runner stopped");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_run_or_is_one_too_many_is_told_all_the_same() {
+        let mut lanes = lanes(1);
+        lanes.push(notification(1, "a", "sleep 0.2"), Policy::default());
+        lanes.push(notification(2, "b", "true"), Policy::default());
+        assert_eq!(told(&mut lanes).await, 2, "no process was left for it");
+        assert_eq!(told(&mut lanes).await, 1);
+        let mut missing = notification(3, "a", "");
+        missing.scripts[0].words = vec![b"/no/such/program".to_vec()];
+        lanes.push(missing, Policy::default());
+        assert_eq!(told(&mut lanes).await, 3);
     }
 }

@@ -56,7 +56,15 @@ pub(super) async fn serve(kind: WorkerKind, channel: Channel, common: Common) {
     let (answers, mut outgoing) = mpsc::unbounded_channel();
     let notifiers = Arc::clone(&common.notifiers);
     let lanes = Lanes::new(notifiers);
-    let mut peer = Peer { kind, common, answers, checks: JoinSet::new(), watchers: JoinSet::new(), lanes, initialised: BTreeSet::new() };
+    let mut peer = Peer {
+        kind,
+        common,
+        answers,
+        checks: JoinSet::new(),
+        watchers: JoinSet::new(),
+        lanes,
+        initialised: BTreeSet::new(),
+    };
     let mut outbox = Outbox::new(WAITING_ANSWERS);
     loop {
         tokio::select! {
@@ -73,7 +81,7 @@ pub(super) async fn serve(kind: WorkerKind, channel: Channel, common: Common) {
             },
             Some(answer) = outgoing.recv() => peer.queue(&answer, &mut outbox),
             Some(_) = peer.checks.join_next() => {}
-            told = peer.lanes.next() => peer.told(told),
+            told = peer.lanes.next() => peer.told(&told),
             // An error means that the runtime ends, which ends this loop as well.
             _ = channel.writable(), if !outbox.is_empty() => {}
         }
@@ -139,7 +147,7 @@ impl Peer {
         self.lanes.push(notification, settings.policy);
     }
 
-    fn told(&self, told: Told) {
+    fn told(&self, told: &Told) {
         let _ = self.answers.send(FromRunner::Told(told.id));
     }
 
@@ -155,7 +163,12 @@ impl Peer {
             self.watchers.spawn(files::watch(watch.serial, watch.files, answers.clone()));
         }
         if !watch.processes.is_empty() {
-            self.watchers.spawn(processes::watch(watch.serial, watch.processes, self.common.settings.borrow().process_buffer, answers));
+            self.watchers.spawn(processes::watch(
+                watch.serial,
+                watch.processes,
+                self.common.settings.borrow().process_buffer,
+                answers,
+            ));
         }
     }
 

@@ -236,14 +236,18 @@ mod tests {
     async fn next(answers: &mut mpsc::UnboundedReceiver<FromRunner>) -> (u32, u32) {
         match tokio::time::timeout(Duration::from_secs(10), answers.recv()).await.unwrap().unwrap() {
             FromRunner::Processes { watch: 7, index, count } => (index, count),
-            other => panic!("{other:?}"),
+            other @ (FromRunner::Ended(_)
+            | FromRunner::Told(_)
+            | FromRunner::File { .. }
+            | FromRunner::Processes { .. }) => panic!("{other:?}"),
         }
     }
 
     #[tokio::test]
     async fn a_process_is_counted_when_it_is_there_and_not_when_it_has_gone() {
         let own = std::process::id();
-        let line = |seconds: &str| WatchedProcess { words: words(&format!("sleep {seconds}")), matching: ProcessMatch::Exact };
+        let line =
+            |seconds: &str| WatchedProcess { words: words(&format!("sleep {seconds}")), matching: ProcessMatch::Exact };
         // Numbers that nobody else sleeps for.
         let (first, second) = (format!("9{own}"), format!("8{own}"));
         let (answers, mut values) = mpsc::unbounded_channel();

@@ -56,8 +56,8 @@ fn search(name: &Path) -> Result<PathBuf, String> {
 
 /// Whether replacing the program gains somebody root's rights: it runs with them, or takes them.
 fn matters(identity: Option<Identity>, metadata: &Metadata) -> bool {
-    let sets_id =
-        (metadata.mode() & 0o4000 != 0 && metadata.uid() == 0) || (metadata.mode() & 0o2000 != 0 && metadata.gid() == 0);
+    let sets_id = (metadata.mode() & 0o4000 != 0 && metadata.uid() == 0)
+        || (metadata.mode() & 0o2000 != 0 && metadata.gid() == 0);
     sets_id || identity.is_none_or(|identity| identity.uid == 0 || identity.gid == 0)
 }
 

@@ -46,7 +46,8 @@ impl Settings {
         let named = match kind {
             WorkerKind::Vrrp => &self.vrrp_scripts,
             WorkerKind::Check => &self.check_scripts,
-            WorkerKind::Runner => return false,
+            // A session of BFD runs nothing.
+            WorkerKind::Runner | WorkerKind::Bfd => return false,
         };
         (0..=APPENDED_WORDS.min(script.words.len())).any(|appended| {
             let words = script.words.iter().take(script.words.len() - appended).cloned().collect();
@@ -72,7 +73,7 @@ impl Settings {
             let wanted = match kind {
                 WorkerKind::Vrrp => fifo.vrrp,
                 WorkerKind::Check => fifo.check,
-                WorkerKind::Runner => false,
+                WorkerKind::Runner | WorkerKind::Bfd => false,
             };
             if wanted {
                 // A FIFO whose task has ended said why.

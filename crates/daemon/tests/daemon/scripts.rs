@@ -224,7 +224,8 @@ fn a_killed_runner_changes_no_state_and_its_successor_goes_on() {
 #[test]
 fn the_daemon_s_own_scripts_run_before_everything_and_behind_everything() {
     let machine = Machine::with_pair();
-    let (record, slow) = (recorder(&machine), machine.script("slow", "sleep 0.5; echo startup >> /run/test/record.log; exit 4"));
+    let (record, slow) =
+        (recorder(&machine), machine.script("slow", "sleep 0.5; echo startup >> /run/test/record.log; exit 4"));
     let globals = format!(" startup_script \"{slow}\"\n shutdown_script \"{record} shutdown\"");
     machine.write("keepalived.conf", &with_globals(&globals, &instance(&format!(" notify \"{record}\""))));
     let mut daemon = machine.start(&[]);
