@@ -11,7 +11,8 @@ use crate::packet;
 use crate::scenario::Scenario;
 use crate::world::World;
 use standfast_model::State;
-use standfast_node::Input;
+use standfast_node::{Input, Reload};
+use standfast_vrrp::Options;
 
 impl<D: Director> World<D> {
     /// Lets a fault happen now.
@@ -54,6 +55,15 @@ impl<D: Director> World<D> {
                 let dump = self.machines[id.0].kernel.dump();
                 return self.act(id, Input::Resync(dump));
             }
+            Fault::Service(id, good) => {
+                self.machines[id.0].service_good = good;
+                self.unsure(id);
+            }
+            Fault::Reload(id) => return self.reload(id),
+            Fault::Reprioritise(id, priority) => {
+                self.machines[id.0].reprioritise(&self.scenario.machines[id.0].config, priority);
+                return self.reload(id);
+            }
             Fault::Noise(lan, noise) => {
                 if let Some(datagram) = packet::noise(&self.scenario, noise) {
                     self.transmit(lan, None, datagram);
@@ -61,6 +71,17 @@ impl<D: Director> World<D> {
             }
         }
         Ok(())
+    }
+
+    /// The daemon reads the configuration of its machine.
+    fn reload(&mut self, id: MachineId) -> Result<(), Broken> {
+        let config = self.machines[id.0].config.clone();
+        self.act(id, Input::Reload(Box::new(Reload { config, options: Options::default() })))
+    }
+
+    /// From now on the daemon learns, run by run, what its script has to say.
+    fn unsure(&mut self, id: MachineId) {
+        self.machines[id.0].unsure_until = self.now + self.scenario.scripts_settle_within;
     }
 
     fn on_kernel(&mut self, id: MachineId, change: impl FnOnce(&mut crate::kernel::Kernel)) {
@@ -113,6 +134,7 @@ impl<D: Director> World<D> {
             .map(|(router, _)| router)
             .collect();
         self.upset(id);
+        self.unsure(id);
         self.look();
         for arrival in waiting {
             self.read(id, arrival)?;
@@ -165,6 +187,7 @@ impl<D: Director> World<D> {
             return Ok(());
         }
         let dump = self.machines[id.0].kernel.dump();
+        self.unsure(id);
         self.upset_until[id.0] = self.now;
         self.act(id, Input::Start(dump))
     }

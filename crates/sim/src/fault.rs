@@ -6,6 +6,7 @@
 use crate::lan::{LanId, MachineId, Weather};
 use crate::rng::Rng;
 use core::time::Duration;
+use standfast_model::Priority;
 use std::collections::BTreeSet;
 
 /// One thing done to the cluster.
@@ -49,6 +50,12 @@ pub enum Fault {
     RefuseAddress(MachineId),
     /// The monitor lost changes: the daemon gets a new dump.
     Resync(MachineId),
+    /// What the machine's track script looks at becomes good or bad.
+    Service(MachineId, bool),
+    /// The daemon is told to read its configuration again, which is as it was: nothing may come of it.
+    Reload(MachineId),
+    /// The configuration of a machine gives every instance this priority, or its own again, and is read.
+    Reprioritise(MachineId, Option<Priority>),
     /// Somebody sends a packet that must be refused, and must disturb nothing.
     Noise(LanId, Noise),
 }
@@ -104,7 +111,7 @@ impl Fault {
     #[must_use]
     pub const fn disturbs(&self) -> bool {
         match self {
-            Self::Noise(..) | Self::Resync(_) => false,
+            Self::Noise(..) | Self::Resync(_) | Self::Reload(_) => false,
             Self::Carrier(..)
             | Self::Admin(..)
             | Self::Unplug(..)
@@ -122,6 +129,8 @@ impl Fault {
             | Self::Weather(..)
             | Self::TakeAddresses(..)
             | Self::GiveAddresses(..)
+            | Self::Service(..)
+            | Self::Reprioritise(..)
             | Self::RefuseAddress(_) => true,
         }
     }
@@ -200,7 +209,7 @@ impl Storm {
         let lasts = self.rng.span_of_any_scale(Duration::from_millis(5), Duration::from_secs(60));
         let until = |fault, end| Blow { fault, mended: Some((lasts, end)) };
         let once = |fault| Blow { fault, mended: None };
-        match self.rng.below(20) {
+        match self.rng.below(24) {
             0 | 1 => until(Fault::Carrier(machine, lan, false), Fault::Carrier(machine, lan, true)),
             2 => until(Fault::Admin(machine, lan, false), Fault::Admin(machine, lan, true)),
             3 => until(Fault::Unplug(machine, lan), Fault::PlugIn(machine, lan)),
@@ -218,8 +227,20 @@ impl Storm {
             15 => once(Fault::GiveAddresses(machine, router)),
             16 => once(Fault::RefuseAddress(machine)),
             17 => once(Fault::Resync(machine)),
+            18 => {
+                // Some too short for the script to see, some long enough for all its failures.
+                let lasts = self.rng.span_of_any_scale(Duration::from_millis(500), Duration::from_secs(300));
+                Blow { fault: Fault::Service(machine, false), mended: Some((lasts, Fault::Service(machine, true))) }
+            }
+            19 => once(Fault::Reload(machine)),
+            20 => until(Fault::Reprioritise(machine, self.priority()), Fault::Reprioritise(machine, None)),
             _ => once(Fault::Noise(lan, self.noise(router))),
         }
+    }
+
+    /// Higher than any that is drawn, so that what was drawn stays the bound of every skew time.
+    fn priority(&mut self) -> Option<Priority> {
+        u8::try_from(self.rng.between(240, 254)).ok().and_then(Priority::new)
     }
 
     fn parts(&mut self) -> Vec<u8> {

@@ -4,7 +4,8 @@
 
 use crate::rng::Rng;
 use core::time::Duration;
-use std::collections::BTreeSet;
+use standfast_model::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which LAN; also the place of the link to it on every machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -58,13 +59,15 @@ pub struct Lan {
     part: Vec<u8>,
     /// Who is not heard by whom.
     deaf: BTreeSet<(MachineId, MachineId)>,
+    /// When the last frame from one machine arrives at another.
+    last: BTreeMap<(MachineId, MachineId), Instant>,
 }
 
 impl Lan {
     /// A whole LAN for so many machines.
     #[must_use]
     pub fn new(machines: usize) -> Self {
-        Self { weather: Weather::FAIR, part: vec![0; machines], deaf: BTreeSet::new() }
+        Self { weather: Weather::FAIR, part: vec![0; machines], deaf: BTreeSet::new(), last: BTreeMap::new() }
     }
 
     /// Splits the LAN: each machine goes into the part given.
@@ -117,6 +120,18 @@ impl Lan {
         [first, second]
     }
 
+    /// When a frame arrives that is sent now and takes so long: a switch in good health keeps the order of what one
+    /// machine sends to another, bad weather does not.
+    pub fn arrival(&mut self, now: Instant, from: MachineId, to: MachineId, way: Duration) -> Instant {
+        if self.weather != Weather::FAIR {
+            return now + way;
+        }
+        // What bad weather holds up holds up nothing that is sent after it.
+        let last = self.last.entry((from, to)).or_default();
+        *last = (now + way).max(*last);
+        *last
+    }
+
     fn way(&self, rng: &mut Rng) -> Duration {
         let way = rng.span(self.weather.delay_least, self.weather.delay_most);
         if rng.in_a_million(self.weather.late) { way + self.weather.late_by } else { way }
@@ -142,6 +157,18 @@ mod tests {
         assert_eq!(lan.ways(&mut Rng::new(1), A, B), [None, None]);
         lan.undeafen(A, B);
         assert!(lan.is_whole());
+    }
+
+    #[test]
+    fn a_switch_in_good_health_keeps_the_order_and_bad_weather_does_not() {
+        let mut lan = Lan::new(2);
+        let at = |micros: u64| Instant::from_nanos(micros * 1_000);
+        let micros = Duration::from_micros;
+        assert_eq!(lan.arrival(at(0), A, B, micros(300)), at(300));
+        assert_eq!(lan.arrival(at(60), A, B, micros(20)), at(300));
+        assert_eq!(lan.arrival(at(60), B, A, micros(20)), at(80), "the other way is another");
+        lan.weather.late = 1;
+        assert_eq!(lan.arrival(at(70), A, B, micros(20)), at(90));
     }
 
     #[test]

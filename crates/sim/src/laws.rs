@@ -53,6 +53,8 @@ pub enum Law {
     CleanStop,
     /// Nothing is announced that is not there.
     HonestAnnouncements,
+    /// A machine whose track script has failed for long enough, and decides over FAULT, holds nothing.
+    FailedTakeNoPart,
 }
 
 impl fmt::Display for Law {
@@ -71,6 +73,7 @@ impl fmt::Display for Law {
             Self::ListensAfterPause => "who slept listens before it speaks",
             Self::CleanStop => "a stopped daemon leaves nothing behind",
             Self::HonestAnnouncements => "only what is there is announced",
+            Self::FailedTakeNoPart => "who has failed takes no part",
         })
     }
 }

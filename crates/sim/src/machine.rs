@@ -8,7 +8,7 @@ use core::time::Duration;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Ended, Instant, State};
+use standfast_model::{Ended, Instant, Priority, State};
 use standfast_net::Change;
 use standfast_node::{Input, Record, VrrpNode};
 use standfast_vrrp::Router;
@@ -106,6 +106,10 @@ pub struct Machine<D> {
     pub states: Vec<State>,
     /// Since when it stands still, if it does.
     pub frozen_at: Option<Instant>,
+    /// Whether what its track script looks at is good.
+    pub service_good: bool,
+    /// Until when the daemon may not know it yet.
+    pub unsure_until: Instant,
     /// How far its clock is ahead.
     clock_ahead: Duration,
 }
@@ -123,7 +127,16 @@ impl<D: Director> Machine<D> {
             armed: None,
             states: vec![State::Init; plan.config.instances.len()],
             frozen_at: None,
+            service_good: true,
+            unsure_until: Instant::ZERO,
             clock_ahead: plan.clock_ahead,
+        }
+    }
+
+    /// Writes another priority into the configuration of every instance but an owner, or that of `drawn` again.
+    pub fn reprioritise(&mut self, drawn: &VrrpConfig, priority: Option<Priority>) {
+        for (instance, drawn) in self.config.instances.iter_mut().zip(&drawn.instances) {
+            instance.priority = priority.filter(|_| !drawn.priority.is_owner()).unwrap_or(drawn.priority);
         }
     }
 

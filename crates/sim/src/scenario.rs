@@ -10,6 +10,8 @@ use core::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::instance::{InstanceOptions, Peer, Peering, Unicast};
+use standfast_model::config::script::Script;
+use standfast_model::config::track::{ScriptId, TrackScript, Tracked, Tracker};
 use standfast_model::config::vrrp::{
     Authentication, Garp, InitialState, Instance, InstanceId, Preempt, SyncGroup, TrackedInterface,
 };
@@ -23,6 +25,9 @@ const VRID: Vrid = match Vrid::new(51) {
     Some(vrid) => vrid,
     None => unreachable!(),
 };
+
+/// The longest that a track script runs.
+pub const SCRIPT_TAKES: Duration = Duration::from_millis(300);
 
 /// One virtual router as all its machines know it. Its number is that of the instance on every machine.
 #[derive(Clone, Debug)]
@@ -69,6 +74,8 @@ pub struct Scenario {
     pub routers: Vec<VirtualRouter>,
     /// Longest `preempt_delay` of all.
     pub preempt_delay_at_most: Duration,
+    /// How long after a change of what they look at all track scripts have said so.
+    pub scripts_settle_within: Duration,
 }
 
 impl Scenario {
@@ -105,11 +112,15 @@ impl Scenario {
                 SyncGroup { name: "G".to_owned(), members, track_interfaces: Vec::new(), options: Default::default() };
             configs.iter_mut().for_each(|config| config.groups.push(group.clone()));
         }
+        let scripts_settle_within = match rng.once_in(2) {
+            true => script(&mut rng, &mut configs),
+            false => Duration::ZERO,
+        };
         let delays = configs.iter().flat_map(|config| &config.instances).map(preempt_delay);
         let preempt_delay_at_most = delays.max().unwrap_or_default();
         let machines =
             (0..).map(MachineId).zip(configs).map(|(id, config)| machine(&mut rng, id, lans, config)).collect();
-        Self { seed, lans, machines, routers, preempt_delay_at_most }
+        Self { seed, lans, machines, routers, preempt_delay_at_most, scripts_settle_within }
     }
 
     /// One virtual router on one LAN, `eth0` everywhere; one machine for each instance.
@@ -123,7 +134,7 @@ impl Scenario {
             machine(&mut rng, id, 1, config)
         };
         let machines = (0..).map(MachineId).zip(instances).map(plan).collect();
-        Self { seed, lans: 1, machines, routers, preempt_delay_at_most }
+        Self { seed, lans: 1, machines, routers, preempt_delay_at_most, scripts_settle_within: Duration::ZERO }
     }
 
     /// The instance of a virtual router on each machine.
@@ -148,7 +159,10 @@ impl Scenario {
 
     fn skew_at_most(&self, router: usize, resigns: usize, machine: usize) -> Option<Duration> {
         let instance = self.instances(router).nth(machine)?;
-        let tracked = instance.track_interfaces.iter().any(|tracked| tracked.weight < 0);
+        let config = &self.machines.get(machine)?.config;
+        let of_group = config.groups.iter().flat_map(|group| &group.options.trackers);
+        let scripted = instance.options.trackers.iter().chain(of_group).any(|tracked| tracked.weight < 0);
+        let tracked = scripted || instance.track_interfaces.iter().any(|tracked| tracked.weight < 0);
         let priority = if tracked && !instance.priority.is_owner() { 1 } else { instance.priority.get() };
         let base = match instance.version {
             Version::V2 => Duration::from_secs(1),
@@ -174,7 +188,7 @@ impl Scenario {
     #[must_use]
     pub fn settles_within(&self) -> Duration {
         let down = self.routers.iter().map(|router| router.down_at_most).max().unwrap_or_default();
-        down * 3 + self.preempt_delay_at_most + Duration::from_secs(1)
+        down * 3 + self.preempt_delay_at_most + self.scripts_settle_within + Duration::from_secs(1)
     }
 }
 
@@ -221,6 +235,34 @@ fn priorities(rng: &mut Rng, machines: usize, grouped: bool) -> Vec<Priority> {
 fn track(rng: &mut Rng, lans: usize) -> Vec<TrackedInterface> {
     let weight = rng.pick(&[0, 0, -60, 40]).copied().unwrap_or(0);
     vec![TrackedInterface { interface: interface(LanId(lans - 1)), weight, reverse: false }]
+}
+
+/// Gives every machine a track script, whose failure is a fault or costs or brings some priority; says within which time
+/// it has said that something changed.
+fn script(rng: &mut Rng, configs: &mut [VrrpConfig]) -> Duration {
+    let interval = Duration::from_millis(rng.between(200, 3_000));
+    let (rise, fall) = (rng.between(1, 3), rng.between(1, 3));
+    let weight = rng.pick(&[0, 0, -60, 40]).copied().unwrap_or(0);
+    let of = |runs: u64| u32::try_from(runs).unwrap_or(1);
+    for config in configs {
+        config.common.scripts.push(TrackScript {
+            name: "service".to_owned(),
+            script: Script { words: vec![b"/usr/bin/service".to_vec()], identity: None },
+            interval,
+            timeout: interval,
+            rise: of(rise),
+            fall: of(fall),
+            init_fail: false,
+        });
+        let tracked = Tracked { tracker: Tracker::Script(ScriptId(0)), weight, reverse: false };
+        // What a group tracks moves all of its members alike.
+        match config.groups.first_mut() {
+            Some(group) => group.options.trackers.push(tracked),
+            None => config.instances.iter_mut().for_each(|instance| instance.options.trackers.push(tracked)),
+        }
+    }
+    // A run that has begun, the runs that it takes, each of which may pass over the next, and what a run takes.
+    interval * of(2 * rise.max(fall) + 2) + SCRIPT_TAKES
 }
 
 /// What the machines of one virtual router have in common.

@@ -11,12 +11,12 @@ use crate::laws::{Broken, LATENESS, Law, Laws, Sent, Sight, TOLD_WITHIN, broken}
 use crate::machine::{Arrival, BACKLOG, Datagram, Director, Life, Machine};
 use crate::packet;
 use crate::rng::Rng;
-use crate::scenario::{Scenario, VirtualRouter, interface, own_address};
+use crate::scenario::{SCRIPT_TAKES, Scenario, VirtualRouter, interface, own_address};
 use crate::trace::Trace;
 use core::cmp::Reverse;
 use core::fmt;
 use core::time::Duration;
-use standfast_model::config::track::ScriptId;
+use standfast_model::config::track::{ScriptId, Tracked};
 use standfast_model::{Cause, Ended, Instant, State, Transition};
 use standfast_node::{Input, Packet, Record};
 use standfast_wire::Received;
@@ -406,8 +406,9 @@ impl<D: Director> World<D> {
 
     /// A script was started: it ends after a while, as its machine is.
     fn ran(&mut self, id: MachineId, script: ScriptId) {
-        let after = self.rng.span(Duration::from_millis(1), Duration::from_millis(300));
-        let outcome = Ended::Exited(0);
+        let after = self.rng.span(Duration::from_millis(1), SCRIPT_TAKES);
+        // What it sees is what is there when it starts.
+        let outcome = Ended::Exited(i32::from(!self.machines[id.0].service_good));
         let life = self.machines[id.0].lives;
         self.schedule(self.now + after, Event::Arrive(id, life, Arrival::Ended(script, outcome)));
     }
@@ -472,7 +473,11 @@ impl<D: Director> World<D> {
             };
             for way in ways.into_iter().flatten() {
                 let arrival = Arrival::Packet(lan, Rc::clone(&datagram));
-                self.schedule(self.now + way, Event::Arrive(to, 0, arrival));
+                let at = match from {
+                    Some(from) => self.lans[lan.0].arrival(self.now, from, to, way),
+                    None => self.now + way,
+                };
+                self.schedule(at, Event::Arrive(to, 0, arrival));
             }
         }
     }
@@ -532,6 +537,10 @@ impl<D: Director> World<D> {
 
     fn addresses_follow(&self, id: MachineId) -> Result<(), Broken> {
         let machine = &self.machines[id.0];
+        let failed = !machine.service_good && self.now > machine.unsure_until && is_scripted(machine);
+        if failed && let Some(router) = (0..machine.states.len()).find(|router| machine.holds(*router)) {
+            return broken(Law::FailedTakeNoPart, format!("machine {} holds router {router}", id.0));
+        }
         if self.now < self.upset_until[id.0] {
             return Ok(());
         }
@@ -593,8 +602,18 @@ impl<D: Director> World<D> {
             let lans = (0..self.scenario.lans).map(LanId);
             lans.filter(|lan| needs(number, r, *lan)).all(|lan| machine.kernel.carries(lan))
         };
+        let scripted = is_scripted(machine);
         machine.running().is_some()
             && !self.excused[machine.id.0]
+            && !(scripted && (!machine.service_good || self.now < machine.unsure_until))
             && self.scenario.moving_with(router).all(|(number, r)| carries(number, r))
     }
+}
+
+/// Whether a track script decides over the FAULT of a machine.
+fn is_scripted<D>(machine: &Machine<D>) -> bool {
+    let decides = |tracked: &Tracked| tracked.weight == 0;
+    let groups = machine.config.groups.iter().flat_map(|group| &group.options.trackers);
+    let instances = machine.config.instances.iter().flat_map(|instance| &instance.options.trackers);
+    groups.chain(instances).any(decides)
 }

@@ -7,7 +7,7 @@ use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Cause, Instant, State, Transition};
+use standfast_model::{Cause, Ended, Instant, State, Transition};
 use standfast_net::Operation;
 use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, System, VrrpNode};
 use standfast_sim::Director;
@@ -47,6 +47,10 @@ pub(crate) enum Defect {
     RepeatsItself,
     /// Does not notice that time has passed without it.
     Sleepwalks,
+    /// Takes every result of a script for a good one.
+    TrustsScripts,
+    /// Begins anew when it is told to read its configuration again.
+    StartsOver,
 }
 
 /// The real node with a defect.
@@ -60,7 +64,7 @@ pub(crate) struct Faulty<const DEFECT: usize> {
     missed: Duration,
 }
 
-pub(crate) const DEFECTS: [Defect; 14] = [
+pub(crate) const DEFECTS: [Defect; 16] = [
     Defect::Deaf,
     Defect::HearsNoResignation,
     Defect::Absent,
@@ -75,6 +79,8 @@ pub(crate) const DEFECTS: [Defect; 14] = [
     Defect::BreaksTheGroup,
     Defect::RepeatsItself,
     Defect::Sleepwalks,
+    Defect::TrustsScripts,
+    Defect::StartsOver,
 ];
 
 /// A kernel between the node and the real one, for defects in what is asked of it.
@@ -204,8 +210,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
                     || (Self::DEFECT == Defect::Absent && (600..630).contains(&age.as_secs()))
             }
             Input::Shutdown => Self::DEFECT == Defect::StaysOn,
-            Input::Adopt { .. }
-            | Input::Start(_)
+            Input::Start(_)
             | Input::Resync(_)
             | Input::Changed(_)
             | Input::Wake
@@ -215,6 +220,27 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::BfdChanged { .. }
             | Input::WallClock { .. }
             | Input::Reload(_) => false,
+        };
+        let input = match input {
+            Input::ScriptEnded { script, outcome: _ } if Self::DEFECT == Defect::TrustsScripts => {
+                Input::ScriptEnded { script, outcome: Ended::Exited(0) }
+            }
+            Input::Reload(reload) if Self::DEFECT == Defect::StartsOver => {
+                self.node = VrrpNode::new(reload.config.clone(), Router::new(reload.config));
+                Input::Start(kernel.dump())
+            }
+            input @ (Input::Start(_)
+            | Input::Resync(_)
+            | Input::Changed(_)
+            | Input::Packet(_)
+            | Input::Wake
+            | Input::ScriptEnded { .. }
+            | Input::FileRead { .. }
+            | Input::ProcessCount { .. }
+            | Input::BfdChanged { .. }
+            | Input::WallClock { .. }
+            | Input::Reload(_)
+            | Input::Shutdown) => input,
         };
         if !ignored {
             self.node.handle(now - self.missed, input, &mut Between { kernel, now, defect: Self::DEFECT });

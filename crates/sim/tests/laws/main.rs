@@ -96,6 +96,16 @@ fn who_sleeps_and_goes_on_as_master_is_seen() {
 }
 
 #[test]
+fn who_goes_on_although_its_script_fails_is_seen() {
+    breaks::<14>(Defect::TrustsScripts, Law::FailedTakeNoPart);
+}
+
+#[test]
+fn a_reload_that_starts_over_is_seen() {
+    breaks::<15>(Defect::StartsOver, Law::StatesConnect);
+}
+
+#[test]
 fn a_failing_hour_shrinks_to_the_blows_that_matter_and_replays() {
     // Who sleeps and goes on as master needs a machine that is frozen, and nothing else.
     let fails = |hour: &Hour| hour.run::<Faulty<13>>(false).1.err().filter(|report| report.broken.law == SLEEP);
