@@ -64,15 +64,7 @@ pub(crate) fn all(config: &VrrpConfig, places: &Places, observed: &Observed) -> 
 fn of_instance(id: InstanceId, instance: &Instance, places: &Places) -> Holding {
     let addresses = instance.addresses.iter().chain(&instance.excluded);
     let addresses = addresses.filter_map(|address| Some((places.home(instance, address)?, address.clone()))).collect();
-    let link = |name: &InterfaceName| {
-        // A route through the interface of an instance with a device of its own goes through the device.
-        if *name == instance.interface {
-            places.device_of(instance).or_else(|| places.link(name))
-        } else {
-            places.link(name)
-        }
-    };
-    let entries = entries(&instance.options.routes, &instance.options.rules, link);
+    let entries = entries(&instance.options.routes, &instance.options.rules, |name| places.link(name));
     Holding { addresses, entries, ..Holding::new(Owner::Instance(id)) }
 }
 

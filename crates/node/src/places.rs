@@ -83,18 +83,28 @@ impl Places {
         self.find_links(observed);
         let mut refused = Vec::new();
         for (key, wish) in &self.wishes {
-            let known = self.indexes.get(key).and_then(|index| observed.link(*index));
-            let Some(parent) = observed.link_named(&key.parent) else {
-                self.indexes.remove(key);
+            let mut known = self.indexes.get(key).and_then(|index| observed.link(*index));
+            let Some(parent) = observed.link_named(&key.parent).cloned() else {
+                // A link that has another name now still has the device, and the device our addresses until they go.
+                if known.is_none() {
+                    self.indexes.remove(key);
+                }
                 continue;
             };
+            // Another link has the name: the device of the former is of no more use.
+            let moved = known.filter(|device| device.parent.is_some_and(|below| below != parent.index));
+            if let Some(index) = moved.map(|device| device.index) {
+                system.remove_device(index);
+                observed.apply(Change::LinkGone(index));
+                known = None;
+            }
             // While the link below is down the kernel lets none above it up.
             if known.is_some_and(|device| device.up || !parent.up) {
                 continue;
             }
             let device = match (known, self.made.get(key)) {
                 (Some(_), Some(device)) => Ok(device.clone()),
-                (Some(_) | None, _) => device(key, wish, parent, observed),
+                (Some(_) | None, _) => device(key, wish, &parent, observed),
             };
             match device.and_then(|device| Ok((system.make_device(&device, &key.parent)?, device))) {
                 Ok((link, device)) => {

@@ -333,7 +333,10 @@ impl VrrpNode {
     /// Links came, went or changed: find every address its home again, and tell the router.
     fn links_changed(&mut self, now: Instant, system: &mut impl System) {
         let refused = self.places.ensure(&mut self.observed, system);
+        let before = core::mem::take(&mut self.holdings);
         self.find_homes();
+        // What lives nowhere by the configuration's names, as on a link that was renamed, must not stay where it was.
+        self.retired = before.into_iter().map(|holding| holding.without(&self.holdings)).collect();
         self.keep_settings(system);
         self.reconcile_fixed(now, system);
         let deaf = self.open_sockets(system);
@@ -345,6 +348,9 @@ impl VrrpNode {
         for name in self.told.keys().cloned().collect::<Vec<_>>() {
             self.tell(now, &name, system);
         }
+        let leftovers = self.operations_of(|_| false);
+        self.apply(&leftovers, system);
+        self.retired.clear();
     }
 
     fn address_changed(&mut self, now: Instant, change: Change, system: &mut impl System) {

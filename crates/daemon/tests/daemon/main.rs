@@ -9,10 +9,11 @@
 )]
 
 mod adoption;
+mod kernel_state;
 mod lifecycle;
 mod logging;
 mod machine;
 mod refusals;
-mod scripts;
 mod reload;
+mod scripts;
 mod supervision;

@@ -63,6 +63,13 @@ const KEY_IFINDEX: u32 = 20;
 const KEY_IFNAME: u32 = 41;
 const KEY_ICMPV6: u32 = 29;
 
+/// For `nft`, which shows names and numbers of links upside down without it: the keys are in the machine's byte order
+/// (`NFTNL_UDATA_SET_KEYBYTEORDER` 0, four octets, `BYTEORDER_HOST_ENDIAN` 1).
+const HOST_ORDER: [u8; 6] = {
+    let [a, b, c, d] = 1_u32.to_ne_bytes();
+    [0, 4, a, b, c, d]
+};
+
 const SET_CLOSED: &str = "closed";
 const SET_DEVICES: &str = "vmacs";
 const SET_REPORTS: &str = "reports";
@@ -157,6 +164,9 @@ impl Table<'_> {
         request.put_be32(3, 0);
         request.put_be32(4, key);
         request.put_be32(5, length);
+        if key == KEY_IFNAME || key == KEY_IFINDEX {
+            request.put(13, &HOST_ORDER);
+        }
         // A number within the transaction, which the kernel wants and nobody uses: sets are found by name.
         request.put_be32(10, key);
         messages.push(request.finish());

@@ -3,7 +3,7 @@
 use crate::machine::{ETH0, Machine, address, config, eth0, gone, master, started};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, InterfaceIndex, Priority, State, VirtualAddress};
-use standfast_net::{Change, Observed};
+use standfast_net::{Change, Link, Observed};
 use standfast_node::{Input, VrrpNode};
 use standfast_vrrp::Router;
 use std::collections::BTreeSet;
@@ -171,4 +171,17 @@ fn an_owner_keeps_the_address_of_its_interface_and_sends_from_it() {
     node.handle(Instant::ZERO, Input::Start(observed), &mut machine);
     let log = machine.take_log();
     assert!(log.contains(&"send priority 255".to_owned()) && !log.iter().any(|l| l.starts_with("remove")), "{log:?}");
+}
+
+#[test]
+fn a_link_that_gets_another_name_loses_the_addresses_and_gets_them_back_with_its_own() {
+    let mut machine = Machine::default();
+    let (mut node, at) = master(&mut machine);
+    machine.take_log();
+    let renamed = Link { name: "lan0".parse().unwrap(), ..eth0(ETH0) };
+    node.handle(at, Input::Changed(Change::Link(renamed)), &mut machine);
+    assert_eq!(node.router().state(InstanceId(0)), State::Fault);
+    assert!(machine.addresses.is_empty(), "{:?}", machine.take_log());
+    node.handle(at, Input::Changed(Change::Link(eth0(ETH0))), &mut machine);
+    assert_eq!(node.router().state(InstanceId(0)), State::Backup);
 }
