@@ -319,9 +319,8 @@ fn every_keyword_has_an_example_that_is_understood() {
 
 /// Words that are allowed where they mean nothing: keepalived takes the same list in several blocks.
 fn is_silent(block: &Block, keyword: &Keyword) -> bool {
-    let host = block.path.ends_with("SMTP_CHECK/host") || keyword.name == "host";
-    let timing = ["retry", "delay_before_retry", "warmup", "delay_loop", "alpha", "log_all_failures", "host"];
-    (host && timing.contains(&keyword.name)) || (block.path.ends_with("HTTP_GET") && keyword.name == "enable_sni")
+    // A host block without a word in it is the server itself.
+    keyword.name == "host" || (block.path.ends_with("HTTP_GET") && keyword.name == "enable_sni")
 }
 
 #[test]

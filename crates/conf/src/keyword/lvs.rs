@@ -74,8 +74,9 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
             "Stop checking while the service address is not on this host; not for fwmark, ineffective for groups.",
         )
         .live(),
-        value("smtp_alert", Args::Bool, "smtp_alert_checker, then smtp_alert, then false", "Mail on quorum changes.").live(),
-        value("virtualhost", Args::Word("STRING"), "none", "Default Host header for HTTP/SSL checks."),
+        value("smtp_alert", Args::Bool, "smtp_alert_checker, then smtp_alert, then false", "Mail on quorum changes.")
+            .live(),
+        value("virtualhost", Args::Word("STRING"), "none", "Default Host header for HTTP/SSL checks.").live(),
         value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
         flag("alpha", "Default: servers start down until their checks succeed.").live(),
         flag("omega", "Run down notifications for everything at daemon stop.").live(),
@@ -177,18 +178,18 @@ pub(crate) static REAL_SERVER: Block = Block {
             "Mail on up/down; unlike every other smtp_alert the final default is on.",
         )
         .live(),
-        value("virtualhost", Args::Word("STRING"), "virtual_server value", "Default Host header."),
+        value("virtualhost", Args::Word("STRING"), "virtual_server value", "Default Host header.").live(),
         value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
-        block("MISC_CHECK", Args::Flag, &MISC_CHECK, "Check by running a command."),
-        block("SMTP_CHECK", Args::Flag, &SMTP_CHECK, "Mail server check up to HELO/QUIT."),
+        block("MISC_CHECK", Args::Flag, &MISC_CHECK, "Check by running a command.").live(),
+        block("SMTP_CHECK", Args::Flag, &SMTP_CHECK, "Mail server check up to HELO/QUIT.").live(),
         block("TCP_CHECK", Args::Flag, &TCP_CHECK, "TCP connect check.").live(),
-        block("PING_CHECK", Args::Flag, &PING_CHECK, "ICMP echo check."),
-        block("UDP_CHECK", Args::Flag, &UDP_CHECK, "UDP probe check."),
-        block("HTTP_GET", Args::Flag, &HTTP_GET, "HTTP check."),
-        block("SSL_GET", Args::Flag, &SSL_GET, "HTTPS check."),
-        block("DNS_CHECK", Args::Flag, &DNS_CHECK, "DNS query over UDP."),
-        block("FILE_CHECK", Args::Flag, &FILE_CHECK, "Real server driven by a track_file."),
-        block("BFD_CHECK", Args::Flag, &BFD_CHECK, "Real server driven by a BFD session."),
+        block("PING_CHECK", Args::Flag, &PING_CHECK, "ICMP echo check.").live(),
+        block("UDP_CHECK", Args::Flag, &UDP_CHECK, "UDP probe check.").live(),
+        block("HTTP_GET", Args::Flag, &HTTP_GET, "HTTP check.").live(),
+        block("SSL_GET", Args::Flag, &SSL_GET, "HTTPS check.").live(),
+        block("DNS_CHECK", Args::Flag, &DNS_CHECK, "DNS query over UDP.").live(),
+        block("FILE_CHECK", Args::Flag, &FILE_CHECK, "Real server driven by a track_file.").live(),
+        block("BFD_CHECK", Args::Flag, &BFD_CHECK, "Real server driven by a BFD session.").live(),
     ],
 };
 
@@ -196,9 +197,9 @@ pub(crate) static REAL_SERVER: Block = Block {
 pub(crate) static SSL: Block = Block {
     path: "SSL",
     keywords: &[
-        value("password", Args::Word("STRING"), "none", "Passphrase of the key file."),
-        value("ca", Args::Word("PATH"), "none", "CA certificate file."),
-        value("certificate", Args::Word("PATH"), "none", "Client certificate file."),
-        value("key", Args::Word("PATH"), "none", "Client key file."),
+        value("password", Args::Word("STRING"), "none", "Passphrase of the key file.").live(),
+        value("ca", Args::Word("PATH"), "none", "CA certificate file.").live(),
+        value("certificate", Args::Word("PATH"), "none", "Client certificate file.").live(),
+        value("key", Args::Word("PATH"), "none", "Client key file.").live(),
     ],
 };

@@ -98,7 +98,8 @@ pub static ROOT: Block = Block {
             Args::Flag,
             &SSL,
             "TLS client material shared by all SSL_GET checks; a second block replaces the first with an error.",
-        ),
+        )
+        .live(),
         Keyword {
             kind: Kind::List(Args::Word("NAME"), Entries::Services),
             ..list(

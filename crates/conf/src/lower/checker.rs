@@ -144,6 +144,10 @@ pub(crate) enum ProbeDraft {
 pub(crate) struct SmtpDraft {
     pub(crate) helo_name: Option<String>,
     pub(crate) hosts: Vec<ConnectDraft>,
+    /// What `host` blocks say of the whole check, which has one rhythm.
+    timing: TimingDraft,
+    alpha: Option<bool>,
+    log_all_failures: bool,
 }
 
 /// What `DNS_CHECK` says.
@@ -245,6 +249,11 @@ pub(crate) fn checker(parser: &mut Parser<'_>, head: &Statement, draft: &Draft) 
             }
         }
     }
+    if let ProbeDraft::Smtp(smtp) = &checker.probe {
+        checker.timing = smtp.timing.within(checker.timing);
+        checker.alpha = smtp.alpha.or(checker.alpha);
+        checker.log_all_failures |= smtp.log_all_failures;
+    }
     // `user` may stand before or behind the script.
     if let (ProbeDraft::Misc(misc), Some(user)) = (&mut checker.probe, user)
         && let Some(script) = &mut misc.script
@@ -264,11 +273,15 @@ impl SmtpDraft {
                 }
                 let mut host = ConnectDraft::default();
                 while let Some(statement) = parser.next() {
-                    if statement.keyword.name == "connect_timeout" {
-                        set(&mut host.timeout, parser.time(&statement));
-                    } else if !host.take(parser, &statement) {
-                        // The timing words of a host block change nothing: the check has one rhythm.
-                        parser.check(&statement);
+                    match statement.keyword.name {
+                        "connect_timeout" => set(&mut host.timeout, parser.time(&statement)),
+                        "alpha" => set(&mut self.alpha, parser.boolean(&statement)),
+                        "log_all_failures" => set_flag(&mut self.log_all_failures, parser.boolean(&statement)),
+                        _ => {
+                            if !host.take(parser, &statement) && !self.timing.take(parser, &statement) {
+                                not_lowered(parser, &statement);
+                            }
+                        }
                     }
                 }
                 self.hosts.push(host);
