@@ -1,8 +1,7 @@
-//! What has happened, with its cause.
+//! What has happened, as the journal has it: one line with its fields.
 
 use serde::{Deserialize, Serialize};
-use standfast_model::ipvs::{DestinationKey, ServiceKey};
-use standfast_model::{Instant, Transition};
+use standfast_model::Instant;
 
 /// Something happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -15,30 +14,34 @@ pub struct Event {
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EventKind {
-    /// A virtual router changed its state.
-    Transition(Transition),
-    /// A real server came or went.
-    Server {
-        /// Of which service.
-        service: ServiceKey,
-        /// Which server.
-        server: DestinationKey,
-        /// Whether it takes connections now.
-        up: bool,
-        /// Why, in prose.
-        cause: String,
-    },
-    /// A service gained or lost its quorum.
-    Quorum {
-        /// Which service.
-        service: ServiceKey,
-        /// Whether it has it now.
-        gained: bool,
-    },
-    /// The worker could not tell of so many events since the last it told of.
+    /// A process of the daemon said it in the journal.
+    Said(Said),
+    /// The process could not tell of so many events since the last it told of.
     Lost {
         /// How many.
         events: u64,
     },
+}
+
+/// A line of the journal.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Said {
+    /// The process, by its name in the system's log: `Keepalived_vrrp`.
+    pub process: String,
+    /// The severity of syslog: 3 error, 4 warning, 6 informational.
+    pub severity: u8,
+    /// The line.
+    pub message: String,
+    /// Its fields, among them `instance`, `service`, `server` (what it is about), `from`, `to` and `cause`.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Said {
+    /// A field by its name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }

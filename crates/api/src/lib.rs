@@ -5,11 +5,13 @@
 //! - [`slice`](mod@slice): the part of the configuration that a worker gets
 //! - [`status`]: what is so
 //! - [`event`]: what has happened
+//! - [`control`]: what goes over the control socket
 //! - [`code`]: values to bytes and back, with a version in front
 //!
 //! It opens no socket and decides nothing.
 
 pub mod code;
+pub mod control;
 pub mod event;
 pub mod message;
 pub mod runner;
@@ -17,7 +19,13 @@ pub mod slice;
 pub mod status;
 
 pub use code::{DecodeError, EncodeError, PROTOCOL_VERSION, decode, encode};
-pub use event::{Event, EventKind};
-pub use message::{Facility, FromWorker, Generation, Hello, LogSettings, Setup, ToWorker, WorkerKind, WorkerOptions};
-pub use slice::{BfdSlice, CheckSlice, RunnerSlice, VrrpSlice};
-pub use status::{BfdSessionStatus, BfdStatus, CheckStatus, InstanceStatus, ServiceStatus, Status, VrrpStatus};
+pub use event::{Event, EventKind, Said};
+pub use message::{
+    Facility, FromFront, FromWorker, Generation, Hello, LogSettings, Setup, ToFront, ToWorker, WorkerKind,
+    WorkerOptions,
+};
+pub use slice::{BfdSlice, CheckSlice, FrontSlice, RunnerSlice, VrrpSlice};
+pub use status::{
+    BfdSessionStatus, BfdStatus, CheckStatus, DaemonStatus, InstanceStatus, ServerStatus, ServiceStatus, Snapshot,
+    Status, VrrpStatus, WorkerStatus,
+};

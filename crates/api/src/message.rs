@@ -4,8 +4,9 @@
 //! configuration as a descriptor, so a worker that was restarted waits for nobody. The worker answers with
 //! [`FromWorker::Hello`], then [`FromWorker::Ready`], then what happens.
 
+use crate::control::Order;
 use crate::event::Event;
-use crate::status::Status;
+use crate::status::{Snapshot, Status};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -20,11 +21,13 @@ pub enum WorkerKind {
     Vrrp,
     /// BFD sessions.
     Bfd,
+    /// The control socket.
+    Front,
 }
 
 impl WorkerKind {
-    /// Every kind: the runner, then in the order in which keepalived starts its children.
-    pub const ALL: [Self; 4] = [Self::Runner, Self::Check, Self::Vrrp, Self::Bfd];
+    /// Every kind: the runner, then in the order in which keepalived starts its children, then who only looks on.
+    pub const ALL: [Self; 5] = [Self::Runner, Self::Check, Self::Vrrp, Self::Bfd, Self::Front];
 
     /// The word for it on our own command line and in messages.
     #[must_use]
@@ -34,10 +37,11 @@ impl WorkerKind {
             Self::Check => "check",
             Self::Vrrp => "vrrp",
             Self::Bfd => "bfd",
+            Self::Front => "front",
         }
     }
 
-    /// The name in the system's log, as keepalived's child has it; keepalived has no runner.
+    /// The name in the system's log, as keepalived's child has it; keepalived has neither runner nor front.
     #[must_use]
     pub const fn log_identifier(self) -> &'static str {
         match self {
@@ -45,6 +49,7 @@ impl WorkerKind {
             Self::Check => "Keepalived_healthcheckers",
             Self::Vrrp => "Keepalived_vrrp",
             Self::Bfd => "Keepalived_bfd",
+            Self::Front => "Keepalived_front",
         }
     }
 }
@@ -164,6 +169,8 @@ pub enum ToWorker {
     },
     /// Tell a status now, although nothing may have changed: counters and weights have.
     Report,
+    /// What only the front is told.
+    Front(ToFront),
     /// Stop in order: resign, take addresses and services away as configured, end with status 0.
     Shutdown,
 }
@@ -199,11 +206,50 @@ pub enum FromWorker {
         /// Who is told (`vrrp`, `checker`).
         told: Vec<WorkerKind>,
     },
+    /// What only the front says.
+    Front(FromFront),
     /// The answer to [`ToWorker::Reload`].
     Reloaded {
         /// Which one it was.
         generation: Generation,
         /// None if the new slice is what the worker runs now. Else why it is not; then nothing has changed.
         refused: Option<String>,
+    },
+}
+
+/// From the supervisor to the front.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ToFront {
+    /// How things are. Only the latest counts.
+    Snapshot(Box<Snapshot>),
+    /// As [`Self::Snapshot`], too long for a message: it is in the sealed memory file that comes along.
+    LongSnapshot,
+    /// Something happened.
+    Event(Event),
+    /// What came of a [`FromFront`].
+    Answer {
+        /// Its number.
+        number: u64,
+        /// In words.
+        outcome: Result<String, String>,
+    },
+}
+
+/// From the front to the supervisor.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum FromFront {
+    /// Something is to be done.
+    Order {
+        /// Counted by the front.
+        number: u64,
+        /// Who gives it.
+        uid: u32,
+        /// What is to be done.
+        order: Order,
+    },
+    /// Every worker is to be asked for its status; a snapshot comes before the answer.
+    Refresh {
+        /// Counted by the front.
+        number: u64,
     },
 }

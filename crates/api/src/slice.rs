@@ -58,6 +58,9 @@ impl BfdSlice {
         Self { global: config.global.clone(), bfd: config.bfd.clone() }
     }
 }
+/// What the `front` knows, which anyone on the host may talk to: nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FrontSlice;
 
 impl VrrpSlice {
     /// The slice of a configuration.

@@ -1,11 +1,65 @@
 //! What is so, as a worker saw it at one moment. Its size is bounded by the configuration: one entry per instance or
 //! service and none per packet or connection.
 
+use crate::message::{Generation, WorkerKind};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use standfast_model::ipvs::ServiceKey;
-use standfast_model::{Instant, InterfaceName, State, Vrid, VrrpCounters, bfd};
+use standfast_model::ipvs::{DestinationKey, ServiceKey};
+use standfast_model::{Cause, Instant, InterfaceName, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd};
 use std::net::IpAddr;
+
+/// Everything that is known, as the supervisor put it together.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Of the daemon itself.
+    pub daemon: DaemonStatus,
+    /// Of the `vrrp` worker, unless it does not run or has told nothing yet.
+    pub vrrp: Option<VrrpStatus>,
+    /// Of the `check` worker, unless it does not run or has told nothing yet.
+    pub check: Option<CheckStatus>,
+}
+
+/// The daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// When it was so.
+    pub at: Instant,
+    /// The same moment by the clock of the wall, UTC since 1970: what every other moment can be told by.
+    pub unix: Duration,
+    /// The release.
+    pub version: String,
+    /// The process id of the supervisor.
+    pub pid: u32,
+    /// When it started.
+    pub started: Instant,
+    /// The path of the configuration.
+    pub configuration: String,
+    /// Which edition of it is in force.
+    pub generation: Generation,
+    /// Since when.
+    pub in_force_since: Instant,
+    /// Why the last reload was refused, unless it was not.
+    pub reload_refused: Option<String>,
+    /// A reload is under way.
+    pub reloading: bool,
+    /// The new configuration is put back then, unless it is confirmed.
+    pub confirm_until: Option<Instant>,
+    /// The other processes.
+    pub workers: Vec<WorkerStatus>,
+}
+
+/// A process of the daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// What it does.
+    pub kind: WorkerKind,
+    /// Its process id, if it runs.
+    pub pid: Option<u32>,
+    /// Whether it does its work.
+    pub ready: bool,
+    /// How often it was started.
+    pub starts: u32,
+}
 
 /// What one worker knows.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -72,8 +126,18 @@ pub struct InstanceStatus {
     pub since: Instant,
     /// The effective priority, 1..=255.
     pub priority: u8,
+    /// The priority of the configuration, 1..=255.
+    pub base_priority: u8,
     /// Who is master, if that is known and it is not us.
     pub master: Option<IpAddr>,
+    /// Its sync group.
+    pub group: Option<String>,
+    /// The addresses that it holds as master.
+    pub addresses: Vec<VirtualAddress>,
+    /// Why it is in FAULT.
+    pub fault: Option<Cause>,
+    /// The last change of its state.
+    pub last_transition: Option<Transition>,
     /// What was counted since the worker started.
     pub counters: VrrpCounters,
 }
@@ -100,4 +164,23 @@ pub struct ServiceStatus {
     pub has_quorum: bool,
     /// Whether the sorry server is in use.
     pub on_sorry_server: bool,
+    /// The summed weight of the servers that are up.
+    pub weight: u64,
+    /// `quorum`.
+    pub quorum: u32,
+    /// Its real servers, in the order of the configuration.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// One real server of a virtual server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// What the kernel knows it by.
+    pub key: DestinationKey,
+    /// Its weight when it is up.
+    pub weight: u32,
+    /// Whether all its checkers are up.
+    pub up: bool,
+    /// Why a checker last failed, or why one cannot be performed; none if there is nothing to say.
+    pub trouble: Option<String>,
 }

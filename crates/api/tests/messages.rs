@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a sample that cannot be made is a failed test")]
 
 use proptest::prelude::*;
+use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Order, Recorded, Request};
 use standfast_api::{
-    CheckSlice, CheckStatus, DecodeError, Event, EventKind, Facility, FromWorker, Generation, Hello, InstanceStatus,
-    LogSettings, PROTOCOL_VERSION, ServiceStatus, Setup, Status, ToWorker, VrrpSlice, VrrpStatus, WorkerKind,
-    WorkerOptions, decode, encode,
+    CheckSlice, CheckStatus, DaemonStatus, DecodeError, Event, EventKind, Facility, FromFront, FromWorker, Generation,
+    Hello, InstanceStatus, LogSettings, PROTOCOL_VERSION, Said, ServerStatus, ServiceStatus, Setup, Snapshot, Status,
+    ToFront, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
-use standfast_model::{Cause, Instant, Refusal, State, Transition, Vrid, VrrpCounters};
+use standfast_model::{Cause, Instant, Refusal, State, Vrid, VrrpCounters};
 use std::time::Duration;
 
 fn service() -> ServiceKey {
@@ -37,26 +38,55 @@ fn status() -> Status {
             state: State::Master,
             since: Instant::ZERO,
             priority: 150,
+            base_priority: 100,
             master: Some("fe80::1".parse().unwrap()),
+            group: Some("G".to_owned()),
+            addresses: Vec::new(),
+            fault: Some(Cause::Started),
+            last_transition: None,
             counters,
         }],
     })
 }
 
-fn from_worker() -> Vec<FromWorker> {
-    let transition = Transition {
-        instance: "VI_E".to_owned(),
-        interface: "eth0".parse().unwrap(),
-        from: State::Backup,
-        to: State::Master,
-        cause: Cause::MasterSilent { waited: Duration::from_millis(3414) },
-        at: Instant::from_nanos(7),
-        priority: 150,
+fn snapshot() -> Snapshot {
+    let Status::Vrrp(vrrp) = status() else { panic!("of the other worker") };
+    let daemon = DaemonStatus {
+        at: Instant::from_nanos(5),
+        unix: Duration::from_nanos(u64::MAX),
+        version: "0.1.0".to_owned(),
+        pid: 1,
+        started: Instant::ZERO,
+        configuration: "/etc/keepalived/keepalived.conf".to_owned(),
+        generation: Generation(3),
+        in_force_since: Instant::ZERO,
+        reload_refused: Some("keepalived.conf:3:1".to_owned()),
+        reloading: true,
+        confirm_until: Some(Instant::from_nanos(9)),
+        workers: vec![WorkerStatus { kind: WorkerKind::Vrrp, pid: Some(7), ready: true, starts: 2 }],
     };
-    let server = DestinationKey { address: "2001:db8::2".parse().unwrap(), port: 80 };
+    Snapshot { daemon, vrrp: Some(vrrp), check: None }
+}
+
+fn from_worker() -> Vec<FromWorker> {
+    let server = ServerStatus {
+        key: DestinationKey { address: "2001:db8::2".parse().unwrap(), port: 80 },
+        weight: 3,
+        up: false,
+        trouble: Some("connection refused".to_owned()),
+    };
     let check = CheckStatus {
         at: Instant::ZERO,
-        services: vec![ServiceStatus { key: service(), live: 1, total: 2, has_quorum: true, on_sorry_server: false }],
+        services: vec![ServiceStatus {
+            key: service(),
+            live: 1,
+            total: 2,
+            has_quorum: true,
+            on_sorry_server: false,
+            weight: 3,
+            quorum: 1,
+            servers: vec![server],
+        }],
     };
     let event = |kind| FromWorker::Event(Event { at: Instant::from_nanos(9), kind });
     vec![
@@ -65,9 +95,18 @@ fn from_worker() -> Vec<FromWorker> {
         FromWorker::Status(status()),
         FromWorker::Status(Status::Check(check)),
         FromWorker::LongStatus,
-        event(EventKind::Transition(transition)),
-        event(EventKind::Server { service: service(), server, up: false, cause: "connection refused".to_owned() }),
-        event(EventKind::Quorum { service: service(), gained: true }),
+        event(EventKind::Said(Said {
+            process: "Keepalived_vrrp".to_owned(),
+            severity: 4,
+            message: "(VI_E) Entering FAULT STATE".to_owned(),
+            fields: vec![("instance".to_owned(), "VI_E".to_owned())],
+        })),
+        FromWorker::Front(FromFront::Order {
+            number: 7,
+            uid: 1000,
+            order: Order::Reload { force: true, confirm_within_s: Some(60) },
+        }),
+        FromWorker::Front(FromFront::Refresh { number: 8 }),
         event(EventKind::Lost { events: 3 }),
         FromWorker::Reloaded { generation: Generation::FIRST, refused: None },
         FromWorker::Reloaded { generation: Generation(u32::MAX), refused: Some("no".to_owned()) },
@@ -76,18 +115,56 @@ fn from_worker() -> Vec<FromWorker> {
 
 #[test]
 fn every_message_comes_back_as_it_went() {
-    for message in [
+    let messages = [
         ToWorker::Setup(setup()),
         ToWorker::Reload(Generation(2)),
         ToWorker::Report,
         ToWorker::Peer(WorkerKind::Runner),
+        ToWorker::Front(ToFront::Snapshot(Box::new(snapshot()))),
+        ToWorker::Front(ToFront::LongSnapshot),
+        ToWorker::Front(ToFront::Answer { number: 3, outcome: Err("no".to_owned()) }),
         ToWorker::Shutdown,
-    ] {
+    ];
+    for message in messages {
         assert_eq!(decode::<ToWorker>(&encode(&message).unwrap()).unwrap(), message);
     }
     for message in from_worker() {
         assert_eq!(decode::<FromWorker>(&encode(&message).unwrap()).unwrap(), message);
     }
+}
+
+#[test]
+fn what_goes_over_the_control_socket_comes_back_as_it_went_and_has_no_line_break() {
+    let requests = [
+        Request::Status { fresh: true },
+        Request::Events { last: 3, follow: false },
+        Request::Order(Order::Reload { force: false, confirm_within_s: None }),
+        Request::Order(Order::Confirm),
+    ];
+    for request in requests {
+        let ask = Ask { version: CONTROL_VERSION, request };
+        let line = serde_json::to_string(&ask).unwrap();
+        assert_eq!(serde_json::from_str::<Ask>(&line).unwrap(), ask);
+    }
+    let event = Event { at: Instant::ZERO, kind: EventKind::Lost { events: 1 } };
+    let answers = [
+        Answer::Status(Box::new(snapshot())),
+        Answer::Event(Box::new(Recorded { number: 1, unix: Duration::from_millis(1), event })),
+        Answer::Done("two\nlines".to_owned()),
+    ];
+    for answer in answers {
+        let line = serde_json::to_string(&answer).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(serde_json::from_str::<Answer>(&line).unwrap(), answer);
+    }
+}
+
+#[test]
+fn the_forms_on_the_control_socket_are_those_that_are_written_down() {
+    let ask = Ask { version: 1, request: Request::Status { fresh: false } };
+    assert_eq!(serde_json::to_string(&ask).unwrap(), r#"{"version":1,"request":{"status":{"fresh":false}}}"#);
+    let ask = Ask { version: 1, request: Request::Order(Order::Confirm) };
+    assert_eq!(serde_json::to_string(&ask).unwrap(), r#"{"version":1,"request":{"order":"confirm"}}"#);
 }
 
 #[test]

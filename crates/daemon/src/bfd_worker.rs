@@ -68,7 +68,7 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
                 Command::Reload(slice) => worker.reload(&slice, &mut supervisor),
                 Command::Report => supervisor.status(Status::Bfd(worker.status())),
                 // It runs nothing and follows nobody.
-                Command::Peer(..) | Command::Bfd { .. } => {}
+                Command::Peer(..) | Command::Bfd { .. } | Command::Front(_) => {}
             },
             expired = timer.expired() => expired?,
             () = worker.readable() => {}

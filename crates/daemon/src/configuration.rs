@@ -46,12 +46,12 @@ pub fn load(options: &Options) -> Loaded {
 }
 
 /// Reads the configuration for a reload, judges it and tells its mistakes. A statement that would be dropped at a start
-/// refuses a reload: a running service is not changed on a typo. `reload_check_config` adds the report to a file.
+/// refuses a reload, unless it is forced: a running service is not changed on a typo. `reload_check_config` adds the report to a file.
 ///
 /// # Errors
 ///
 /// The first mistake that refuses it, in one line, and how many more there are.
-pub fn reload(options: &Options, settings: &Reload) -> Result<Config, String> {
+pub fn reload(options: &Options, settings: &Reload, force: bool) -> Result<Config, String> {
     let loaded = read(options);
     for diagnostic in &loaded.diagnostics {
         tell(diagnostic.class, &render_line(diagnostic, &loaded.sources));
@@ -62,7 +62,11 @@ pub fn reload(options: &Options, settings: &Reload) -> Result<Config, String> {
             warn!("cannot write the report to {path}: {error}");
         }
     }
-    let refusing = |d: &&Diagnostic| matches!(d.class, Class::Fatal | Class::Dropped);
+    let refusing = |d: &&Diagnostic| match d.class {
+        Class::Fatal => true,
+        Class::Dropped => !force,
+        Class::Security | Class::Warning | Class::Deprecated | Class::NotYet | Class::Hint => false,
+    };
     let mut against = loaded.diagnostics.iter().filter(refusing);
     match (against.next(), loaded.config) {
         (None, Some(config)) => Ok(config),

@@ -5,13 +5,16 @@
 //! - [`worker`], [`link`]: the frame into which a worker's loop is put
 //! - [`runner_worker`], [`mailer`]: scripts, FIFOs, mail, files and processes for the other workers
 //! - [`runner_client`]: how a worker has things run and told
+//! - [`front_worker`], [`control_socket`]: what operators talk to
 //! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
 
 mod bfd_worker;
 pub mod check_worker;
 pub mod command_line;
 pub mod configuration;
+pub mod control_socket;
 pub mod exit_status;
+pub mod front_worker;
 pub mod host;
 pub mod journal;
 pub mod link;

@@ -4,11 +4,13 @@
 //! signal, or the end of the channel when the supervisor has died. What the worker tells goes out when there is
 //! room: nothing here ever makes the worker wait.
 
+use crate::log;
 use crate::signals::{Received, Request, Signals};
 use core::fmt;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use standfast_api::{
-    EncodeError, Event, EventKind, FromWorker, Generation, Status, ToWorker, WorkerKind, decode, encode,
+    EncodeError, Event, EventKind, FromWorker, Generation, Status, ToFront, ToWorker, WorkerKind, decode, encode,
 };
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
@@ -38,6 +40,8 @@ pub enum Command {
         /// Whether it is up.
         up: bool,
     },
+    /// What only the front is told.
+    Front(ToFront),
     /// The way to another worker: for the runner that to the worker of this kind, for others that to the runner.
     Peer(WorkerKind, OwnedFd),
 }
@@ -140,6 +144,11 @@ impl SupervisorLink {
             Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
             Ok(ToWorker::Bfd { session, up }) => self.heard = Some(Command::Bfd { session, up }),
             Ok(ToWorker::Report) => self.heard = Some(Command::Report),
+            Ok(ToWorker::Front(ToFront::LongSnapshot)) => match long_snapshot(message.descriptors.first()) {
+                Ok(snapshot) => self.heard = Some(Command::Front(snapshot)),
+                Err(error) => warn!("supervisor sent a long snapshot that is none: {error}"),
+            },
+            Ok(ToWorker::Front(message)) => self.heard = Some(Command::Front(message)),
             Ok(ToWorker::Reload(generation)) => match message.descriptors.into_iter().next() {
                 Some(memory) => self.heard = Some(Command::Reload(NewSlice { generation, memory })),
                 None => self.reloaded(generation, Err("it came without configuration".to_owned())),
@@ -167,6 +176,11 @@ impl SupervisorLink {
                 warn!("{received}: {} is not built yet, ignored", received.request.words());
             }
         }
+    }
+
+    /// Says it. When too much waits already it is dropped and counted.
+    pub fn tell(&mut self, message: &FromWorker) {
+        self.event_or_ready(message);
     }
 
     /// The worker has its sockets and does its work.
@@ -206,8 +220,19 @@ impl SupervisorLink {
         self.flush();
     }
 
+    /// What was said in the journal is told as well.
+    fn tell_lines(&mut self) {
+        for event in log::take_told() {
+            match encode(&FromWorker::Event(event)) {
+                Ok(bytes) => self.outbox.record(bytes.into()),
+                Err(error) => debug!("event cannot be told: {error}"),
+            }
+        }
+    }
+
     /// Sends what there is room for. The end of the channel shows when it is next read.
     fn flush(&mut self) {
+        self.tell_lines();
         let lost = self.outbox.dropped();
         match self.outbox.flush(&self.channel) {
             Ok(true) if lost > self.told_lost => {
@@ -241,12 +266,32 @@ pub(crate) enum StatusError {
 
 /// A message, or a memory file and the word that it comes along.
 pub(crate) fn outgoing(message: &FromWorker) -> Result<Outgoing, StatusError> {
+    envelope(message, &FromWorker::LongStatus)
+}
+
+/// A message, or if it is too long a memory file with it and `long`, the word that it comes along.
+pub(crate) fn envelope<M: Serialize>(message: &M, long: &M) -> Result<Outgoing, StatusError> {
     let bytes = encode(message)?;
     if bytes.len() <= MAX_MESSAGE_BYTES {
         return Ok(bytes.into());
     }
     let descriptor = Some(memfd::write("standfast-status", LONG_STATUS, &bytes)?);
-    Ok(Outgoing { bytes: encode(&FromWorker::LongStatus)?, descriptor })
+    Ok(Outgoing { bytes: encode(long)?, descriptor })
+}
+
+fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
+    let memory = memory.ok_or("without descriptor")?;
+    let bytes = memfd::read(memory, LONG_STATUS).map_err(|error| error.to_string())?;
+    match decode(&bytes).map_err(|error| error.to_string())? {
+        ToWorker::Front(snapshot @ ToFront::Snapshot(_)) => Ok(snapshot),
+        ToWorker::Front(_)
+        | ToWorker::Setup(_)
+        | ToWorker::Reload(_)
+        | ToWorker::Report
+        | ToWorker::Peer(_)
+        | ToWorker::Bfd { .. }
+        | ToWorker::Shutdown => Err("another message".to_owned()),
+    }
 }
 
 #[cfg(test)]

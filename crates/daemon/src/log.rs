@@ -7,6 +7,7 @@
 mod console;
 mod journald;
 mod syslog;
+mod told;
 
 use console::Console;
 use core::fmt::{self, Write as _};
@@ -14,6 +15,7 @@ use journald::Journald;
 use standfast_api::LogSettings;
 use std::sync::Mutex;
 use syslog::Syslog;
+pub use told::take as take_told;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -122,6 +124,7 @@ pub fn start(identifier: &'static str, settings: LogSettings, foreground: bool) 
     if console {
         sinks.push(Counted::new(Console));
     }
+    sinks.push(Counted::new(told::Told));
     let layer = LogLayer {
         identifier,
         facility: settings.facility.number(),

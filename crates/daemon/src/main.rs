@@ -140,7 +140,7 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     let configuration = std::path::absolute(&options.configuration)?;
     let options = &Options { log, configuration, ..options.clone() };
     let kinds = supervisor::kinds_to_run(options, &config);
-    if kinds.is_empty() {
+    if kinds.iter().all(|kind| *kind == WorkerKind::Front) {
         warn!("nothing to run: neither vrrp_instance nor virtual_server is configured for the workers chosen");
     }
     check_capabilities(&kinds)?;

@@ -41,15 +41,16 @@ pub fn main_path(given: &PidFiles) -> &Path {
     given.main.as_deref().unwrap_or(Path::new("/run/keepalived.pid"))
 }
 
-/// Where a worker's pid file is.
+/// Where a worker's pid file is, if it has one.
 #[must_use]
-pub fn worker_path(given: &PidFiles, kind: WorkerKind) -> &Path {
-    match kind {
+pub fn worker_path(given: &PidFiles, kind: WorkerKind) -> Option<&Path> {
+    Some(match kind {
+        WorkerKind::Front => return None,
         WorkerKind::Runner => Path::new("/run/keepalived_runner.pid"),
         WorkerKind::Vrrp => given.vrrp.as_deref().unwrap_or(Path::new("/run/vrrp.pid")),
         WorkerKind::Bfd => given.bfd.as_deref().unwrap_or(Path::new("/run/bfd.pid")),
         WorkerKind::Check => given.checkers.as_deref().unwrap_or(Path::new("/run/checkers.pid")),
-    }
+    })
 }
 
 /// Locks a pid file for this daemon.

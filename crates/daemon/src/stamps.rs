@@ -5,7 +5,7 @@
 //! outlive a supervisor; they are worth something only in the same boot and the same network namespace, which is written
 //! beside them. Nothing here judges an age.
 
-use rustix::fs::{FileType, FlockOperation, MemfdFlags, Mode, OFlags, flock, fstat, memfd_create, mkdir, open};
+use rustix::fs::{FileType, FlockOperation, MemfdFlags, Mode, OFlags, flock, fstat, memfd_create, open};
 use standfast_model::Instant;
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::ipvs::Family;
@@ -53,10 +53,7 @@ pub fn open_file(path: &Path) -> io::Result<OwnedFd> {
 /// A file of our own, locked for as long as it or a copy of it is open.
 pub(crate) fn open_locked(path: &Path) -> io::Result<OwnedFd> {
     if let Some(directory) = path.parent() {
-        match mkdir(directory, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
+        crate::run_state::make_directory(directory)?;
     }
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = open(path, flags, Mode::from_raw_mode(0o600))?;

@@ -4,7 +4,9 @@
 //! and for their restart and stop times, all in one loop and one task.
 
 mod backoff;
+mod orders;
 mod plan;
+mod publisher;
 mod reload;
 mod summary;
 mod worker;
@@ -18,7 +20,8 @@ use crate::signals::{Received, Request, Signals};
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
-use reload::Reloading;
+use publisher::Publisher;
+use reload::{Reloading, Unconfirmed, Wish};
 use standfast_api::{Generation, WorkerKind};
 use standfast_kernel::memfd::MemfdError;
 use standfast_kernel::process::OwnBinary;
@@ -49,7 +52,12 @@ pub struct Supervisor {
     generation: Generation,
     reloading: Option<Reloading>,
     /// A reload was asked for while one was under way: exactly one more follows, whoever asked how often.
-    reload_again: Option<String>,
+    reload_again: Option<Wish>,
+    /// What was in force before a reload that wants to be confirmed.
+    unconfirmed: Option<Unconfirmed>,
+    in_force_since: Instant,
+    started: Instant,
+    publisher: Publisher,
     /// The last reload was refused; shown until one succeeds.
     refused: Option<String>,
     workers: Vec<Worker>,
@@ -95,6 +103,10 @@ impl Supervisor {
             generation: Generation::FIRST,
             reloading: None,
             reload_again: None,
+            unconfirmed: None,
+            in_force_since: boottime(),
+            started: boottime(),
+            publisher: Publisher::new(),
             refused: None,
             workers,
             bfd: BTreeMap::new(),
@@ -119,8 +131,8 @@ impl Supervisor {
             }
             self.settle_reload();
             self.tell_service_manager();
-            let deadlines = self.workers.iter().filter_map(Worker::next_deadline);
-            let deadline = deadlines.chain(self.held_back).min();
+            self.publish();
+            let deadline = self.next_deadline();
             tokio::select! {
                 received = self.signals.next() => self.signalled(received),
                 () = listen(&mut self.workers) => {}
@@ -139,7 +151,7 @@ impl Supervisor {
         match received.request {
             Request::Interrupt if self.options.ignore_interrupt => info!("{received} ignored"),
             Request::Stop | Request::Interrupt => self.stop(ExitStatus::Ok, &received.to_string()),
-            Request::Reload => self.reload(&received.to_string()),
+            Request::Reload => self.reload(Wish::of_signal(received.to_string())),
             Request::Data | Request::Stats | Request::StatsClear | Request::Json | Request::ThreadDump => {
                 warn!("{received}: {} is not built yet, ignored", received.request.words());
             }
@@ -178,7 +190,10 @@ impl Supervisor {
 
     /// Stops the runner when nobody is left who needs it.
     fn stop_runner(&mut self) {
-        let needed = |worker: &Worker| !is_runner(worker) && worker.is_running();
+        let needed = |worker: &Worker| match worker.kind() {
+            WorkerKind::Check | WorkerKind::Vrrp | WorkerKind::Bfd => worker.is_running(),
+            WorkerKind::Runner | WorkerKind::Front => false,
+        };
         if self.stopping.is_none() || self.workers.iter().any(needed) {
             return;
         }
@@ -198,8 +213,19 @@ impl Supervisor {
         }
     }
 
+    fn next_deadline(&self) -> Option<Instant> {
+        let workers = self.workers.iter().filter_map(Worker::next_deadline);
+        let others = [
+            self.publisher.next_deadline(),
+            self.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.until),
+            self.held_back,
+        ];
+        workers.chain(others.into_iter().flatten()).min()
+    }
+
     fn wake(&mut self) {
         let now = boottime();
+        self.take_back_unconfirmed(now);
         for worker in &mut self.workers {
             worker.wake(now, &self.binary);
         }
@@ -218,6 +244,11 @@ impl Supervisor {
                 continue;
             }
             match end {
+                // Nothing depends on who only looks on.
+                End::Permanent(_) | End::Died if worker.kind() == WorkerKind::Front => {
+                    worker.respawn(ran);
+                    self.wake();
+                }
                 End::Permanent(_) if worker.died_of_reload(true) => worker.respawn(ran),
                 End::Permanent(status) => {
                     let why = format!("a worker ended with status {status}, which a restart does not mend");

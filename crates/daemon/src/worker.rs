@@ -6,7 +6,7 @@
 use crate::exit_status::ExitStatus;
 use crate::link::{StopReason, SupervisorLink};
 use crate::signals::Signals;
-use crate::{bfd_worker, check_worker, log, panics, runner_worker, vrrp_worker};
+use crate::{bfd_worker, check_worker, front_worker, log, panics, runner_worker, vrrp_worker};
 use rustix::fs::{Mode, OFlags, open};
 use serde::de::DeserializeOwned;
 use standfast_api::{FromWorker, Hello, PROTOCOL_VERSION, Setup, ToWorker, WorkerKind, WorkerOptions, decode, encode};
@@ -28,6 +28,7 @@ pub const fn slice_label(kind: WorkerKind) -> Label {
         WorkerKind::Check => 3,
         WorkerKind::Runner => 4,
         WorkerKind::Bfd => 5,
+        WorkerKind::Front => 6,
     };
     Label { kind, version: PROTOCOL_VERSION as u32 }
 }
@@ -108,6 +109,7 @@ fn run(name: &str) -> Result<ExitStatus, StartError> {
         let supervisor = SupervisorLink::new(channel, signals);
         let status = match kind {
             WorkerKind::Runner => runner_worker::run(context(&slice, attached, setup, supervisor)?).await,
+            WorkerKind::Front => front_worker::run(context(&slice, attached, setup, supervisor)?).await,
             WorkerKind::Vrrp => vrrp_worker::run(context(&slice, attached, setup, supervisor)?).await,
             WorkerKind::Check => check_worker::run(context(&slice, attached, setup, supervisor)?).await,
             WorkerKind::Bfd => bfd_worker::run(context(&slice, attached, setup, supervisor)?).await,
@@ -157,6 +159,7 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }
         | ToWorker::Report
+        | ToWorker::Front(_)
         | ToWorker::Shutdown => Err(StartError::NoSetup),
     }
 }

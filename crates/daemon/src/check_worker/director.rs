@@ -4,12 +4,12 @@
 
 use super::Problem;
 use super::addresses::LocalAddresses;
-use super::notify::{self, Audience};
+use super::notify::Audience;
 use super::probe::Probes;
 use crate::journal;
 use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
-use standfast_api::{CheckSlice, CheckStatus, ServiceStatus};
+use standfast_api::{CheckSlice, CheckStatus, ServerStatus, ServiceStatus};
 use standfast_check::{bfd, file};
 use standfast_kernel::ipvs::{Ipvs, Refused};
 use standfast_kernel::timer::boottime;
@@ -43,7 +43,6 @@ pub(super) struct Worker {
     audience: Audience,
     output: Output,
     /// What the supervisor is to be told of.
-    events: Vec<standfast_api::Event>,
     /// What a successor is to know.
     verdicts: Option<Verdicts>,
     /// The addresses of this host, if any service wants to know.
@@ -69,7 +68,6 @@ impl Worker {
             ipvs: Ipvs::open()?,
             runner,
             output: Output::default(),
-            events: Vec::new(),
             verdicts,
             local,
             changed: true,
@@ -97,11 +95,6 @@ impl Worker {
             let here = local.all();
             self.feed(Event::LocalAddresses(here));
         }
-    }
-
-    /// What is to be told since this was last asked.
-    pub(super) fn take_events(&mut self) -> Vec<standfast_api::Event> {
-        core::mem::take(&mut self.events)
     }
 
     /// Notes what a successor is to know, if that is due.
@@ -236,11 +229,7 @@ impl Worker {
                 }
                 journal::pool(&notice);
             }
-            Action::Notify(occasion) => {
-                let kind = notify::event(&occasion);
-                self.events.extend(kind.map(|kind| standfast_api::Event { at: boottime(), kind }));
-                self.audience.tell(*occasion, &mut self.runner);
-            }
+            Action::Notify(occasion) => self.audience.tell(*occasion, &mut self.runner),
         }
     }
 
@@ -260,7 +249,16 @@ impl Worker {
             total: count(service.servers.len()),
             has_quorum: service.quorum,
             on_sorry_server: service.sorry_server_in_use,
+            weight: service.weights.live,
+            quorum: service.weights.quorum,
+            servers: service.servers.iter().map(server_status).collect(),
         });
         CheckStatus { at: boottime(), services: services.collect() }
     }
+}
+
+fn server_status(server: &standfast_lvs::ServerStatus) -> ServerStatus {
+    let unable = server.inability.as_ref().map(|inability| format!("cannot be checked: {inability}"));
+    let failed = || server.last_failure.as_ref().map(ToString::to_string);
+    ServerStatus { key: server.key, weight: server.weight, up: server.up, trouble: unable.or_else(failed) }
 }

@@ -50,7 +50,6 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     let mut timer = Timer::new()?;
     supervisor.ready();
     loop {
-        worker.take_events().into_iter().for_each(|event| supervisor.event(event));
         worker.note();
         if worker.has_changed() {
             supervisor.status(Status::Check(worker.status()));
@@ -61,7 +60,6 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Stop(reason) => {
                     say_stopping(reason);
                     worker.stop(options.dont_release_ipvs);
-                    worker.take_events().into_iter().for_each(|event| supervisor.event(event));
                     worker.runner.last_words().await;
                     return Ok(());
                 }
@@ -73,6 +71,8 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Peer(_, way) => worker.runner.connect(way),
                 Command::Bfd { session, up } => worker.bfd_changed(&session, up),
                 Command::Report => supervisor.status(Status::Check(worker.status())),
+                // Not for this worker.
+                Command::Front(_) => {}
             },
             finished = worker.probes.finished() => {
                 let (checker, verdict) = finished?;

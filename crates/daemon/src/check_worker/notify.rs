@@ -3,18 +3,9 @@
 //! It owns who wants to know. What is told is the core's, how it is told the runner's.
 
 use crate::runner_client::RunnerClient;
+use standfast_api::CheckSlice;
 use standfast_api::runner::{Line, Mail};
-use standfast_api::{CheckSlice, EventKind};
 use standfast_lvs::Occasion;
-
-/// The occasion as the supervisor is told of it; none for what is no change.
-pub(super) fn event(occasion: &Occasion) -> Option<EventKind> {
-    let &Occasion { service, up, .. } = occasion;
-    occasion.changed.then(|| match occasion.server {
-        Some(server) => EventKind::Server { service, server, up, cause: occasion.reason.clone() },
-        None => EventKind::Quorum { service, gained: up },
-    })
-}
 
 /// Who wants to know besides scripts. A site of thousands of servers need not hand over what nobody reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -47,7 +47,7 @@ impl Settings {
             WorkerKind::Vrrp => &self.vrrp_scripts,
             WorkerKind::Check => &self.check_scripts,
             // A session of BFD runs nothing.
-            WorkerKind::Runner | WorkerKind::Bfd => return false,
+            WorkerKind::Runner | WorkerKind::Bfd | WorkerKind::Front => return false,
         };
         (0..=APPENDED_WORDS.min(script.words.len())).any(|appended| {
             let words = script.words.iter().take(script.words.len() - appended).cloned().collect();
@@ -73,7 +73,7 @@ impl Settings {
             let wanted = match kind {
                 WorkerKind::Vrrp => fifo.vrrp,
                 WorkerKind::Check => fifo.check,
-                WorkerKind::Runner | WorkerKind::Bfd => false,
+                WorkerKind::Runner | WorkerKind::Bfd | WorkerKind::Front => false,
             };
             if wanted {
                 // A FIFO whose task has ended said why.

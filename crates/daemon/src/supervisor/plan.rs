@@ -4,15 +4,16 @@
 
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
-use crate::{run_state, stamps, verdicts};
+use crate::{control_socket, run_state, stamps, verdicts};
 use standfast_api::{
-    BfdSlice, CheckSlice, EncodeError, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
+    BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
 };
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_model::Config;
 use std::io;
 use std::os::fd::OwnedFd;
+use tracing::warn;
 
 /// A worker that is to run.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub struct Plan {
     pub slice: Vec<u8>,
     /// What else it gets, in the order in which [`crate::worker::WorkerContext::attached`] has it.
     pub attached: Vec<OwnedFd>,
-    /// Locked already.
-    pub pid_file: PidFile,
+    /// Locked already; the front has none, for nobody sends it a signal.
+    pub pid_file: Option<PidFile>,
 }
 
 /// Why there is no plan for a worker.
@@ -54,6 +55,7 @@ pub fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
             WorkerKind::Check => check,
             WorkerKind::Vrrp => vrrp,
             WorkerKind::Bfd => options.bfd && (options.all || !config.bfd.sessions.is_empty()),
+            WorkerKind::Front => true,
         })
         .collect()
 }
@@ -69,6 +71,7 @@ pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeErro
         WorkerKind::Vrrp => encode(&VrrpSlice::of(config)),
         WorkerKind::Check => encode(&CheckSlice::of(config)),
         WorkerKind::Bfd => encode(&BfdSlice::of(config)),
+        WorkerKind::Front => encode(&FrontSlice),
     }
 }
 
@@ -81,13 +84,27 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
     let worker = WorkerOptions { umask: options.umask, ..options.worker };
     let setup = Setup { kind, log: options.log, options: worker };
     let slice = slice_of(kind, config)?;
-    let pid_file = pid_files::acquire(pid_files::worker_path(&options.pid_files, kind))?;
+    let pid_file = pid_files::worker_path(&options.pid_files, kind).map(pid_files::acquire).transpose()?;
     let attached = match kind {
         WorkerKind::Vrrp => vec![stamps::open_file(&run_state::path(options, config, "stamps"))?],
         WorkerKind::Check => vec![verdicts::open_file(&run_state::path(options, config, "verdicts"))?],
+        WorkerKind::Front => for_front(options, config),
         WorkerKind::Runner | WorkerKind::Bfd => Vec::new(),
     };
     Ok(Plan { setup, slice, attached, pid_file })
+}
+
+/// The control socket and the history, as far as they can be had: nothing depends on them.
+fn for_front(options: &Options, config: &Config) -> Vec<OwnedFd> {
+    let socket = run_state::path(options, config, control_socket::NAME);
+    let socket = control_socket::bind(&socket).inspect_err(|error| {
+        warn!("{}: {error}; nobody can ask or order this daemon", socket.display());
+    });
+    let history = run_state::history(options, config);
+    let history = run_state::open_history(&history).inspect_err(|error| {
+        warn!("{}: {error}; events are remembered while the front runs", history.display());
+    });
+    socket.into_iter().chain(history).collect()
 }
 
 /// The capabilities that these workers need and the process does not have.

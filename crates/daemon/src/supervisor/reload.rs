@@ -7,11 +7,38 @@
 use super::worker::Worker;
 use super::{Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
 use crate::configuration;
+use core::time::Duration;
 use standfast_api::{Generation, WorkerKind};
 use standfast_kernel::timer::boottime;
 use standfast_model::{Config, Instant};
 use std::path::{Path, PathBuf};
 use tracing::{error, info, warn};
+
+/// A reload that somebody wants.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    /// Who, in words.
+    pub(super) why: String,
+    /// Also if statements of the file are ignored.
+    pub(super) force: bool,
+    /// Put the old configuration back after so many seconds, unless it is confirmed.
+    pub(super) confirm_within_s: Option<u32>,
+    /// The number of the order that waits for an answer.
+    pub(super) number: Option<u64>,
+}
+
+impl Wish {
+    pub(super) fn of_signal(why: String) -> Self {
+        Self { why, ..Self::default() }
+    }
+}
+
+/// What is put back unless the new configuration is confirmed. A further reload is a new decision and confirms it.
+#[derive(Debug)]
+pub(super) struct Unconfirmed {
+    pub(super) until: Instant,
+    before: Config,
+}
 
 /// A reload under way.
 #[derive(Debug)]
@@ -19,6 +46,7 @@ pub(super) struct Reloading {
     begun: Instant,
     /// What is to be in force at its end.
     config: Config,
+    wish: Wish,
     /// What stood against the new configuration: the one before it is being put back.
     undoing: Option<String>,
     /// `reload_file`: there from the first to the last moment.
@@ -26,25 +54,29 @@ pub(super) struct Reloading {
 }
 
 impl Supervisor {
-    /// Reads the configuration again, because of `why`.
-    pub(super) fn reload(&mut self, why: &str) {
+    /// Reads the configuration again.
+    pub(super) fn reload(&mut self, wish: Wish) {
         if self.stopping.is_some() {
-            info!("{why}: no reload while stopping");
+            info!("{}: no reload while stopping", wish.why);
+            self.answer(&wish, Err("the daemon is stopping".to_owned()));
             return;
         }
         if self.reloading.is_some() {
-            info!("{why}: a reload is under way, one more will follow");
-            self.reload_again = Some(why.to_owned());
+            info!("{}: a reload is under way, one more will follow", wish.why);
+            if let Some(other) = self.reload_again.replace(wish) {
+                self.answer(&other, Err("another reload came in between".to_owned()));
+            }
             return;
         }
-        info!("Reloading: {why}");
+        info!("Reloading: {}", wish.why);
+        self.publisher.touch();
         self.service_manager.reloading();
         let marker = marker_path(self).and_then(|path| Marker::set(&path));
         let begun = boottime();
-        let read = configuration::reload(&self.options, &self.config.global.reload);
+        let read = configuration::reload(&self.options, &self.config.global.reload, wish.force);
         match read.and_then(|config| self.apply(&config).map(|()| config)) {
-            Ok(config) => self.reloading = Some(Reloading { begun, config, undoing: None, marker }),
-            Err(why) => self.reload_refused(why),
+            Ok(config) => self.reloading = Some(Reloading { begun, config, wish, undoing: None, marker }),
+            Err(why) => self.reload_refused(why, &wish),
         }
     }
 
@@ -61,17 +93,23 @@ impl Supervisor {
         if self.stopping.is_none() && self.workers.iter().any(|worker| worker.owes_answer() || worker.is_retired()) {
             return;
         }
-        let Some(Reloading { begun, config, undoing, marker }) = self.reloading.take() else { return };
+        let Some(Reloading { begun, config, wish, undoing, marker }) = self.reloading.take() else { return };
         drop(marker);
-        self.config = config;
+        let before = core::mem::replace(&mut self.config, config);
+        self.publisher.touch();
         match undoing {
             None => {
                 let took = boottime().since(begun).as_millis();
                 info!("Reload finished in {took} ms, configuration {} is in force", self.generation);
                 self.refused = None;
+                self.in_force_since = boottime();
+                self.unconfirmed = wish
+                    .confirm_within_s
+                    .map(|seconds| Unconfirmed { until: boottime() + Duration::from_secs(seconds.into()), before });
+                self.answer(&wish, Ok(format!("configuration {} is in force", self.generation)));
                 self.reload_over();
             }
-            Some(why) => self.reload_refused(why),
+            Some(why) => self.reload_refused(why, &wish),
         }
     }
 
@@ -88,16 +126,43 @@ impl Supervisor {
         }
     }
 
-    fn reload_refused(&mut self, why: String) {
+    /// The time for confirming the last reload is over: what was before comes back.
+    pub(super) fn take_back_unconfirmed(&mut self, now: Instant) {
+        if self.stopping.is_some() || self.reloading.is_some() {
+            return;
+        }
+        let Some(Unconfirmed { before, .. }) = self.unconfirmed.take_if(|unconfirmed| unconfirmed.until <= now) else {
+            return;
+        };
+        warn!("Configuration {} was not confirmed, the one before it comes back", self.generation);
+        self.service_manager.reloading();
+        let wish = Wish::of_signal("not confirmed".to_owned());
+        match self.apply(&before) {
+            Ok(()) => {
+                self.reloading = Some(Reloading { begun: now, config: before, wish, undoing: None, marker: None });
+            }
+            Err(why) => self.reload_refused(why, &wish),
+        }
+    }
+
+    fn answer(&mut self, wish: &Wish, outcome: Result<String, String>) {
+        if let Some(number) = wish.number {
+            self.publisher.answer(number, outcome);
+        }
+    }
+
+    fn reload_refused(&mut self, why: String, wish: &Wish) {
         error!("Reload refused, the running configuration stays: {why}");
+        self.answer(wish, Err(why.clone()));
+        self.publisher.touch();
         self.refused = Some(why);
         self.reload_over();
     }
 
     fn reload_over(&mut self) {
         self.service_manager.reloaded();
-        if let Some(why) = self.reload_again.take() {
-            self.reload(&why);
+        if let Some(wish) = self.reload_again.take() {
+            self.reload(wish);
         }
     }
 

@@ -1,7 +1,7 @@
 //! One line on how things are, for `systemctl status`.
 
 use super::worker::Worker;
-use standfast_api::Status;
+use standfast_api::{Status, WorkerKind};
 use standfast_model::{State, bfd};
 
 /// `3 instances: 1 MASTER, 2 BACKUP, 0 FAULT; 2 virtual servers: 40 of 42 real servers up`, and what stands against the
@@ -9,6 +9,8 @@ use standfast_model::{State, bfd};
 pub(super) fn summary(workers: &[Worker], refused: Option<&str>) -> String {
     let mut parts: Vec<String> = workers
         .iter()
+        // Nobody asks the service manager how the service manager's own view is served.
+        .filter(|worker| worker.kind() != WorkerKind::Front)
         .map(|worker| match (worker.is_running(), worker.is_ready(), worker.status()) {
             (false, _, _) => format!("{} worker not running", worker.kind()),
             (true, false, _) => format!("{} worker starting", worker.kind()),

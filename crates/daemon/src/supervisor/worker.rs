@@ -10,9 +10,9 @@ use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use standfast_api::{
-    FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, WorkerOptions, decode, encode,
+    FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
 };
-use standfast_kernel::channel::{self, Channel, Incoming, Received};
+use standfast_kernel::channel::{self, Channel, Incoming, Outbox, Received};
 use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
 use standfast_kernel::timer::boottime;
@@ -30,12 +30,16 @@ pub(super) struct Worker {
     setup: Setup,
     slice: OwnedFd,
     attached: Vec<OwnedFd>,
-    pid_file: PidFile,
+    pid_file: Option<PidFile>,
     running: Option<Running>,
     backoff: Backoff,
     restart_at: Option<Instant>,
     ready: bool,
     status: Option<Status>,
+    /// A snapshot of now would show it differently.
+    changed: bool,
+    /// What it said for others.
+    heard: Vec<FromWorker>,
     /// The new configuration it has been given and has not answered for.
     awaited: Option<Awaited>,
     /// Why it does not run the new configuration.
@@ -112,6 +116,8 @@ impl Worker {
             restart_at: None,
             ready: false,
             status: None,
+            changed: true,
+            heard: Vec::new(),
             awaited: None,
             refusal: None,
             retired: false,
@@ -139,9 +145,42 @@ impl Worker {
         self.status.as_ref()
     }
 
+    /// Whether a snapshot of now shows it differently than when this was last asked.
+    pub(super) const fn take_changed(&mut self) -> bool {
+        core::mem::replace(&mut self.changed, false)
+    }
+
+    /// What it said for others since this was last asked.
+    pub(super) fn take_heard(&mut self) -> Vec<FromWorker> {
+        core::mem::take(&mut self.heard)
+    }
+
+    pub(super) fn describe(&self) -> WorkerStatus {
+        let pid = self.running.as_ref().map(|running| running.child.id());
+        WorkerStatus { kind: self.kind(), pid, ready: self.ready, starts: self.starts }
+    }
+
+    /// Asks for a status of now. True if one will come, unless the worker dies or hangs.
+    pub(super) fn ask_for_report(&self) -> bool {
+        let reports = match self.kind() {
+            WorkerKind::Vrrp | WorkerKind::Check | WorkerKind::Bfd => self.ready,
+            WorkerKind::Runner | WorkerKind::Front => false,
+        };
+        reports
+            && self.open_channel().is_some_and(|channel| {
+                encode(&ToWorker::Report).is_ok_and(|message| channel.send(&message, &[]).is_ok())
+            })
+    }
+
+    /// Sends what waits for it, as far as there is room. True if nothing waits any more; none if it cannot be reached.
+    pub(super) fn flush(&self, outbox: &mut Outbox) -> Option<bool> {
+        outbox.flush(self.open_channel()?).ok()
+    }
+
     pub(super) fn remove_pid_file(self) {
-        let path = self.pid_file.path().to_owned();
-        if let Err(error) = self.pid_file.remove() {
+        let Some(pid_file) = self.pid_file else { return };
+        let path = pid_file.path().to_owned();
+        if let Err(error) = pid_file.remove() {
             warn!("cannot remove {}: {error}", path.display());
         }
     }
@@ -150,14 +189,17 @@ impl Worker {
     pub(super) fn start(&mut self, binary: &OwnBinary) {
         self.restart_at = None;
         self.ready = false;
+        self.changed = true;
         let kind = self.kind();
         match self.spawn(binary) {
             Ok(running) => {
                 self.starts = self.starts.wrapping_add(1);
                 let pid = running.child.id();
                 info!("{kind} worker started, pid {pid}");
-                if let Err(error) = self.pid_file.write(pid) {
-                    warn!("cannot write {}: {error}", self.pid_file.path().display());
+                if let Some(pid_file) = &mut self.pid_file
+                    && let Err(error) = pid_file.write(pid)
+                {
+                    warn!("cannot write {}: {error}", pid_file.path().display());
                 }
                 self.running = Some(running);
                 self.bfd.clear();
@@ -247,20 +289,23 @@ impl Worker {
 
     fn take(&mut self, message: FromWorker) {
         match message {
+            FromWorker::Event(_) | FromWorker::Front(_) => self.heard.push(message),
             FromWorker::Hello(Hello { kind, .. }) if kind == self.kind() => {}
             FromWorker::Hello(Hello { kind, .. }) => self.distrust(&format!("it says that it is the {kind} worker")),
             FromWorker::Ready => {
                 self.ready = true;
+                self.changed = true;
                 // It was started with the newest configuration and has taken it.
                 self.awaited = None;
             }
-            FromWorker::Status(status) => self.status = Some(status),
+            FromWorker::Status(status) => {
+                self.heard.push(FromWorker::Status(status.clone()));
+                self.status = Some(status);
+            }
             FromWorker::Reloaded { generation, refused } => self.answered(generation, refused),
             // `read` has put the status itself in its place.
             FromWorker::LongStatus => self.distrust("it sent a long status inside a long status"),
             FromWorker::Bfd { session, up, told } => self.heard_of_bfd.push(Verdict { session, up, told }),
-            // The worker has logged it; nobody else is there to be told yet.
-            FromWorker::Event(_) => {}
         }
     }
 
@@ -366,6 +411,7 @@ impl Worker {
         info!("{} worker, pid {pid}, {how}", self.setup.kind);
         self.running = None;
         self.ready = false;
+        self.changed = true;
         self.status = None;
         let status = status.code().and_then(|code| u8::try_from(code).ok()).map(ExitStatus::of_code);
         let end = match status {
@@ -417,6 +463,9 @@ mod tests {
             total: 2,
             has_quorum: true,
             on_sorry_server: false,
+            weight: 1,
+            quorum: 1,
+            servers: Vec::new(),
         };
         FromWorker::Status(Status::Check(CheckStatus {
             at: Instant::ZERO,

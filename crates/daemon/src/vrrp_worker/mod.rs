@@ -96,6 +96,8 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                 Command::Peer(_, way) => worker.errands.connect(way),
                 Command::Bfd { session, up } => worker.bfd(&session, up),
                 Command::Report => supervisor.status(Status::Vrrp(worker.status())),
+                // Not for this worker.
+                Command::Front(_) => {}
             },
             expired = timer.expired() => expired?,
             event = worker.monitor.next() => {
@@ -350,7 +352,12 @@ impl Worker {
                 state: status.state,
                 since: status.since.unwrap_or(Instant::ZERO),
                 priority: status.priority,
+                base_priority: instance.priority.get(),
                 master: status.master.map(|(address, _)| address).filter(|_| status.state != State::Master),
+                group: self.node.config().groups.iter().find(|g| g.members.contains(&id)).map(|g| g.name.clone()),
+                addresses: instance.addresses.iter().chain(&instance.excluded).cloned().collect(),
+                fault: status.fault.cloned(),
+                last_transition: status.last_transition.cloned(),
                 counters: self.node.router().counters(id).clone(),
             })
         });

@@ -47,6 +47,8 @@ impl Machine {
         let nothing = None::<&str>;
         mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).unwrap();
         mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), nothing).unwrap();
+        // What outlives a boot is kept there, and must not outlive a test.
+        mount(Some("tmpfs"), "/var/lib", Some("tmpfs"), MsFlags::empty(), nothing).unwrap();
         let devices = Path::new("/run/devices");
         std::fs::create_dir(devices).unwrap();
         for device in ["null", "zero", "urandom"] {

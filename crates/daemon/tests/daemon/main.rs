@@ -10,6 +10,7 @@
 
 mod adoption;
 mod kernel_state;
+mod front;
 mod lifecycle;
 mod logging;
 mod machine;

@@ -1,0 +1,106 @@
+//! What goes over the control socket: one request in one line of JSON, then the answers, each in one line of JSON.
+//!
+//! The forms carry a version, and everything else is only good for a reader of the same version.
+
+use crate::event::Event;
+use crate::status::Snapshot;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// Raised with every change that an older reader would misunderstand.
+pub const CONTROL_VERSION: u16 = 1;
+
+/// The longest request in bytes, its newline included. The longest of ours has the names of a service and a server.
+pub const MAX_REQUEST_BYTES: usize = 4096;
+
+/// A line from a client. There is one on a connection.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// [`CONTROL_VERSION`] of the client.
+    pub version: u16,
+    /// What it wants.
+    pub request: Request,
+}
+
+/// What a client wants.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// How things are. Answered with [`Answer::Status`].
+    Status {
+        /// The workers are asked now, for counters and weights; else the last that they told.
+        fresh: bool,
+    },
+    /// What has happened. Answered with as many [`Answer::Event`], and without `follow` with [`Answer::Done`].
+    Events {
+        /// How many of the last.
+        last: u32,
+        /// Go on with what happens from now on.
+        follow: bool,
+    },
+    /// Something is to be done. Answered with [`Answer::Done`] or [`Answer::Refused`] when it has been.
+    Order(Order),
+}
+
+/// Something to be done, for which more than the right to look is needed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Read the configuration again.
+    Reload {
+        /// Also if statements of it are ignored.
+        force: bool,
+        /// Put the old one back after so many seconds, unless it is confirmed until then.
+        confirm_within_s: Option<u32>,
+    },
+    /// What was reloaded stays.
+    Confirm,
+}
+
+/// A line to a client.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// How things are.
+    Status(Box<Snapshot>),
+    /// Something that has happened.
+    Event(Box<Recorded>),
+    /// There is no more, or it has been done; in words, which may be none.
+    Done(String),
+    /// Why not.
+    Refused(Refusal),
+}
+
+/// Why a request was not answered.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Which kind of reason.
+    pub reason: RefusalReason,
+    /// In words.
+    pub text: String,
+}
+
+/// The kinds of reasons.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// The request is no request of this version, or too long, or too slow.
+    Malformed,
+    /// Whoever asks may look and not touch.
+    Forbidden,
+    /// Too many ask at once.
+    Busy,
+    /// It was tried, or judged, and not done.
+    Failed,
+}
+
+/// An event with its place in the history.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Counted from 1 over the life of the history, in the order of arrival.
+    pub number: u64,
+    /// When it happened, UTC since 1970, by the clock of the wall at its arrival.
+    pub unix: Duration,
+    /// What.
+    pub event: Event,
+}

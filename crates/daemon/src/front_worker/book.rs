@@ -1,0 +1,146 @@
+//! What the front knows: how things are, what has happened, and who waits for an answer.
+
+use super::store::Store;
+use core::time::Duration;
+use standfast_api::control::Recorded;
+use standfast_api::{Event, Snapshot, ToFront};
+use standfast_kernel::timer::{boottime, wall_clock};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use tokio::sync::{Notify, oneshot};
+
+/// Events that are remembered: weeks of a calm pair, some minutes of one that flaps.
+const EVENTS: usize = 10_000;
+
+/// Answers that are waited for, one a client.
+type Waiting = BTreeMap<u64, oneshot::Sender<Result<String, String>>>;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Book {
+    snapshot: Option<Rc<Snapshot>>,
+    events: VecDeque<Rc<Recorded>>,
+    /// The number of the next event.
+    next: u64,
+    /// Told of every event.
+    news: Rc<Notify>,
+    store: Option<Store>,
+    waiting: Waiting,
+    asked: u64,
+}
+
+impl Book {
+    /// A book that goes on from what the store has kept.
+    pub(super) fn new(mut store: Option<Store>) -> Self {
+        let events: VecDeque<Rc<Recorded>> =
+            store.as_mut().map(|store| store.read(EVENTS)).unwrap_or_default().into_iter().map(Rc::new).collect();
+        let next = events.back().map_or(1, |last| last.number.saturating_add(1));
+        Self { snapshot: None, events, next, news: Rc::new(Notify::new()), store, waiting: Waiting::new(), asked: 0 }
+    }
+
+    /// Takes in what the supervisor says.
+    pub(super) fn told(&mut self, message: ToFront) {
+        match message {
+            ToFront::Snapshot(snapshot) => self.snapshot = Some(Rc::new(*snapshot)),
+            ToFront::Event(event) => self.add(event),
+            ToFront::Answer { number, outcome } => self.answered(number, outcome),
+            // The link has read the memory file and put the snapshot itself in its place.
+            ToFront::LongSnapshot => {}
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Option<Rc<Snapshot>> {
+        self.snapshot.clone()
+    }
+
+    fn add(&mut self, event: Event) {
+        let age = boottime().since(event.at);
+        let unix = wall_clock().checked_sub(age).unwrap_or(Duration::ZERO);
+        let recorded = Recorded { number: self.next, unix, event };
+        self.next = self.next.saturating_add(1);
+        if let Some(store) = &mut self.store {
+            store.add(&recorded);
+        }
+        if self.events.len() >= EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(Rc::new(recorded));
+        self.news.notify_waiters();
+    }
+
+    /// The number of the first of the last `count` events.
+    pub(super) fn first_of_last(&self, count: u32) -> u64 {
+        let held = self.events.front().map_or(self.next, |first| first.number);
+        self.next.saturating_sub(u64::from(count)).max(held)
+    }
+
+    /// The first event from this number on that is remembered.
+    pub(super) fn event_from(&self, number: u64) -> Option<Rc<Recorded>> {
+        let first = self.events.front()?.number;
+        let index = usize::try_from(number.saturating_sub(first)).ok()?;
+        self.events.get(index).cloned()
+    }
+
+    pub(super) fn news(&self) -> Rc<Notify> {
+        Rc::clone(&self.news)
+    }
+
+    /// Remembers who waits for an answer, and gives the question a number.
+    pub(super) fn expect(&mut self, answer: oneshot::Sender<Result<String, String>>) -> u64 {
+        // Clients that gave up make room.
+        self.waiting.retain(|_, waiting| !waiting.is_closed());
+        self.asked = self.asked.wrapping_add(1);
+        self.waiting.insert(self.asked, answer);
+        self.asked
+    }
+
+    fn answered(&mut self, number: u64, outcome: Result<String, String>) {
+        if let Some(waiting) = self.waiting.remove(&number) {
+            // Who has gone does not want to know any more.
+            let _ = waiting.send(outcome);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_api::EventKind;
+
+    fn book_with(events: u64) -> Book {
+        let mut book = Book::new(None);
+        for number in 1..=events {
+            book.add(Event { at: boottime(), kind: EventKind::Lost { events: number } });
+        }
+        book
+    }
+
+    fn numbers(book: &Book, from: u64) -> Vec<u64> {
+        (from..).map_while(|number| book.event_from(number)).map(|recorded| recorded.number).collect()
+    }
+
+    #[test]
+    fn the_last_events_are_the_last_ones_and_the_oldest_are_forgotten_first() {
+        let book = book_with(5);
+        assert_eq!(numbers(&book, book.first_of_last(2)), [4, 5]);
+        assert_eq!(numbers(&book, book.first_of_last(50)), [1, 2, 3, 4, 5]);
+        assert!(numbers(&book, book.first_of_last(0)).is_empty());
+        let book = book_with(EVENTS as u64 + 3);
+        assert_eq!(book.event_from(book.first_of_last(u32::MAX)).unwrap().number, 4);
+        // Who follows and was too slow goes on with the oldest that is left.
+        assert_eq!(book.event_from(2).unwrap().number, 4);
+    }
+
+    #[tokio::test]
+    async fn an_answer_reaches_who_asked_and_one_for_nobody_harms_nobody() {
+        let mut book = book_with(0);
+        let (answer, waiting) = oneshot::channel();
+        let (other, gone) = oneshot::channel();
+        let (first, second) = (book.expect(answer), book.expect(other));
+        drop(gone);
+        book.answered(second, Ok("late".to_owned()));
+        book.answered(99, Ok("nobody's".to_owned()));
+        book.answered(first, Err("no".to_owned()));
+        assert_eq!(waiting.await.unwrap(), Err("no".to_owned()));
+    }
+}

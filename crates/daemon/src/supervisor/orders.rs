@@ -1,0 +1,105 @@
+//! What operators order, as it reaches the supervisor through the front.
+
+use super::worker::Worker;
+use super::{Supervisor, reload};
+use crate::log;
+use standfast_api::control::Order;
+use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, WorkerKind};
+use standfast_kernel::timer::{boottime, wall_clock};
+use tracing::info;
+
+impl Supervisor {
+    /// Takes in what the workers have said, and tells the front.
+    pub(super) fn publish(&mut self) {
+        let now = boottime();
+        for index in 0..self.workers.len() {
+            let Some(worker) = self.workers.get_mut(index) else { continue };
+            let kind = worker.kind();
+            if worker.take_changed() {
+                self.publisher.touch();
+            }
+            for message in worker.take_heard() {
+                self.heard(kind, message);
+            }
+        }
+        for event in log::take_told() {
+            self.publisher.event(event);
+        }
+        let front = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Front);
+        let mut publisher = core::mem::replace(&mut self.publisher, super::Publisher::new());
+        publisher.publish(now, front.filter(|front| front.is_ready()), || self.snapshot());
+        self.publisher = publisher;
+    }
+
+    fn heard(&mut self, kind: WorkerKind, message: FromWorker) {
+        match (kind, message) {
+            (_, FromWorker::Status(_)) => self.publisher.reported(kind),
+            (_, FromWorker::Event(event)) => self.publisher.event(event),
+            (WorkerKind::Front, FromWorker::Front(FromFront::Refresh { number })) => {
+                let asked = self.workers.iter().filter(|worker| worker.ask_for_report()).map(Worker::kind);
+                self.publisher.refresh(number, boottime(), asked.collect());
+            }
+            (WorkerKind::Front, FromWorker::Front(FromFront::Order { number, uid, order })) => {
+                self.order(number, uid, &order)
+            }
+            // The worker has dealt with these itself, or nobody but the front may say them.
+            (
+                _,
+                FromWorker::Hello(_)
+                | FromWorker::Ready
+                | FromWorker::Reloaded { .. }
+                | FromWorker::LongStatus
+                | FromWorker::Bfd { .. }
+                | FromWorker::Front(_),
+            ) => {}
+        }
+    }
+
+    fn order(&mut self, number: u64, uid: u32, order: &Order) {
+        match *order {
+            Order::Reload { force, confirm_within_s } => {
+                let wish =
+                    reload::Wish { why: format!("order of user {uid}"), force, confirm_within_s, number: Some(number) };
+                self.reload(wish);
+            }
+            Order::Confirm => {
+                let outcome = match self.unconfirmed.take() {
+                    Some(_) => {
+                        info!("Configuration {} is confirmed by user {uid}", self.generation);
+                        Ok(format!("configuration {} stays", self.generation))
+                    }
+                    None => Err("there is nothing to confirm".to_owned()),
+                };
+                self.publisher.touch();
+                self.publisher.answer(number, outcome);
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let daemon = DaemonStatus {
+            at: boottime(),
+            unix: wall_clock(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: self.started,
+            configuration: self.options.configuration.display().to_string(),
+            generation: self.generation,
+            in_force_since: self.in_force_since,
+            reload_refused: self.refused.clone(),
+            reloading: self.reloading.is_some(),
+            confirm_until: self.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.until),
+            workers: self.workers.iter().map(Worker::describe).collect(),
+        };
+        let status = |kind| self.workers.iter().find(|worker| worker.kind() == kind).and_then(Worker::status);
+        let vrrp = match status(WorkerKind::Vrrp) {
+            Some(Status::Vrrp(vrrp)) => Some(vrrp.clone()),
+            Some(Status::Check(_) | Status::Bfd(_)) | None => None,
+        };
+        let check = match status(WorkerKind::Check) {
+            Some(Status::Check(check)) => Some(check.clone()),
+            Some(Status::Vrrp(_) | Status::Bfd(_)) | None => None,
+        };
+        Snapshot { daemon, vrrp, check }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the supervisor tells the front: how things are, what has happened, what came of orders.
+//!
+//! The front may be slow, dead or hostile: what waits for it has a limit, and nothing waits on it.
+
+use super::worker::Worker;
+use crate::link::envelope;
+use core::time::Duration;
+use standfast_api::{Event, Snapshot, ToFront, ToWorker, WorkerKind, encode};
+use standfast_kernel::channel::Outbox;
+use standfast_model::Instant;
+use tracing::debug;
+
+/// Events and answers that wait for the front: a change of every instance and every server of a large site.
+const WAITING: usize = 4096;
+
+/// Snapshots are not told more often: nobody reads faster, and one of a large site takes some milliseconds to make.
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(200);
+
+/// When a front that does not read is offered again what waits for it.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+
+/// How long workers may take to report before a snapshot is told without them.
+const REPORT_WITHIN: Duration = Duration::from_secs(1);
+
+/// A snapshot of now that a client waits for.
+#[derive(Debug)]
+struct Refresh {
+    number: u64,
+    until: Instant,
+    missing: Vec<WorkerKind>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    outbox: Outbox,
+    /// Something has changed since the last snapshot.
+    changed: bool,
+    /// The next snapshot is not told before.
+    not_before: Instant,
+    /// The front did not read.
+    retry_at: Option<Instant>,
+    refreshes: Vec<Refresh>,
+}
+
+impl Publisher {
+    pub(super) const fn new() -> Self {
+        Self {
+            outbox: Outbox::new(WAITING),
+            changed: true,
+            not_before: Instant::ZERO,
+            retry_at: None,
+            refreshes: Vec::new(),
+        }
+    }
+
+    /// A snapshot of now would be another.
+    pub(super) const fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.record(ToFront::Event(event));
+    }
+
+    pub(super) fn answer(&mut self, number: u64, outcome: Result<String, String>) {
+        self.record(ToFront::Answer { number, outcome });
+    }
+
+    fn record(&mut self, message: ToFront) {
+        match encode(&ToWorker::Front(message)) {
+            Ok(bytes) => self.outbox.record(bytes.into()),
+            Err(error) => debug!("front not told: {error}"),
+        }
+    }
+
+    /// A client wants to know how things are now: these workers have been asked.
+    pub(super) fn refresh(&mut self, number: u64, now: Instant, missing: Vec<WorkerKind>) {
+        self.refreshes.push(Refresh { number, until: now + REPORT_WITHIN, missing });
+    }
+
+    /// A worker has told its status.
+    pub(super) fn reported(&mut self, kind: WorkerKind) {
+        self.changed = true;
+        for refresh in &mut self.refreshes {
+            refresh.missing.retain(|missing| *missing != kind);
+        }
+    }
+
+    /// When [`Self::publish`] has something to do.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let snapshot = self.changed.then_some(self.not_before);
+        let refresh = self.refreshes.iter().map(|refresh| refresh.until).min();
+        [snapshot, refresh, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// Tells what is to be told. `snapshot` makes one of now.
+    pub(super) fn publish(&mut self, now: Instant, front: Option<&Worker>, snapshot: impl FnOnce() -> Snapshot) {
+        let (complete, waiting): (Vec<_>, Vec<_>) = core::mem::take(&mut self.refreshes)
+            .into_iter()
+            .partition(|refresh| refresh.missing.is_empty() || refresh.until <= now);
+        self.refreshes = waiting;
+        let due = self.changed && self.not_before <= now;
+        if due || !complete.is_empty() {
+            self.changed = false;
+            self.not_before = now + SNAPSHOT_PAUSE;
+            match envelope(
+                &ToWorker::Front(ToFront::Snapshot(Box::new(snapshot()))),
+                &ToWorker::Front(ToFront::LongSnapshot),
+            ) {
+                // Whoever waits for the answer gets it behind the snapshot.
+                Ok(outgoing) if !complete.is_empty() => self.outbox.record(outgoing),
+                Ok(outgoing) => self.outbox.state(outgoing),
+                Err(error) => debug!("no snapshot: {error}"),
+            }
+        }
+        for refresh in complete {
+            self.answer(refresh.number, Ok(String::new()));
+        }
+        self.retry_at = None;
+        if !self.outbox.is_empty()
+            && let Some(false) = front.and_then(|front| front.flush(&mut self.outbox))
+        {
+            self.retry_at = Some(now + RETRY_AFTER);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_api::{DaemonStatus, Generation};
+
+    fn snapshot() -> Snapshot {
+        let daemon = DaemonStatus {
+            at: Instant::ZERO,
+            unix: Duration::ZERO,
+            version: String::new(),
+            pid: 1,
+            started: Instant::ZERO,
+            configuration: String::new(),
+            generation: Generation::FIRST,
+            in_force_since: Instant::ZERO,
+            reload_refused: None,
+            reloading: false,
+            confirm_until: None,
+            workers: Vec::new(),
+        };
+        Snapshot { daemon, vrrp: None, check: None }
+    }
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_nanos(millis * 1_000_000)
+    }
+
+    #[test]
+    fn snapshots_are_made_when_something_changed_and_not_more_often_than_anyone_reads() {
+        let mut publisher = Publisher::new();
+        let mut made = 0;
+        let mut publish = |publisher: &mut Publisher, now| {
+            publisher.publish(now, None, || {
+                made += 1;
+                snapshot()
+            });
+            made
+        };
+        assert_eq!(publish(&mut publisher, at(1)), 1);
+        assert_eq!(publish(&mut publisher, at(500)), 1, "nothing has changed");
+        assert_eq!(publisher.next_deadline(), None);
+        publisher.touch();
+        assert_eq!(publish(&mut publisher, at(501)), 2);
+        publisher.touch();
+        assert_eq!(publisher.next_deadline(), Some(at(701)));
+        assert_eq!(publish(&mut publisher, at(502)), 2);
+        // Who waits is not kept waiting for that, but for the workers.
+        publisher.refresh(7, at(502), vec![WorkerKind::Vrrp]);
+        assert_eq!(publish(&mut publisher, at(503)), 2);
+        publisher.reported(WorkerKind::Vrrp);
+        assert_eq!(publish(&mut publisher, at(504)), 3);
+        publisher.refresh(8, at(504), vec![WorkerKind::Check]);
+        assert_eq!(publish(&mut publisher, at(1504)), 4, "a worker that does not report is not waited for");
+    }
+}
