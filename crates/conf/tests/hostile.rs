@@ -80,8 +80,30 @@ fn expansion_ends() {
     let found = codes(&many);
     assert_eq!(found.iter().filter(|c| **c == Code::ExpansionLimit).count(), 1);
     assert!(many.config.is_none());
-    let lines = loaded("$A= \\\nbogus \\\n$A\n$A\n");
-    assert!(codes(&lines).contains(&Code::ExpansionLimit), "a definition whose further lines use it");
+    assert_eq!(codes(&loaded("~SEQ(i, 1, 1000000000) bogus\n")), [Code::ExpansionLimit], "told before it is followed");
+    assert_eq!(codes(&loaded("~SEQ(i, 1000000000, -2, -1000000000) bogus\n")), [Code::ExpansionLimit]);
+}
+
+#[test]
+fn a_definition_of_several_lines_that_uses_itself_ends_at_that_use() {
+    let itself = loaded("$A= \\\nbogus \\\n$A\n$A\n");
+    assert_eq!(codes(&itself), [Code::SelfReference, Code::UnknownKeyword]);
+    let place = itself.diagnostics[0].primary.as_ref().unwrap().span;
+    assert_eq!(itself.sources.position(place).line, 3, "where it uses itself, not where it is used");
+    for text in [
+        "$A= \\\n$A \\\nbogus\n$A\n",
+        "$A= \\\nrouter \\\n$B\n$B= \\\nrouter \\\n$A\n$A\n",
+        "$A= \\\nrouter { \\\n~SEQ(i, 1, 3) $A \\\n}\n$A\n",
+        "$A= \\\nglobal_defs { \\\n$A\n$A\n",
+    ] {
+        let found = codes(&loaded(text));
+        assert!(found.contains(&Code::SelfReference) && !found.contains(&Code::ExpansionLimit), "{text}: {found:?}");
+        assert!(found.len() < 12, "{text}: {found:?}");
+    }
+    let again = loaded("$A= \\\nglobal_defs { \\\nrouter_id a \\\n}\n$A\n$A\n~SEQ(i, 1, 3) $A\n");
+    assert!(!codes(&again).contains(&Code::SelfReference), "one use behind the other is none in the other");
+    let replaced = loaded("$A= \\\n$A=b \\\nglobal_defs { \\\nrouter_id $A \\\n}\n$A\n");
+    assert_eq!(replaced.config.unwrap().global.router_id.unwrap(), "b", "a new value is another definition");
 }
 
 #[test]

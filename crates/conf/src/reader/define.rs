@@ -213,6 +213,15 @@ impl Reader<'_> {
                 output.text.spoil();
                 return;
             }
+            // What is read for a definition's sake stands above it on the feeds, so a use of it there never ends.
+            let is_open = |feed: &Feed| matches!(feed, Feed::Lines { lines, .. } if Rc::ptr_eq(lines, &value));
+            if value.len() > 1 && self.feeds.iter().chain(&output.lines).any(is_open) {
+                let name = String::from_utf8_lossy(found.name).into_owned();
+                let headline = format!("definition ${name} refers to itself");
+                self.report(Diagnostic::new(Code::SelfReference, headline, span, "this use would never end"));
+                output.text.spoil();
+                return;
+            }
             let site = self.sources.add_site(span, found.name);
             if value.len() > 1 {
                 output.lines.push(Feed::Lines { lines: Rc::clone(&value), next: 1, site });

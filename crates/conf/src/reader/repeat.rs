@@ -1,6 +1,6 @@
 //! `~SEQ` and `~LST`: the rest of the line again for each value of one or more names.
 
-use super::{Feed, Reader};
+use super::{EXPANSION_LIMIT, Feed, Reader};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::text::{Mixture, Text};
@@ -20,6 +20,18 @@ pub(super) struct Repeat {
 enum Values {
     Sequence { name: Vec<u8>, next: i64, end: i64, step: i64, hexadecimal: bool },
     List { names: Vec<Vec<u8>>, sets: std::vec::IntoIter<Vec<Range<usize>>> },
+}
+
+impl Values {
+    /// How many repetitions there are.
+    fn rounds(&self) -> u64 {
+        match self {
+            Self::Sequence { next, end, step, .. } => {
+                (end.abs_diff(*next) / step.unsigned_abs().max(1)).saturating_add(1)
+            }
+            Self::List { sets, .. } => u64::try_from(sets.len()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Names with the values they have for one repetition.
@@ -72,6 +84,12 @@ impl Reader<'_> {
         let span = line.span_of(0..end + 1);
         let values = if code == Code::BadList { list(&header) } else { sequence(&header, start == b"~SEQx(") };
         match values {
+            // Not one of them is read, so that a slip of the finger is told at once.
+            Ok(values) if values.rounds() > u64::try_from(EXPANSION_LIMIT).unwrap_or(u64::MAX) => {
+                let headline = format!("a ~SEQ of {} lines", values.rounds());
+                let label = format!("definitions and repetitions may give {EXPANSION_LIMIT} lines");
+                self.report(Diagnostic::new(Code::ExpansionLimit, headline, span, label));
+            }
             Ok(values) => self.feeds.push(Feed::Repeat(Box::new(Repeat { text, header, values }))),
             Err(why) => {
                 let what = if code == Code::BadList { "~LST" } else { "~SEQ" };
