@@ -101,7 +101,8 @@ fn sessions_with(name: &str, family: Family, other: &Daemon) -> Result<()> {
         mend(&pair.second)?;
         pair.has_vip(true)?;
     }
-    let took = pair.gives_up_after("the kill", |pair| pair.second.run("pkill -KILL 'standfastd|keepalived'").map(drop))?;
+    let took =
+        pair.gives_up_after("the kill", |pair| pair.second.run("pkill -KILL 'standfastd|keepalived'").map(drop))?;
     assert!(took < LOST_WITHIN, "the kill: {took:?}");
     let log = pair.ours.log();
     assert!(log.contains("BFD_Instance(peer) Entering Down state: control detection time expired"), "{log}");

@@ -41,19 +41,29 @@ pub(crate) enum Form {
     V3Inet6,
     /// Version 3 over IPv6 to the peer alone.
     V3Inet6Unicast,
+    /// Version 2 from the virtual router's own hardware address.
+    V2Vmac,
+    /// Version 3 from the virtual router's own hardware address.
+    V3Vmac,
+    /// Version 3 over IPv6 from the virtual router's own hardware address.
+    V3Inet6Vmac,
 }
 
 impl Form {
     const fn is_version_2(self) -> bool {
-        matches!(self, Self::V2 | Self::V2Unicast)
+        matches!(self, Self::V2 | Self::V2Unicast | Self::V2Vmac)
     }
 
     pub(crate) const fn is_inet6(self) -> bool {
-        matches!(self, Self::V3Inet6 | Self::V3Inet6Unicast)
+        matches!(self, Self::V3Inet6 | Self::V3Inet6Unicast | Self::V3Inet6Vmac)
     }
 
     const fn is_unicast(self) -> bool {
         matches!(self, Self::V2Unicast | Self::V3Unicast | Self::V3Inet6Unicast)
+    }
+
+    pub(crate) const fn has_vmac(self) -> bool {
+        matches!(self, Self::V2Vmac | Self::V3Vmac | Self::V3Inet6Vmac)
     }
 
     /// The advertisement interval: as short as the version allows without making the test a race.
@@ -92,6 +102,9 @@ impl Form {
         }
         if self == Self::V2Unicast {
             options += "    authentication {\n        auth_type PASS\n        auth_pass s3cr3t\n    }\n";
+        }
+        if self.has_vmac() {
+            options += "    use_vmac\n";
         }
         let version = if self.is_version_2() { 2 } else { 3 };
         let length = if self.is_inet6() { 64 } else { 24 };
@@ -186,7 +199,7 @@ impl Duel {
 pub(crate) fn holds(form: Form, director: &Machine, all: bool, limit: Duration) -> Result<()> {
     let what = format!("{} had {} virtual addresses", director.name(), if all { "the" } else { "no" });
     until(&what, limit, || {
-        director.run("ip -oneline address show dev eth0").is_ok_and(|shown| {
+        director.run("ip -oneline address show").is_ok_and(|shown| {
             let has = |vip: &&str| shown.contains(&format!(" {vip}/"));
             if all { form.vips().iter().all(&has) } else { !form.vips().iter().any(&has) }
         })

@@ -47,7 +47,8 @@ fn without_count(form: Form, octets: &str) -> String {
         return octets.to_owned();
     }
     let part = |from: usize, to: usize| octets.get(from * 2..to * 2).unwrap_or_default();
-    format!("{}....{}....{}", part(0, 18), part(20, 24), octets.get(26 * 2..).unwrap_or_default())
+    let payload = octets.get(26 * 2..).unwrap_or_default();
+    format!("{}....{}....{payload}", part(0, 18), part(20, 24))
 }
 
 fn words(form: Form, daemon: &Daemon, director: &Machine, capture: &lab::Capture) -> Result<Words> {
@@ -78,7 +79,7 @@ fn words(form: Form, daemon: &Daemon, director: &Machine, capture: &lab::Capture
 
 fn both_say_the_same(name: &str, form: Form) -> Result<()> {
     let lab = plan(name).start()?;
-    let capture = lab.lan("lan")?.capture_only("ip proto 112 or ip6 proto 112 or arp or icmp6")?;
+    let capture = lab.lan("lan")?.capture_only("ip proto 112 or ip proto 51 or ip6 proto 112 or arp or icmp6")?;
     let director = lab.machine("first")?;
     let theirs = words(form, &Daemon::keepalived(), &director, &capture)?;
     let ours = words(form, &Daemon::standfastd()?, &director, &capture)?;
@@ -116,4 +117,19 @@ fn version_3_over_ipv6_to_the_group_in_the_same_octets() -> Result<()> {
 #[test]
 fn version_3_over_ipv6_to_a_peer_in_the_same_octets() -> Result<()> {
     both_say_the_same("v6uni-words", Form::V3Inet6Unicast)
+}
+
+#[test]
+fn version_2_from_a_virtual_hardware_address_in_the_same_octets() -> Result<()> {
+    both_say_the_same("v2vmac-words", Form::V2Vmac)
+}
+
+#[test]
+fn version_3_from_a_virtual_hardware_address_in_the_same_octets() -> Result<()> {
+    both_say_the_same("v3vmac-words", Form::V3Vmac)
+}
+
+#[test]
+fn version_3_over_ipv6_from_a_virtual_hardware_address_in_the_same_octets() -> Result<()> {
+    both_say_the_same("v6vmac-words", Form::V3Inet6Vmac)
 }
