@@ -33,7 +33,7 @@ pub(crate) fn filter(config: &VrrpConfig, places: &Places, observed: &Observed) 
                 IpAddr::V6(local) if local.is_unicast_link_local() => {
                     closed_on.extend(places.home(instance, address).and_then(port).map(|port| (port, local)));
                 }
-                other => closed.push(other),
+                other @ (IpAddr::V4(_) | IpAddr::V6(_)) => closed.push(other),
             }
         }
     }

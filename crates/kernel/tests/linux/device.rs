@@ -146,7 +146,7 @@ fn the_table_has_the_name_the_priority_and_the_counters_of_the_configuration_and
     let a0 = Port { index: cable.a.index("a0"), name: "a0".parse().unwrap() };
     let mut filter = Filter { table: "mine".to_owned(), priority: -5, counters: true, ..filter(&[]) };
     filter.closed = many.iter().map(|text| text.parse().unwrap()).collect();
-    filter.closed_on = vec![(a0.clone(), "fe80::77".parse().unwrap())];
+    filter.closed_on = vec![(a0, "fe80::77".parse().unwrap())];
     let mut nftables = nftables(&cable.a);
     for by_index in [false, true] {
         filter.by_index = by_index;

@@ -105,7 +105,7 @@ fn shown(namespace: &Namespace, arguments: &str) -> String {
 
 /// Adds it, finds it in a dump as the one asked for, is told that it is there when it is asked for again, and removes
 /// it. Comes back with what iproute2 shows of it.
-fn round_trip(namespace: &Namespace, route: &mut Route, wanted: Entry, list: &str) -> String {
+fn round_trip(namespace: &Namespace, route: &mut Route, wanted: &Entry, list: &str) -> String {
     assert!(!wanted.is_in(&route.dump_with_routing(&[18]).unwrap()));
     assert_eq!(route.apply(&[wanted.addition()]), [Ok(Outcome::Changed)], "{wanted:?}");
     let seen = shown(namespace, list);
@@ -197,7 +197,7 @@ fn routes_of_every_form_are_what_was_asked_for_and_are_found_again() {
         ),
     ];
     for (wanted, list, expected) in cases {
-        let seen = round_trip(&namespace, &mut route, Entry::Route(wanted), list);
+        let seen = round_trip(&namespace, &mut route, &Entry::Route(wanted), list);
         assert_eq!(seen, expected);
     }
 }
@@ -218,7 +218,8 @@ fn metrics_realms_and_tunnels_reach_the_kernel() {
         congestion_control: Some(CongestionControl { name: "reno".to_owned(), locked: false }),
         ..plain("10.1.0.0/16")
     };
-    let seen = round_trip(&namespace, &mut route, Entry::Route(entry(wanted, Some(v0), &[])), "route show 10.1.0.0/16");
+    let seen =
+        round_trip(&namespace, &mut route, &Entry::Route(entry(wanted, Some(v0), &[])), "route show 10.1.0.0/16");
     for part in
         ["mtu lock 1400", "advmss 1300", "hoplimit 9", "initcwnd 20", "quickack 1", "congctl reno", "realms 3/4"]
     {
@@ -251,8 +252,12 @@ fn metrics_realms_and_tunnels_reach_the_kernel() {
 fn an_expiring_route_of_ipv6_expires() {
     let (namespace, mut route, v0, _) = two_links();
     let wanted = Configured { expires: Some(Duration::from_secs(600)), ..plain("2001:db8:b::/48") };
-    let seen =
-        round_trip(&namespace, &mut route, Entry::Route(entry(wanted, Some(v0), &[])), "-6 route show 2001:db8:b::/48");
+    let seen = round_trip(
+        &namespace,
+        &mut route,
+        &Entry::Route(entry(wanted, Some(v0), &[])),
+        "-6 route show 2001:db8:b::/48",
+    );
     assert!(seen.contains("expires 600sec") || seen.contains("expires 599sec"), "{seen}");
 }
 
@@ -306,7 +311,7 @@ fn rules_of_every_form_are_what_was_asked_for_and_are_found_again() {
     for (wanted, expected) in cases {
         let family = if wanted.family == Family::Inet { "-4" } else { "-6" };
         let list = format!("{family} rule show pref {}", wanted.preference);
-        assert_eq!(round_trip(&namespace, &mut route, Entry::Rule(wanted), &list), expected);
+        assert_eq!(round_trip(&namespace, &mut route, &Entry::Rule(wanted), &list), expected);
     }
 }
 
