@@ -8,9 +8,10 @@
 
 use core::time::Duration;
 use nix::sched::{CloneFlags, unshare};
-use standfast_kernel::ipvs::{Ipvs, OpenError, Outcome, REQUESTS_PER_SEND, Refused};
+use standfast_kernel::ipvs::{Ipvs, OpenError, Outcome, REQUESTS_PER_SEND, Refused, SyncState};
 use standfast_kernel::timer::boottime;
-use standfast_lvs::{Entry, Operation, Table};
+use standfast_lvs::{Connections, Entry, Operation, SyncRole, Table};
+use standfast_model::config::lvs::{SyncDaemon, Timeouts};
 use standfast_model::ipvs::{
     Destination, DestinationKey, Family, Forwarding, Persistence, Protocol, Scheduler, SchedulerFlags, Service,
     ServiceKey, Tunnel, TunnelChecksum,
@@ -430,6 +431,9 @@ fn rows_of_others_are_read_too() {
         ..destination("10.0.0.1", 8080, Forwarding::Nat)
     };
     assert_eq!(ipvs.dump().unwrap(), table(&[(&web, &[server])]));
+    assert_eq!(ipvs.services().unwrap(), [web.clone()]);
+    assert_eq!(ipvs.destinations(&web.key).unwrap(), [(server.key, server)].into());
+    assert_eq!(ipvs.destinations(&key(Protocol::Udp, "192.0.2.1", 80)).unwrap(), [].into());
 }
 
 #[test]
@@ -492,6 +496,94 @@ fn a_destination_that_is_the_director_itself_is_read_as_it_was_asked_for() {
     let local = destination("192.0.2.2", 81, Forwarding::Local);
     let direct = destination("192.0.2.2", 82, Forwarding::DirectRouting);
     round_trip(&mut ipvs, &[(&web, &[nat, local, direct])]);
+}
+
+#[test]
+#[ignore = "needs root and a kernel with IPVS"]
+fn timeouts_are_set_and_0_leaves_what_was() {
+    let mut ipvs = ipvs();
+    let before = ipvs.timeouts().unwrap();
+    assert!(before.tcp > 0 && before.tcp_fin > 0 && before.udp > 0);
+    ipvs.set_timeouts(Timeouts { tcp: 900, tcp_fin: 0, udp: 300 }).unwrap();
+    assert_eq!(ipvs.timeouts().unwrap(), Timeouts { tcp: 900, tcp_fin: before.tcp_fin, udp: 300 });
+    let expected = format!("Timeout (tcp tcpfin udp): 900 {} 300", before.tcp_fin);
+    assert_eq!(run("ipvsadm -L --timeout").trim(), expected);
+    assert_eq!(ipvs.set_timeouts(Timeouts { tcp: u32::MAX, tcp_fin: 0, udp: 0 }).unwrap_err().errno, libc::EINVAL);
+}
+
+#[test]
+#[ignore = "needs root and a kernel with IPVS"]
+fn the_sync_daemon_is_the_one_that_is_wanted_and_no_other() {
+    let mut ipvs = ipvs();
+    run("ip link add lan type dummy; ip addr add 192.0.2.1/24 dev lan; ip link set lan up");
+    assert_eq!(ipvs.sync_daemons().unwrap(), []);
+    let config = SyncDaemon {
+        interface: "lan".parse().unwrap(),
+        instance: None,
+        id: 51,
+        max_length: Some(1400),
+        port: Some(8848),
+        ttl: Some(3),
+        group: Some([224, 0, 0, 99].into()),
+    };
+    let expected = |sends| SyncState {
+        sends,
+        interface: "lan".to_owned(),
+        id: 51,
+        max_length: Some(1400),
+        port: Some(8848),
+        ttl: Some(3),
+        group: Some([224, 0, 0, 99].into()),
+    };
+    for sends in [false, true, true, false] {
+        let role = SyncRole { sends, config: config.clone() };
+        ipvs.set_sync_daemon(Some(&role)).unwrap();
+        assert_eq!(ipvs.sync_daemons().unwrap(), [expected(sends)]);
+        let listed = run("ipvsadm -L --daemon");
+        let word = if sends { "master sync daemon" } else { "backup sync daemon" };
+        assert!(listed.contains(word) && listed.lines().count() == 1, "{listed}");
+        assert!(listed.contains("mcast=lan") && listed.contains("syncid=51"), "{listed}");
+    }
+    // With another id it is another daemon, and what is not said is the kernel's.
+    let plain = SyncDaemon { id: 7, max_length: None, port: None, ttl: None, group: None, ..config };
+    ipvs.set_sync_daemon(Some(&SyncRole { sends: false, config: plain })).unwrap();
+    let daemons = ipvs.sync_daemons().unwrap();
+    assert_eq!((daemons.len(), daemons[0].id, daemons[0].port, daemons[0].ttl), (1, 7, Some(8848), Some(1)));
+    ipvs.set_sync_daemon(None).unwrap();
+    assert_eq!(ipvs.sync_daemons().unwrap(), []);
+    // An interface that is not there is refused, and the refusal has its reason.
+    let nowhere = SyncDaemon {
+        interface: "nowhere".parse().unwrap(),
+        instance: None,
+        id: 1,
+        max_length: None,
+        port: None,
+        ttl: None,
+        group: None,
+    };
+    let refused = ipvs.set_sync_daemon(Some(&SyncRole { sends: true, config: nowhere })).unwrap_err();
+    assert_eq!(refused.errno, libc::ENODEV);
+}
+
+#[test]
+#[ignore = "needs root and a kernel with IPVS"]
+fn the_connections_of_some_services_are_counted_without_the_others() {
+    let mut ipvs = ipvs();
+    run("ip addr add 192.0.2.1/32 dev lo; ip addr add 192.0.2.2/32 dev lo");
+    let web = service(key(Protocol::Tcp, "192.0.2.1", 80), "rr");
+    let other = service(key(Protocol::Tcp, "192.0.2.1", 81), "rr");
+    let server = destination("192.0.2.2", 80, Forwarding::Nat);
+    round_trip(&mut ipvs, &[(&web, &[server]), (&other, &[server])]);
+    let listener = TcpListener::bind("192.0.2.2:80").unwrap();
+    let client = TcpStream::connect("192.0.2.1:80").unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    let counted = ipvs.connections(&[web.key]).unwrap();
+    let one = Connections { active: 1, inactive: 0, persistent: 0 };
+    assert_eq!(counted, [((web.key, server.key), one)].into());
+    drop((client, accepted));
+    let nowhere = key(Protocol::Tcp, "192.0.2.9", 9);
+    let rows: Vec<_> = ipvs.connections(&[other.key, nowhere]).unwrap().into_iter().collect();
+    assert_eq!(rows, [((other.key, server.key), Connections::default())]);
 }
 
 /// Says what open says; the test below runs it without the capability.

@@ -14,7 +14,8 @@ pub enum Action {
     StartCheck(CheckerId),
     /// That checker is no more, or rests: an attempt under way may be given up, its answer is of no use.
     CancelCheck(CheckerId),
-    /// Read the kernel's table, and answer with `Observed` or `DumpFailed`. Nothing is applied before the answer.
+    /// Read the kernel's table, and answer with `Observed` or `DumpFailed`. It may take its time, and what is to be
+    /// applied meanwhile need not wait for it; what was to be applied before must have been.
     Dump,
     /// Send these to the kernel in this order, and answer with `OperationFailed` for each one that it refuses.
     Apply(Vec<Operation>),

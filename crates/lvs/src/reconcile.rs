@@ -17,6 +17,12 @@ use std::collections::BTreeSet;
 /// it mends, since a reading asks the kernel once for every service.
 const READ_INTERVAL: Duration = Duration::from_secs(10);
 
+/// What reading one service takes at most, about.
+const READING_OF_ONE: Duration = Duration::from_micros(50);
+
+/// Reading takes one part in so many of the time of a processor, for tables of any size.
+const READING_SHARE: u32 = 20;
+
 /// From a refusal, or a reading that failed, to the next reading. Doubles while it goes on, up to [`READ_INTERVAL`]: the
 /// reason (a module being loaded, memory) may be gone in a moment, or never.
 const SHORTEST_RETRY: Duration = Duration::from_secs(1);
@@ -26,7 +32,7 @@ const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 enum Reading {
     /// Not begun, or ended for good.
     Off,
-    /// Asked for; nothing is applied until it comes in, since it might show the table before or after.
+    /// Asked for. What is changed meanwhile it might show before or after.
     Asked,
     /// The next one is due.
     Due(Instant),
@@ -50,6 +56,10 @@ pub(crate) struct Reconciler {
     retry: Duration,
     reading_failed: bool,
     refused: BTreeSet<Row>,
+    /// Services that were changed while the table was being read: of these the reading is not believed.
+    touched: BTreeSet<ServiceKey>,
+    /// Something was refused while the table was being read, so it is read again soon.
+    refused_meanwhile: bool,
     /// What was set right at the last reading. Found wrong again at the next, it is not told again: someone else keeps
     /// changing it, or the kernel keeps it in another form than it was given.
     mended: BTreeSet<Row>,
@@ -68,6 +78,8 @@ impl Reconciler {
             retry: SHORTEST_RETRY,
             reading_failed: false,
             refused: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            refused_meanwhile: false,
             mended: BTreeSet::new(),
         }
     }
@@ -137,28 +149,32 @@ impl Reconciler {
     /// When [`Self::wake`] has something to do. Changes are due in the moment they are made, but applied on the wake
     /// and not within the event that made them, so that all verdicts that came in together cost one comparison.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let apply = self.changed_since.filter(|_| self.known.is_some());
         match self.reading {
-            Reading::Off | Reading::Asked => None,
-            Reading::Due(due) => {
-                let apply = self.changed_since.filter(|_| self.known.is_some());
-                Some(apply.map_or(due, |since| since.min(due)))
-            }
+            Reading::Off => None,
+            Reading::Asked => apply,
+            Reading::Due(due) => Some(apply.map_or(due, |since| since.min(due))),
         }
     }
 
     pub(crate) fn wake(&mut self, now: Instant, out: &mut Output) {
         match self.reading {
-            Reading::Off | Reading::Asked => {}
+            Reading::Off => {}
             Reading::Due(due) if due <= now => {
+                self.apply_changes(out);
                 self.reading = Reading::Off;
                 self.start(out);
+            }
+            Reading::Asked => {
+                self.touched.extend(&self.changed);
+                self.apply_changes(out);
             }
             Reading::Due(_) => self.apply_changes(out),
         }
     }
 
     fn apply_changes(&mut self, out: &mut Output) {
-        let Some(known) = &mut self.known else { return };
+        let Some(known) = self.known.as_mut().filter(|_| self.changed_since.is_some()) else { return };
         self.changed_since = None;
         let operations = diff(&self.desired, known, &core::mem::take(&mut self.changed));
         send(known, operations, out);
@@ -180,11 +196,12 @@ impl Reconciler {
 
     /// The table was read. Compares all of ours and applies what is missing; what nobody here had changed and the
     /// kernel had not refused must have been someone else's doing, and is told.
-    pub(crate) fn observed(&mut self, now: Instant, table: Table, out: &mut Output) {
+    pub(crate) fn observed(&mut self, now: Instant, mut table: Table, out: &mut Output) {
         if self.reading == Reading::Off {
             return;
         }
         self.reading_failed = false;
+        self.believe_own_changes(&mut table);
         let operations = diff(&self.desired, &table, &self.ours);
         if self.known.is_some() {
             self.tell_mended(&operations, out);
@@ -196,9 +213,29 @@ impl Reconciler {
         }
         self.changed.clear();
         self.changed_since = None;
-        self.reading = Reading::Due(now + READ_INTERVAL);
+        let again = core::mem::take(&mut self.refused_meanwhile);
+        let pause = if again { self.next_retry() } else { self.interval() };
+        self.reading = Reading::Due(now + pause);
         send(self.known.insert(table), operations, out);
         self.let_go();
+    }
+
+    /// From one reading to the next: longer for tables so large that it would keep the machine busy.
+    fn interval(&self) -> Duration {
+        let services = u32::try_from(self.ours.len()).unwrap_or(u32::MAX);
+        READ_INTERVAL.max(READING_OF_ONE.saturating_mul(services).saturating_mul(READING_SHARE))
+    }
+
+    /// What was changed while the table was being read is as it was changed, whatever the reading shows.
+    fn believe_own_changes(&mut self, table: &mut Table) {
+        let touched = core::mem::take(&mut self.touched);
+        let Some(known) = &self.known else { return };
+        for key in touched {
+            match known.services.get(&key) {
+                Some(entry) => table.services.insert(key, entry.clone()),
+                None => table.services.remove(&key),
+            };
+        }
     }
 
     /// Tells of operations that neither a change of ours nor a refusal accounts for.
@@ -221,6 +258,7 @@ impl Reconciler {
             self.reading_failed = true;
             out.notice(Notice::DumpFailed { error });
         }
+        self.touched.clear();
         self.reading = Reading::Due(now + self.next_retry());
     }
 
@@ -237,7 +275,8 @@ impl Reconciler {
             out.notice(Notice::Refused { operation, error });
         }
         match self.reading {
-            Reading::Off | Reading::Asked => {}
+            Reading::Off => {}
+            Reading::Asked => self.refused_meanwhile = true,
             // All refusals of one batch share one reading.
             Reading::Due(due) if due <= now + self.retry => {}
             Reading::Due(due) => self.reading = Reading::Due(due.min(now + self.next_retry())),

@@ -6,12 +6,12 @@ use super::Problem;
 use super::addresses::LocalAddresses;
 use super::notify::Audience;
 use super::probe::Probes;
+use super::table::KernelTable;
 use crate::journal;
 use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
 use standfast_api::{CheckSlice, CheckStatus, ServerStatus, ServiceStatus};
 use standfast_check::{bfd, file};
-use standfast_kernel::ipvs::{Ipvs, Refused};
 use standfast_kernel::timer::boottime;
 use standfast_lvs::{Action, Director, Event, Memory, Output, Verdict};
 use standfast_model::Instant;
@@ -34,7 +34,7 @@ fn wants_addresses(slice: &CheckSlice) -> bool {
 /// See the module.
 pub(super) struct Worker {
     director: Director,
-    ipvs: Ipvs,
+    table: KernelTable,
     /// The checks under way.
     pub(super) probes: Probes,
     /// Where scripts are run and notifications told.
@@ -65,7 +65,7 @@ impl Worker {
             audience: Audience::of(&slice),
             probes: Probes::new(&slice.lvs.common, &mut runner),
             director: Director::new(slice.lvs, seed()),
-            ipvs: Ipvs::open()?,
+            table: KernelTable::open()?,
             runner,
             output: Output::default(),
             verdicts,
@@ -106,7 +106,14 @@ impl Worker {
 
     /// Ends in order: no successor is to go on from here.
     pub(super) fn stop(&mut self, keep_table: bool) {
+        if !keep_table {
+            // All that is ours goes now: what was still to be sent need not come first.
+            self.table.forget();
+        }
         self.feed(Event::Shutdown { keep_table });
+        let mut answers = VecDeque::new();
+        self.table.finish(&mut answers);
+        answers.into_iter().for_each(|answer| self.feed(answer));
         if let Some(verdicts) = &mut self.verdicts {
             verdicts.clear();
         }
@@ -144,6 +151,18 @@ impl Worker {
                 self.perform(action, &mut events);
             }
         }
+    }
+
+    /// Whether there is work on the kernel's table left for [`Self::work`].
+    pub(super) fn is_busy(&self) -> bool {
+        self.table.is_busy()
+    }
+
+    /// One piece of the work on the kernel's table.
+    pub(super) fn work(&mut self) {
+        let mut answers = VecDeque::new();
+        self.table.work(&mut answers);
+        answers.into_iter().for_each(|answer| self.feed(answer));
     }
 
     /// Takes in what the runner says.
@@ -200,26 +219,18 @@ impl Worker {
                     self.probes.start(checker, probe, &mut self.runner);
                 }
             }
-            Action::Dump => answers.push_back(match self.ipvs.dump() {
-                Ok(table) => Event::Observed(table),
-                Err(refused) => Event::DumpFailed { error: refused.to_string() },
-            }),
-            Action::Apply(operations) => {
-                let results = self.ipvs.apply(&operations);
-                let refused = operations.into_iter().zip(results).filter_map(|(operation, result)| {
-                    Some(Event::OperationFailed { operation, error: result.err()?.to_string() })
-                });
-                answers.extend(refused);
-            }
-            Action::CountConnections(services) => match self.ipvs.connections(&services) {
+            Action::Dump => self.table.read(),
+            Action::Apply(operations) => self.table.apply(operations),
+            Action::CountConnections(services) => match self.table.ipvs.connections(&services) {
                 Ok(activity) => answers.push_back(Event::Connections(activity)),
                 // It asks again in a second.
                 Err(refused) => debug!("connections cannot be counted: {refused}"),
             },
-            Action::Flush => self.said("be emptied", Ipvs::flush),
-            Action::SetTimeouts(timeouts) => self.said("take lvs_timeouts", |ipvs| ipvs.set_timeouts(timeouts)),
+            Action::Flush => self.table.empty(),
+            Action::SetTimeouts(timeouts) => self.table.whole("take lvs_timeouts", |ipvs| ipvs.set_timeouts(timeouts)),
             Action::SetSyncDaemon(role) => {
-                self.said("run the sync daemon as lvs_sync_daemon says", |ipvs| ipvs.set_sync_daemon(role.as_ref()));
+                let what = "run the sync daemon as lvs_sync_daemon says";
+                self.table.whole(what, |ipvs| ipvs.set_sync_daemon(role.as_ref()));
             }
             Action::CancelCheck(checker) => self.probes.cancel(checker),
             Action::Notice(notice) => {
@@ -230,13 +241,6 @@ impl Worker {
                 journal::pool(&notice);
             }
             Action::Notify(occasion) => self.audience.tell(*occasion, &mut self.runner),
-        }
-    }
-
-    /// Does something to the whole of IPVS. A refusal is told: nothing else follows from it.
-    fn said(&mut self, what: &str, change: impl FnOnce(&mut Ipvs) -> Result<(), Refused>) {
-        if let Err(refused) = change(&mut self.ipvs) {
-            warn!("IPVS will not {what}: {refused}");
         }
     }
 

@@ -7,13 +7,15 @@ mod addresses;
 mod director;
 mod notify;
 mod probe;
+mod table;
 
 use crate::exit_status::ExitStatus;
 use crate::link::Command;
-use crate::worker::{WorkerContext, say_stopping, slice_label};
+use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use director::Worker;
 use standfast_api::{CheckSlice, Status, WorkerKind};
 use standfast_kernel::ipvs::OpenError;
+use standfast_kernel::process::schedule::Schedule;
 use standfast_kernel::timer::Timer;
 use standfast_lvs::Event;
 use std::io;
@@ -46,6 +48,8 @@ pub async fn run(context: WorkerContext<CheckSlice>) -> ExitStatus {
 
 async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     let WorkerContext { slice, options, attached, mut supervisor } = context;
+    let mut schedule = Schedule::current();
+    set_schedule(&mut schedule, &slice.global.processes.checker);
     let mut worker = Worker::new(slice, attached.into_iter().next(), options.restarted)?;
     let mut timer = Timer::new()?;
     supervisor.ready();
@@ -65,7 +69,10 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 }
                 Command::Reload(slice) => {
                     let new = slice.read::<CheckSlice>(slice_label(WorkerKind::Check));
-                    let outcome = new.map(|new| worker.reload(new));
+                    let outcome = new.map(|new| {
+                        set_schedule(&mut schedule, &new.global.processes.checker);
+                        worker.reload(new);
+                    });
                     supervisor.reloaded(slice.generation(), outcome);
                 }
                 Command::Peer(_, way) => worker.runner.connect(way),
@@ -83,6 +90,8 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 worker.addresses_changed();
             }
             answer = worker.runner.next() => worker.answered(answer),
+            // Something is left to be done, and everything else is looked at in between.
+            () = tokio::task::yield_now(), if worker.is_busy() => worker.work(),
             expired = timer.expired() => {
                 expired?;
                 worker.feed(Event::Wake);

@@ -2,12 +2,12 @@
 //!
 //! A payload is what follows the netlink header. Whatever its octets are, the answer is a row or none.
 
-use super::{SyncState, Version};
 use super::encode::family_number;
 use super::names::{
     Command, CommandAttribute, DaemonAttribute, DestinationAttribute, InfoAttribute, ServiceAttribute,
     StatisticsAttribute, daemon_state, forwarding, service_flag, tunnel,
 };
+use super::{SyncState, Version};
 use neli::attr::Attribute;
 use neli::consts::genl::{CtrlAttr, CtrlCmd, NlAttrType};
 use neli::genl::{GenlAttrHandle, Genlmsghdr};

@@ -36,7 +36,8 @@ impl SyncState {
         self.sends == role.sends
             && self.interface == interface.as_str()
             && self.id == *id
-            && (max_length.is_none() || self.max_length == *max_length)
+            // One that receives has room for 1024 octets at least, whatever it is told.
+            && (max_length.is_none() || self.max_length == *max_length || (!self.sends && self.max_length >= *max_length))
             && (port.is_none() || self.port == *port)
             && (ttl.is_none() || self.ttl == *ttl)
             && (group.is_none() || self.group == *group)

@@ -101,8 +101,8 @@ fn our_own_changes_are_not_told_as_someone_elses() {
     assert!(!world.said().iter().any(|line| line.contains("someone else")));
 }
 
-#[test]
-fn a_verdict_while_the_table_is_being_read_waits_for_the_reading() {
+/// A director that has asked for its table a second time, with what the kernel holds.
+fn reading() -> (Director, Table, standfast_model::Instant) {
     let mut director = Director::new(two(), 0);
     let mut out = Output::default();
     director.handle(at(0), Event::Start, &mut out);
@@ -113,15 +113,52 @@ fn a_verdict_while_the_table_is_being_read_waits_for_the_reading() {
     let mut out = Output::default();
     director.handle(due, Event::Wake, &mut out);
     assert_eq!(out.actions, [Action::Dump]);
-    let mut out = Output::default();
+    (director, held, due)
+}
+
+#[test]
+fn a_verdict_while_the_table_is_being_read_is_applied_at_once_and_an_older_reading_does_not_undo_it() {
+    let (mut director, held, due) = reading();
     let checker = standfast_lvs::CheckerId(0);
-    director.handle(due, Event::CheckFinished { checker, verdict: REFUSED }, &mut out);
-    director.handle(due, Event::Wake, &mut out);
-    assert!(!out.actions.iter().any(|action| matches!(action, Action::Apply(_))));
+    director.handle(due, Event::CheckFinished { checker, verdict: REFUSED }, &mut Output::default());
+    assert!(director.next_deadline().unwrap() <= due);
     let mut out = Output::default();
-    director.handle(due, Event::Observed(held), &mut out);
+    director.handle(due, Event::Wake, &mut out);
     let expected = Operation::RemoveDestination(service_key(1), server_key(1));
     assert_eq!(out.actions, [Action::Apply(vec![expected])]);
+    // What was read may be from before that, or from after: it is the same to us, and nobody else's doing.
+    let mut out = Output::default();
+    director.handle(due, Event::Observed(held.clone()), &mut out);
+    assert_eq!(out.actions, []);
+    // The next reading is believed again.
+    let later = director.next_deadline().unwrap();
+    director.handle(later, Event::Wake, &mut Output::default());
+    let mut out = Output::default();
+    director.handle(later, Event::Observed(held), &mut out);
+    assert!(
+        matches!(out.actions.last(), Some(Action::Apply(operations)) if operations.len() == 1),
+        "{:?}",
+        out.actions
+    );
+}
+
+#[test]
+fn a_refusal_while_the_table_is_being_read_is_tried_again_soon() {
+    let (mut director, held, due) = reading();
+    let operation = Operation::RemoveDestination(service_key(1), server_key(1));
+    director.handle(due, Event::OperationFailed { operation, error: String::new() }, &mut Output::default());
+    director.handle(due, Event::Observed(held), &mut Output::default());
+    assert!(director.next_deadline().unwrap().since(due) <= seconds(1));
+}
+
+#[test]
+fn large_tables_are_read_less_often_so_that_reading_never_keeps_the_machine_busy() {
+    let services = (0..20_000).map(|number| virtual_server(number, vec![])).collect();
+    let mut world = World::started(config(services));
+    world.pass(seconds(19));
+    assert_eq!(world.kernel.dumps, 1);
+    world.pass(seconds(2));
+    assert_eq!(world.kernel.dumps, 2);
 }
 
 #[test]
