@@ -317,6 +317,27 @@ fn every_keyword_has_an_example_that_is_understood() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn every_keyword_is_shown_as_it_is_read() {
+    // Secrets are masked when shown, and are put back by what stands before them.
+    let unmasked = |text: &str, shown: &str| -> String {
+        let secret = |line: &str| {
+            let head = line.strip_suffix("********").map(str::trim_start)?;
+            text.lines().map(str::trim_start).find(|one| one.starts_with(head)).map(str::to_owned)
+        };
+        shown.lines().map(|line| secret(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+    };
+    for (block, keyword) in rows() {
+        let text = configuration(block, keyword);
+        let host = Memory::new().file("/k.conf", text.clone());
+        let printed = standfast_conf::show(&host, Path::new("k.conf"), &Options::default(), false);
+        let again = loaded(&unmasked(&text, &printed));
+        let here = format!("{}/{}:\n{printed}", block.path, keyword.name);
+        assert_eq!(again.config, loaded(&text).config, "{here}");
+        assert!(again.config.is_some(), "{here}");
+    }
+}
+
 /// Words that are allowed where they mean nothing: keepalived takes the same list in several blocks.
 fn is_silent(block: &Block, keyword: &Keyword) -> bool {
     // A host block without a word in it is the server itself.
