@@ -1,6 +1,7 @@
 //! The command line, from which completions and the manual page are made as well.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// Checks, explains and formats the configuration of standfastd, which is keepalived.conf
@@ -32,6 +33,8 @@ pub enum Command {
     Config(ConfigCommand),
     /// List every keyword with its words, range and default
     Keywords(Keywords),
+    /// Print the digest of a page, for `digest` of a url: keepalived's genhash
+    Genhash(Genhash),
     /// Print completions for a shell
     #[command(hide = true)]
     Completions(Completions),
@@ -146,6 +149,55 @@ pub struct Keywords {
     /// whose first column holds paths, if one is given
     #[arg(long, hide = true, value_name = "TABLE", num_args = 0..=1)]
     pub coverage: Option<Option<PathBuf>>,
+}
+
+/// `standfast genhash`, with genhash's words.
+#[derive(Args, Debug)]
+pub struct Genhash {
+    /// The server's address
+    #[arg(short, long, value_name = "IP")]
+    pub server: IpAddr,
+    /// Its port
+    #[arg(short, long, value_name = "PORT")]
+    pub port: u16,
+    /// The path of the page
+    #[arg(short, long, value_name = "PATH")]
+    pub url: String,
+    /// Over TLS
+    #[arg(short = 'S', long)]
+    pub use_ssl: bool,
+    /// Show the virtual host in the TLS handshake
+    #[arg(short = 'I', long)]
+    pub use_sni: bool,
+    /// The Host header; by default address and port
+    #[arg(short = 'V', long, value_name = "HOST")]
+    pub use_virtualhost: Option<String>,
+    /// Firewall mark of the packets
+    #[arg(short = 'm', long, value_name = "MARK", default_value_t = 0)]
+    pub fwmark: u32,
+    /// HTTP version; 1.0c is 1.0 with Connection: close
+    #[arg(short = 'P', long, value_enum, ignore_case = true, default_value = "1.0")]
+    pub protocol: Protocol,
+    /// Seconds for the connection, and again for the answer
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: u32,
+    /// List what came as well
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Versions of `standfast genhash`.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// 1.0
+    #[value(name = "1.0")]
+    Http10,
+    /// 1.0 with `Connection: close`
+    #[value(name = "1.0c")]
+    Http10Close,
+    /// 1.1 with `Connection: close`
+    #[value(name = "1.1")]
+    Http11,
 }
 
 /// `standfast completions`.

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod config_show;
 pub mod explain;
 pub mod fmt;
+pub mod genhash;
 pub mod keywords;
 mod machine;
 pub mod manual;

@@ -1,11 +1,10 @@
 //! `standfast`, the operator's command: what a configuration means, before a director runs on it.
 //!
-//! This file hands words to the subcommands; each is a module. None of them changes a file but `fmt`, and none talks to a
-//! daemon.
+//! This file hands words to the subcommands; each is a module. None of them changes a file but `fmt`.
 
 use clap::Parser as _;
 use standfast_cli::arguments::{Arguments, Command, ConfigCommand};
-use standfast_cli::{check, check_pair, completions, config_show, explain, fmt, keywords, manual};
+use standfast_cli::{check, check_pair, completions, config_show, explain, fmt, genhash, keywords, manual};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -17,6 +16,7 @@ fn main() -> ExitCode {
         Command::Fmt(words) => fmt::run(words),
         Command::Config(ConfigCommand::Show(words)) => config_show::run(words),
         Command::Keywords(words) => keywords::run(words),
+        Command::Genhash(words) => genhash::run(words),
         Command::Completions(words) => completions::run(words),
         Command::Man(words) => manual::run(words),
     };

@@ -5,4 +5,7 @@
 mod command;
 mod common;
 mod generated;
+mod genhash;
 mod pairs;
+mod samples;
+mod sarif;
