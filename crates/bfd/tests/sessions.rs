@@ -403,3 +403,14 @@ fn what_is_wrong_with_a_wire_is_written_down_once_for_ten_seconds() {
     assert_eq!(alone.notices.len(), 2);
     assert!(!alone.actions.iter().any(|action| matches!(action, Action::Tell { .. })));
 }
+
+#[test]
+fn a_session_over_several_hops_has_a_port_of_its_own_and_hears_no_other() {
+    let mut alone = Alone::new(wire::session_with(|config| config.multihop = true));
+    let path = alone.speaker.paths().next().unwrap();
+    assert_eq!((path.destination.port(), path.ttl, path.source), (4784, 255, None));
+    let packet = Control { your_discriminator: 0, ..alone.packet(State::Down) };
+    alone.hear_packet(&packet);
+    assert_eq!((alone.status().state, alone.speaker.strangers()), (State::Down, 1));
+    assert_eq!(Alone::new(session()).speaker.paths().next().unwrap().destination.port(), 3784);
+}

@@ -5,13 +5,14 @@
 
 use crate::exit_status::ExitStatus;
 use crate::link::{Command, NewSlice, SupervisorLink};
-use crate::worker::{WorkerContext, say_stopping, slice_label};
+use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 use standfast_api::{BfdSessionStatus, BfdSlice, BfdStatus, Status, WorkerKind};
 use standfast_bfd::{Action, Event, Notice, Output, Path, Received, Speaker};
 use standfast_kernel::bfd_socket::{BfdListener, BfdSender, RECEIVE_BUFFER_BYTES};
+use standfast_kernel::process::schedule::Schedule;
 use standfast_kernel::timer::{Timer, boottime};
 use standfast_model::config::BfdConfig;
 use standfast_model::config::bfd::BfdSession;
@@ -47,6 +48,8 @@ pub(crate) async fn run(context: WorkerContext<BfdSlice>) -> ExitStatus {
 
 async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
     let WorkerContext { slice, options: _, attached: _, mut supervisor } = context;
+    let mut schedule = Schedule::current();
+    set_schedule(&mut schedule, &slice.global.processes.bfd);
     let mut worker = Worker::start(slice.bfd)?;
     let mut timer = Timer::new()?;
     worker.handle(Event::Wake, &mut supervisor);
@@ -65,7 +68,7 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
                     worker.stopping = true;
                     worker.handle(Event::Shutdown, &mut supervisor);
                 }
-                Command::Reload(slice) => worker.reload(&slice, &mut supervisor),
+                Command::Reload(slice) => worker.reload(&slice, &mut schedule, &mut supervisor),
                 Command::Report => supervisor.status(Status::Bfd(worker.status())),
                 // It runs nothing and follows nobody.
                 Command::Peer(..) | Command::Bfd { .. } | Command::Front(_) => {}
@@ -275,8 +278,9 @@ impl Worker {
         }
     }
 
-    fn reload(&mut self, slice: &NewSlice, supervisor: &mut SupervisorLink) {
+    fn reload(&mut self, slice: &NewSlice, schedule: &mut Schedule, supervisor: &mut SupervisorLink) {
         let outcome = slice.read::<BfdSlice>(slice_label(WorkerKind::Bfd)).map(|slice| {
+            set_schedule(schedule, &slice.global.processes.bfd);
             self.config = slice.bfd;
             self.told.retain(|name, _| self.config.sessions.iter().any(|session| session.name == *name));
             self.open_listeners();

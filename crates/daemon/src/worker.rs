@@ -6,13 +6,15 @@
 use crate::exit_status::ExitStatus;
 use crate::link::{StopReason, SupervisorLink};
 use crate::signals::Signals;
-use crate::{bfd_worker, check_worker, front_worker, log, panics, runner_worker, vrrp_worker};
+use crate::{bfd_worker, check_worker, front_worker, journal, log, panics, runner_worker, vrrp_worker};
 use rustix::fs::{Mode, OFlags, open};
 use serde::de::DeserializeOwned;
 use standfast_api::{FromWorker, Hello, PROTOCOL_VERSION, Setup, ToWorker, WorkerKind, WorkerOptions, decode, encode};
 use standfast_kernel::channel::{self, Channel, Incoming, ReceiveError, Received};
 use standfast_kernel::memfd::{self, Label, MemfdError};
 use standfast_kernel::process::identity::{forbid_dump, set_process_name};
+use standfast_kernel::process::schedule::Schedule;
+use standfast_model::config::global::Process;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use tracing::{debug, error, info};
@@ -161,6 +163,13 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
         | ToWorker::Report
         | ToWorker::Front(_)
         | ToWorker::Shutdown => Err(StartError::NoSetup),
+    }
+}
+
+/// Schedules this process as configured. What the kernel refuses is said, and is not worth not working.
+pub(crate) fn set_schedule(schedule: &mut Schedule, process: &Process) {
+    for refused in schedule.apply(process) {
+        journal::trouble("schedule", &refused);
     }
 }
 

@@ -32,7 +32,8 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             "track_bfd",
             Entries::Tracked("BFD", 253, true),
             "BFD sessions tracked by all members; must already be defined.",
-        ),
+        )
+        .live(),
         value(
             "notify_backup",
             Args::Script,
@@ -113,7 +114,7 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         list("track_script", Entries::Tracked("SCRIPT", 253, true), "Scripts to watch; must already be defined."),
         list("track_file", Entries::Tracked("FILE", 254, true), "Files to watch; must already be defined."),
         list("track_process", Entries::Tracked("PROCESS", 254, true), "Processes to watch; must already be defined."),
-        list("track_bfd", Entries::Tracked("BFD", 253, true), "BFD sessions to watch; must already be defined."),
+        list("track_bfd", Entries::Tracked("BFD", 253, true), "BFD sessions to watch; must already be defined.").live(),
         value("mcast_src_ip", Args::Address, "first address of the interface", "Source address of multicast adverts.")
             .live(),
         value(

@@ -12,7 +12,7 @@ use crate::exit_status::ExitStatus;
 use crate::journal;
 use crate::link::Command;
 use crate::stamps::Stamps;
-use crate::worker::{WorkerContext, say_stopping, slice_label};
+use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
@@ -116,12 +116,6 @@ fn options_of(global: &Global) -> Options {
     Options { startup_delay: global.vrrp_startup_delay, ..Options::default() }
 }
 
-fn set_schedule(schedule: &mut Schedule, global: &Global) {
-    for refused in schedule.apply(&global.processes.vrrp) {
-        journal::trouble("schedule", &refused);
-    }
-}
-
 fn escalation_of(global: &Global) -> Option<(u8, Duration)> {
     let processes = &global.processes;
     processes.max_auto_priority.map(|most| (most, processes.min_auto_priority_delay.unwrap_or(LATE)))
@@ -151,7 +145,7 @@ impl Worker {
     /// Subscribes first and dumps then, so that no change falls between the two.
     fn start(slice: VrrpSlice, attached: Vec<OwnedFd>) -> io::Result<Self> {
         let mut schedule = Schedule::current();
-        set_schedule(&mut schedule, &slice.global);
+        set_schedule(&mut schedule, &slice.global.processes.vrrp);
         if let Err(problem) = allow_open_files(OPEN_FILES) {
             journal::trouble("files", &format!("no more open files: {problem}"));
         }
@@ -161,6 +155,12 @@ impl Worker {
         let protocols = routing_protocols(&config);
         let monitor = Monitor::open_with_routing(&protocols)?;
         let mut machine = Machine::open(names)?;
+        let buffers = slice.global.netlink;
+        for outcome in [monitor.set_queue(buffers.vrrp_monitor), machine.route().set_queue(buffers.vrrp_command)] {
+            if let Err(problem) = outcome {
+                journal::trouble("netlink", &format!("receive buffer of netlink not set: {problem}"));
+            }
+        }
         let observed = machine.route().dump_with_routing(&protocols).map_err(io::Error::other)?;
         let file =
             attached.into_iter().next().ok_or_else(|| io::Error::other("no file for times of advertisements"))?;
@@ -183,7 +183,7 @@ impl Worker {
         self.run_errands();
         let options = options_of(&slice.global);
         let config = prepared(slice.vrrp);
-        set_schedule(&mut self.schedule, &slice.global);
+        set_schedule(&mut self.schedule, &slice.global.processes.vrrp);
         self.escalation = escalation_of(&slice.global);
         self.watch(routing_protocols(&config));
         self.errands.reload(&slice.global, &config);

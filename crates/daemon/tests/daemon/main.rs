@@ -9,11 +9,13 @@
 )]
 
 mod adoption;
-mod kernel_state;
+mod beside_keepalived;
 mod front;
+mod kernel_state;
 mod lifecycle;
 mod logging;
 mod machine;
+mod processes;
 mod refusals;
 mod reload;
 mod scripts;
