@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::RecvFlags;
 use rustix::net::netlink::SocketAddrNetlink;
 use standfast_model::Instant;
+use standfast_model::config::global::NetlinkBuffer;
 use std::io;
 
 use crate::timer::boottime;
@@ -164,6 +165,8 @@ pub(crate) struct Channel {
     socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
+    /// Another size of the receive queue than the usual one.
+    queue: Option<NetlinkBuffer>,
     /// An answer is outstanding or lost: what comes next cannot be trusted to belong to what was asked.
     broken: bool,
 }
@@ -171,7 +174,14 @@ pub(crate) struct Channel {
 impl Channel {
     /// Opens a socket of that family (`netlink_sys::protocols`).
     pub(crate) fn open(protocol: isize) -> io::Result<Self> {
-        Ok(Self { protocol, socket: open(protocol)?, sequence: 0, buffer: vec![0; RECEIVE_BYTES], broken: false })
+        Ok(Self {
+            protocol,
+            socket: open(protocol)?,
+            sequence: 0,
+            buffer: vec![0; RECEIVE_BYTES],
+            queue: None,
+            broken: false,
+        })
     }
 
     /// Has the kernel check requests for dumps as strictly as others, so that its filters work.
@@ -180,10 +190,19 @@ impl Channel {
         let _ = self.socket.set_netlink_get_strict_chk(true);
     }
 
+    /// Gives the receive queue that size from now on.
+    pub(crate) fn set_queue(&mut self, queue: NetlinkBuffer) -> io::Result<()> {
+        self.queue = Some(queue);
+        set_queue(&self.socket, queue)
+    }
+
     /// After a lost answer: a socket on which nothing old can arrive.
     fn mend(&mut self) -> io::Result<()> {
         if self.broken {
             self.socket = open(self.protocol)?;
+            if let Some(queue) = self.queue {
+                set_queue(&self.socket, queue)?;
+            }
             self.broken = false;
         }
         Ok(())
@@ -362,6 +381,17 @@ fn open(protocol: isize) -> io::Result<Socket> {
         rustix::net::sockopt::set_socket_recv_buffer_size(&socket, QUEUE_BYTES)?;
     }
     Ok(socket)
+}
+
+/// `*_netlink_*_rcv_bufs` and `*_force`: so many octets, beyond the system's limit where that is wanted and allowed. 0
+/// leaves it as it is.
+pub(crate) fn set_queue(socket: &Socket, queue: NetlinkBuffer) -> io::Result<()> {
+    let bytes = usize::try_from(queue.bytes).unwrap_or(usize::MAX);
+    match (bytes, queue.force) {
+        (0, _) => Ok(()),
+        (bytes, true) => Ok(rustix::net::sockopt::set_socket_recv_buffer_size_force(socket, bytes)?),
+        (bytes, false) => Ok(rustix::net::sockopt::set_socket_recv_buffer_size(socket, bytes)?),
+    }
 }
 
 /// Flags are added to those the message has.

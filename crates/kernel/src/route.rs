@@ -17,6 +17,7 @@ pub use monitor::{Monitor, MonitorEvent};
 use crate::netlink::Channel;
 use encode::WithProtocol;
 use netlink_sys::protocols::NETLINK_ROUTE;
+use standfast_model::config::global::NetlinkBuffer;
 use standfast_net::{Change, Observed, Operation};
 use std::io;
 
@@ -38,6 +39,15 @@ impl Route {
         let mut channel = Channel::open(NETLINK_ROUTE)?;
         channel.set_strict();
         Ok(Self { channel, with_protocol: WithProtocol::Yes })
+    }
+
+    /// Gives the receive queue another size (`vrrp_netlink_cmd_rcv_bufs`).
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if it is to be forced and is not allowed to be.
+    pub fn set_queue(&mut self, queue: NetlinkBuffer) -> io::Result<()> {
+        self.channel.set_queue(queue)
     }
 
     /// Every link and every address, addresses in the kernel's order.

@@ -170,7 +170,13 @@ impl Places {
         if wants_device_of_its_own(instance, address) {
             return self.indexes.get(&own).copied();
         }
-        if has_device(instance) && *name == instance.interface { self.device_of(instance) } else { self.link(name) }
+        // IPv6 is off on a VMAC of IPv4, and the other way round nothing of it is needed.
+        let on_device = match instance.options.device {
+            Configured::Interface => false,
+            Configured::Vmac(_) => family == instance.family,
+            Configured::Ipvlan(_) => true,
+        };
+        if on_device && *name == instance.interface { self.device_of(instance) } else { self.link(name) }
     }
 
     /// Addresses that a device needs for itself: an ipvlan the one that it is given, an IPv6 VMAC a link-local one to
@@ -181,13 +187,14 @@ impl Places {
         observed: &Observed,
     ) -> Option<(InterfaceIndex, VirtualAddress)> {
         let device = self.device_of(instance)?;
-        let address = match &instance.options.device {
-            Configured::Interface => None,
-            Configured::Ipvlan(ipvlan) => ipvlan.address.map(ipnet::IpNet::from),
-            Configured::Vmac(_) if instance.family == Family::Inet || !sends_from_device(instance) => None,
-            Configured::Vmac(_) => self.link_local(instance, observed),
-        }?;
-        let options = AddressOptions { no_dad: true, preferred_lifetime: Some(u32::MAX), ..AddressOptions::default() };
+        let (address, lifetime) = match &instance.options.device {
+            Configured::Interface => return None,
+            Configured::Ipvlan(ipvlan) => (ipvlan.address.map(ipnet::IpNet::from)?, u32::MAX),
+            Configured::Vmac(_) if instance.family == Family::Inet || !sends_from_device(instance) => return None,
+            // Nothing else of this machine shall choose it.
+            Configured::Vmac(_) => (self.link_local(instance, observed)?, 0),
+        };
+        let options = AddressOptions { no_dad: true, preferred_lifetime: Some(lifetime), ..AddressOptions::default() };
         Some((device, VirtualAddress { options, ..VirtualAddress::plain(address) }))
     }
 
@@ -202,14 +209,6 @@ impl Places {
         };
         let parent = self.link(&instance.interface)?;
         observed.addresses(parent).map(|seen| seen.address).find(local)
-    }
-}
-
-/// Whether the instance has a device of its own.
-pub(crate) fn has_device(instance: &Instance) -> bool {
-    match instance.options.device {
-        Configured::Interface => false,
-        Configured::Vmac(_) | Configured::Ipvlan(_) => true,
     }
 }
 
@@ -249,18 +248,18 @@ fn wishes(config: &VrrpConfig) -> BTreeMap<Key, Wish> {
     let address_prefix = config.common.vmac_address_prefix.clone().unwrap_or_else(|| prefix.clone());
     for (owner, instance) in (0..).map(InstanceId).zip(&config.instances) {
         let addresses = || instance.addresses.iter().chain(&instance.excluded);
-        let inet6 = instance.family == Family::Inet6 || addresses().any(|a| a.address.addr().is_ipv6());
         let own = match &instance.options.device {
             Configured::Interface => None,
             Configured::Vmac(vmac) => {
                 let mac = vmac.address.unwrap_or_else(|| virtual_mac(instance.family, instance.vrid.get()));
-                Some((vmac.name.clone(), DeviceKind::Macvlan { mac }, vmac.group))
+                let inet6 = instance.family == Family::Inet6;
+                Some((vmac.name.clone(), DeviceKind::Macvlan { mac }, vmac.group, inet6))
             }
             Configured::Ipvlan(ipvlan) => {
-                Some((ipvlan.name.clone(), DeviceKind::Ipvlan { mode: ipvlan.mode }, ipvlan.group))
+                Some((ipvlan.name.clone(), DeviceKind::Ipvlan { mode: ipvlan.mode }, ipvlan.group, true))
             }
         };
-        if let Some((name, kind, group)) = own {
+        if let Some((name, kind, group, inet6)) = own {
             let wish = Wish { owner, name, prefix: prefix.clone(), kind, group, inet6 };
             wishes.insert(key(&instance.interface, instance.family, instance), wish);
         }

@@ -6,8 +6,9 @@
 use super::concerns;
 use super::decode::changes;
 use crate::async_fd::AsyncFd;
-use crate::netlink::receive_now;
+use crate::netlink::{receive_now, set_queue};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use standfast_model::config::global::NetlinkBuffer;
 use standfast_net::Change;
 use std::collections::VecDeque;
 use std::io;
@@ -93,6 +94,24 @@ impl Monitor {
             pending: VecDeque::new(),
             protocols: protocols.to_vec(),
         })
+    }
+
+    /// Gives the receive queue another size (`vrrp_netlink_monitor_rcv_bufs`).
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if it is to be forced and is not allowed to be.
+    pub fn set_queue(&self, queue: NetlinkBuffer) -> io::Result<()> {
+        set_queue(self.socket.get_ref(), queue)
+    }
+
+    /// The octets the kernel may queue, its own overhead included.
+    ///
+    /// # Errors
+    ///
+    /// None that the kernel documents for a valid socket; passed on all the same.
+    pub fn queue_bytes(&self) -> io::Result<usize> {
+        Ok(rustix::net::sockopt::socket_recv_buffer_size(self.socket.get_ref())?)
     }
 
     /// The next event if there is one. It never waits.

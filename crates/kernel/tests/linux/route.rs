@@ -3,6 +3,7 @@
 use crate::namespace::{A_WHILE, Namespace, SOON};
 use ipnet::IpNet;
 use standfast_kernel::route::{Monitor, MonitorEvent, Outcome, Route};
+use standfast_model::config::global::NetlinkBuffer;
 use standfast_model::{InterfaceIndex, MacAddress, Scope, VirtualAddress};
 use standfast_net::{Change, Observed, Operation};
 use std::net::Ipv4Addr;
@@ -298,4 +299,18 @@ async fn the_monitor_of_an_ordinary_queue_survives_two_thousand_additions() {
     }
     assert_eq!(seen, 2000);
     assert_eq!(route.dump().unwrap().addresses(v0).count(), 2000);
+}
+
+#[tokio::test]
+async fn the_receive_queue_has_the_size_that_is_configured_and_0_leaves_it() {
+    let (namespace, _) = one_link();
+    let monitor = monitor(&namespace);
+    let usual = monitor.queue_bytes().unwrap();
+    monitor.set_queue(NetlinkBuffer { bytes: 0, force: false }).unwrap();
+    assert_eq!(monitor.queue_bytes().unwrap(), usual);
+    // The kernel doubles what it is told.
+    monitor.set_queue(NetlinkBuffer { bytes: 50_000, force: false }).unwrap();
+    assert_eq!(monitor.queue_bytes().unwrap(), 100_000);
+    monitor.set_queue(NetlinkBuffer { bytes: 50 << 20, force: true }).unwrap();
+    assert_eq!(monitor.queue_bytes().unwrap(), 100 << 20);
 }
