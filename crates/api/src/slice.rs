@@ -85,7 +85,7 @@ impl RunnerSlice {
         let (vrrp, lvs) = (&config.vrrp.common, &config.lvs.common);
         Self {
             global: config.global.clone(),
-            fifo: vrrp.fifo.clone().or_else(|| lvs.fifo.clone()),
+            fifo: common_fifo(vrrp.fifo.as_ref(), lvs.fifo.as_ref()),
             vrrp_fifo: vrrp.vrrp_fifo.clone(),
             lvs_fifo: lvs.lvs_fifo.clone(),
             vrrp_scripts: vrrp_scripts(&config.vrrp),
@@ -103,6 +103,13 @@ impl RunnerSlice {
         let mail = global.mail.server.is_some() && !global.mail.to.is_empty();
         scripts || fifos || *watches || mail || global.startup.is_some() || global.shutdown.is_some()
     }
+}
+
+/// Both workers have the same one; its reader, of which there is one, is said to one of them.
+fn common_fifo(vrrp: Option<&Fifo>, lvs: Option<&Fifo>) -> Option<Fifo> {
+    let fifo = vrrp.or(lvs)?.clone();
+    let reader = [vrrp, lvs].into_iter().flatten().find_map(|fifo| fifo.reader.clone());
+    Some(Fifo { reader, ..fifo })
 }
 
 fn vrrp_scripts(config: &VrrpConfig) -> Vec<Script> {

@@ -45,8 +45,7 @@ pub fn main_path(given: &PidFiles) -> &Path {
 #[must_use]
 pub fn worker_path(given: &PidFiles, kind: WorkerKind) -> Option<&Path> {
     Some(match kind {
-        WorkerKind::Front => return None,
-        WorkerKind::Runner => Path::new("/run/keepalived_runner.pid"),
+        WorkerKind::Runner | WorkerKind::Front => return None,
         WorkerKind::Vrrp => given.vrrp.as_deref().unwrap_or(Path::new("/run/vrrp.pid")),
         WorkerKind::Bfd => given.bfd.as_deref().unwrap_or(Path::new("/run/bfd.pid")),
         WorkerKind::Check => given.checkers.as_deref().unwrap_or(Path::new("/run/checkers.pid")),

@@ -149,7 +149,7 @@ impl Machine {
 impl Drop for Machine {
     /// Ends what a failed test has left running, in the order supervisor, worker.
     fn drop(&mut self) {
-        for file in ["/run/keepalived.pid", "/run/vrrp.pid", "/run/checkers.pid", "/run/keepalived_runner.pid"] {
+        for file in ["/run/keepalived.pid", "/run/vrrp.pid", "/run/checkers.pid"] {
             let Some(pid) = pid_in(file).filter(|pid| runs(*pid)) else { continue };
             if is_ours(pid) {
                 let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
@@ -213,6 +213,10 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    pub(crate) const fn of(child: Child) -> Self {
+        Self { child }
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }

@@ -1,6 +1,6 @@
 //! Scripts of the configuration, run by the real daemon: what they are given, what their end means, what they cannot do.
 
-use crate::machine::{Machine, becomes, pid_in, run, runs, wait_for};
+use crate::machine::{Machine, becomes, run, runs, wait_for};
 use core::time::Duration;
 use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +33,27 @@ impl Machine {
     fn says(&self, text: &str) -> bool {
         self.read("stderr").contains(text)
     }
+}
+
+/// The processes whose command line is this.
+fn processes(line: &[u8]) -> Vec<i32> {
+    let is_it = |pid: i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|found| found == line);
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(|pid| is_it(*pid)).collect()
+}
+
+/// Those of them that have this parent.
+fn children_of(parent: i32, line: &[u8]) -> Vec<i32> {
+    let is_child = |pid: &i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().unwrap().split_whitespace().nth(1) == Some(&parent.to_string())
+    };
+    processes(line).into_iter().filter(is_child).collect()
+}
+
+/// The runner of a daemon.
+fn runner_of(daemon: i32) -> Option<i32> {
+    children_of(daemon, b"standfastd: runner\x00--worker=runner\x00").pop()
 }
 
 /// Appends its arguments to a file, one line per run, in one write.
@@ -74,7 +95,7 @@ fn a_script_gets_a_clean_place_to_run_in() {
     let look = machine.script(
         "look",
         "exec 9>/run/test/look.new\n{ env; echo \"umask $(umask) id $(id -u) $(id -g) $(id -G) cwd $(pwd)\"\n\
-         ls -l /proc/$$/fd | sed -n 's/.* \\([0-9]* ->.*\\)/fd \\1/p'\ngrep -E '^Sig(Blk|Ign)|^CapEff' /proc/$$/status\n\
+         ls -l /proc/$$/fd | sed -n 's/.* \\([0-9]* ->.*\\)/fd \\1/p'\nwhile read -r line; do case $line in SigBlk*|SigIgn*|CapEff*) echo \"$line\";; esac; done < /proc/$$/status\n\
          awk '{print \"own group\", $1 == $5, \"nice\", $19}' /proc/$$/stat; } >&9 2>&1\nmv /run/test/look.new /run/test/look.out",
     );
     std::fs::set_permissions("/run/test", std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -210,15 +231,14 @@ fn a_killed_runner_changes_no_state_and_its_successor_goes_on() {
     machine.write("keepalived.conf", &with_globals("", &text));
     let mut daemon = machine.start(&[]);
     wait_for("MASTER", || machine.says("Entering MASTER STATE"));
-    let runner = pid_in("/run/keepalived_runner.pid").unwrap();
+    let runner = runner_of(daemon.pid()).unwrap();
     crate::machine::kill(runner, Signal::KILL);
-    wait_for("another runner", || pid_in("/run/keepalived_runner.pid").is_some_and(|pid| pid != runner && runs(pid)));
+    wait_for("another runner", || runner_of(daemon.pid()).is_some_and(|pid| pid != runner));
     machine.write("bad", "");
     wait_for("FAULT", || machine.says("Entering FAULT STATE: script chk exited 1"));
     assert_eq!(machine.read("stderr").matches("Entering FAULT STATE").count(), 1);
     wait_for("the notification", || machine.lines("record.log").iter().any(|line| line.contains(" FAULT ")));
     assert_eq!(daemon.stop(), 0);
-    assert!(!std::path::Path::new("/run/keepalived_runner.pid").exists());
 }
 
 #[test]
@@ -252,10 +272,8 @@ fn what_hangs_at_the_stop_does_not_hold_the_daemon_up() {
     let pid: i32 = machine.lines("pid")[0].parse().unwrap();
     wait_for("the end of the script", || !runs(pid));
     // What it had started is left alone, as by keepalived; here it is ours to end.
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        if std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == b"sleep\x00779\x00") {
-            crate::machine::kill(entry.file_name().to_str().unwrap().parse().unwrap(), Signal::KILL);
-        }
+    for pid in processes(b"sleep\x00779\x00") {
+        crate::machine::kill(pid, Signal::KILL);
     }
 }
 
@@ -273,10 +291,10 @@ fn the_fifo_has_every_state_in_order_and_its_reader_is_told_again_when_it_is_res
     let line = |state: &str| format!("INSTANCE \"VI_E\" {state} 150");
     let start = "start /run/test/fifo".to_owned();
     assert_eq!(lines(3), [start.clone(), line("BACKUP"), line("MASTER")]);
-    let cat = std::fs::read_dir("/proc").unwrap().flatten().find(|entry| {
-        std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| line == b"cat\x00/run/test/fifo\x00")
-    });
-    crate::machine::kill(cat.unwrap().file_name().to_str().unwrap().parse().unwrap(), Signal::KILL);
+    // Others of this test's name run beside it, in a directory that is called the same.
+    for pid in children_of(runner_of(daemon.pid()).unwrap(), b"cat\x00/run/test/fifo\x00") {
+        crate::machine::kill(pid, Signal::KILL);
+    }
     assert_eq!(lines(5)[3..], [start, line("MASTER")]);
     run("ip link set west down");
     assert_eq!(lines(6)[5], line("FAULT"));
@@ -425,4 +443,97 @@ fn a_file_that_can_be_opened_is_a_check_of_its_own() {
     std::fs::remove_file(machine.path("there")).unwrap();
     wait_for("FAULT", || machine.says("Entering FAULT STATE: script chk exited"));
     assert_eq!(daemon.stop(), 0);
+}
+
+/// Reloads and waits until it is done.
+fn reload(machine: &Machine, daemon: &crate::machine::Daemon) {
+    let done = || machine.read("stderr").matches("Reload finished").count();
+    let before = done();
+    daemon.signal(Signal::HUP);
+    wait_for("the reload", || done() > before);
+}
+
+#[test]
+fn a_reload_tells_of_what_it_removes_and_tells_the_rest_again_where_that_is_wanted() {
+    let machine = Machine::with_pair();
+    let record = recorder(&machine);
+    let other = |deleted: &str| {
+        format!(
+            "vrrp_instance VI_2 {{\n interface east\n virtual_router_id 52\n priority 120\n version 3\n advert_int 0.1\n \
+             virtual_ipaddress {{\n 192.0.2.102/24\n }}\n notify \"{record} two\"\n notify_fault \"{record} fault\"\n{deleted}}}\n"
+        )
+    };
+    let reader = machine.script("reader", "exec cat \"$1\" >> /run/test/read");
+    let globals = format!(
+        " vrrp_notify_fifo /run/test/fifo\n vrrp_notify_fifo_script {reader}\n fifo_write_vrrp_states_on_reload"
+    );
+    let first = with_globals(&globals, &instance(&format!(" notify \"{record} one\"\n")));
+    let write = |deleted: &str| machine.write("keepalived.conf", &format!("{first}{}", other(deleted)));
+    write("");
+    let mut daemon = machine.start(&[]);
+    wait_for("MASTER", || machine.lines("record.log").len() >= 4);
+    let words = format!("{record} two INSTANCE VI_2");
+    let told = |line: &str| machine.lines("record.log").iter().filter(|told| *told == line).count();
+    machine.write("keepalived.conf", &first);
+    reload(&machine, &daemon);
+    wait_for("FAULT", || told(&format!("{words} FAULT 120")) == 1);
+    write(&format!(" notify_deleted \"{record} deleted\"\n"));
+    reload(&machine, &daemon);
+    wait_for("MASTER again", || told(&format!("{words} MASTER 120")) == 2);
+    machine.write("keepalived.conf", &first);
+    reload(&machine, &daemon);
+    wait_for("DELETED", || told(&format!("{words} DELETED 120")) == 1 && told(&format!("{record} deleted")) == 1);
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(told(&format!("{record} fault")), 0, "keepalived runs it for none of them");
+    assert_eq!(told(&format!("{words} STOP 120")), 0);
+    assert_eq!(told(&format!("{record} one INSTANCE VI_E MASTER 150")), 1, "scripts are not told again");
+    let lines = machine.lines("read");
+    let of = |line: &str| lines.iter().filter(|found| *found == line).count();
+    assert_eq!(of("INSTANCE \"VI_E\" MASTER 150"), 4, "once, and at each of three reloads: {lines:?}");
+    assert_eq!((of("INSTANCE \"VI_2\" FAULT 120"), of("INSTANCE \"VI_2\" DELETED 120")), (1, 1), "{lines:?}");
+}
+
+#[test]
+fn a_rival_of_lower_priority_and_changes_of_the_own_one_are_told() {
+    let machine = Machine::with_pair();
+    let record = recorder(&machine);
+    machine.write("number", "0");
+    let more =
+        format!(" notify_master_rx_lower_pri \"{record} lower 'own words'\"\n track_file {{\n file weight 1\n }}\n");
+    let reader = machine.script("reader", "exec cat \"$1\" >> /run/test/read");
+    let globals =
+        format!(" notify_fifo /run/test/fifo nobody\n notify_fifo_script {reader}\n vrrp_notify_priority_changes");
+    let text = format!("track_file file {{\n file /run/test/number\n}}\n{}", instance(&more));
+    machine.write("keepalived.conf", &with_globals(&globals, &text));
+    // A router of its own at the other end of the wire, which does not hear us.
+    let rival = "vrrp_instance VI_R {\n interface west\n virtual_router_id 51\n priority 90\n version 3\n advert_int 0.1\n \
+                 virtual_ipaddress {\n 192.0.2.100/24\n }\n}\n";
+    machine.write("rival.conf", rival);
+    let script = format!(
+        "until ip link show west; do sleep 0.01; done; ip address add 192.0.2.2/24 dev west; ip link set west up\n\
+         nft 'table ip deaf {{ chain input {{ type filter hook input priority 0; ip protocol 112 drop; }}; }}'\n\
+         exec {} -n -f /run/test/rival.conf -p /run/rival -r /run/rival-vrrp -c /run/rival-check",
+        env!("CARGO_BIN_EXE_standfastd")
+    );
+    let mut rival = std::process::Command::new("unshare");
+    rival.args(["-n", "sh", "-c", &script]).stdout(std::process::Stdio::null());
+    rival.stderr(std::fs::File::create(machine.path("rival.log")).unwrap());
+    let mut rival = crate::machine::Daemon::of(rival.spawn().unwrap());
+    let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+    let apart = || std::fs::read_link(format!("/proc/{}/ns/net", rival.pid())).is_ok_and(|other| other != own);
+    wait_for("its namespace", apart);
+    run(&format!("ip link set west netns {}", rival.pid()));
+    wait_for("the rival's MASTER", || machine.read("rival.log").contains("Entering MASTER STATE"));
+    let mut daemon = machine.start(&[]);
+    wait_for("the script", || {
+        machine.lines("record.log").iter().any(|line| *line == format!("{record} lower own words"))
+    });
+    machine.write("number", "7");
+    let has = |line: &str| machine.lines("read").iter().any(|found| found == line);
+    wait_for("the priority", || has("INSTANCE \"VI_E\" MASTER_PRIORITY 157"));
+    assert!(has("INSTANCE \"VI_E\" MASTER_RX_LOWER_PRI 150"), "{:?}", machine.lines("read"));
+    use std::os::unix::fs::MetadataExt as _;
+    let fifo = std::fs::metadata(machine.path("fifo")).unwrap();
+    assert_eq!((fifo.uid(), fifo.mode() & 0o777), (65534, 0o600));
+    assert_eq!((daemon.stop(), rival.stop()), (0, 0));
 }
