@@ -60,7 +60,7 @@ pub(crate) static ROUTE_OPTIONS: Block = Block {
             "none",
             "Gateway; mixed families are an error and drop the route.",
         ),
-        value("gw", Args::Other("<IP>", 1), "none", "Deprecated spelling.").status(Status::Alias("via")),
+        value("gw", Args::Other("<IP>", 1), "none", "Deprecated spelling.").status(Status::Old("via")),
         value("from", Args::Other("<PREFIX>", 1), "none", "Source specific routing."),
         value("tos", Args::Other("<NAME_OR_NUMBER>", 1), "0", "Type of service."),
         value("dsfield", Args::Other("<NAME_OR_NUMBER>", 1), "0", "Same as tos.").status(Status::Alias("tos")),

@@ -108,9 +108,16 @@ fn route(entry: &mut Entry<'_, '_>) -> Option<Route> {
 fn option(entry: &mut Entry<'_, '_>, word: &[u8], draught: &mut Draught) -> Option<()> {
     if let Some(option) = ROUTE_OPTIONS.find(word) {
         let name = ROUTE_OPTIONS.canonical(option).name;
-        if let Status::Deprecated(_) = option.status {
-            let headline = format!("`{}` is an old word", option.name);
-            entry.report(Code::DeprecatedKeyword, headline, option.help);
+        match option.status {
+            Status::Deprecated(_) => {
+                let headline = format!("`{}` is an old word", option.name);
+                entry.report(Code::DeprecatedKeyword, headline, option.help);
+            }
+            Status::Old(of) => {
+                let headline = format!("`{}` is called `{of}` now", option.name);
+                entry.report(Code::DeprecatedKeyword, headline, &format!("write `{of}`"));
+            }
+            Status::Current | Status::Alias(_) | Status::Outdated(_) | Status::Removed | Status::Own => {}
         }
         if metric(entry, name, &mut draught.route) || path(entry, name, draught)? {
             return Some(());
