@@ -265,25 +265,17 @@ impl Pool {
             Duty::Active if server.inhibit_on_failure => 0,
             Duty::Active => return None,
         };
-        Some(Destination {
-            key: key_of(server.address),
-            forwarding: server.forwarding,
-            weight,
-            upper_threshold: server.upper_threshold,
-            lower_threshold: server.lower_threshold,
-        })
+        Some(row_of(server, weight))
     }
 
     /// A server that is not configured any more keeps its row, with weight 0, until [`Self::gone`].
-    pub(crate) fn leave(&mut self, server: &RealServer) {
-        let destination = Destination {
-            key: key_of(server.address),
-            forwarding: server.forwarding,
-            weight: 0,
-            upper_threshold: server.upper_threshold,
-            lower_threshold: server.lower_threshold,
-        };
-        self.leaving.insert(destination.key, destination);
+    pub(crate) fn leave(&mut self, row: Destination) {
+        self.leaving.insert(row.key, Destination { weight: 0, ..row });
+    }
+
+    /// Servers that are configured no more and have not gone.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = &Destination> {
+        self.leaving.values()
     }
 
     /// A server that was leaving is gone. True if there was one.
@@ -338,6 +330,17 @@ fn part(config: &RealServer, member: &Member) -> Tally {
 pub(crate) fn keys_of(config: &VirtualServer) -> impl Iterator<Item = ServiceKey> {
     let others = config.options.group.as_ref().map_or(&[][..], |group| &group.others);
     core::iter::once(config.key).chain(others.iter().copied())
+}
+
+/// The row of a server with that weight.
+pub(crate) fn row_of(server: &RealServer, weight: u32) -> Destination {
+    Destination {
+        key: key_of(server.address),
+        forwarding: server.forwarding,
+        weight,
+        upper_threshold: server.upper_threshold,
+        lower_threshold: server.lower_threshold,
+    }
 }
 
 /// What IPVS knows a server at that address by.

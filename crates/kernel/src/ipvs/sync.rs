@@ -92,14 +92,26 @@ impl Ipvs {
                 runs = true;
                 continue;
             }
-            let request = self.builder.stop_sync_daemon(daemon.sends)?;
-            result = result.and(self.request_one(request));
+            result = result.and(self.stop_sync_daemon(daemon.sends));
         }
         if let Some(role) = role.filter(|_| !runs) {
             let request = self.builder.start_sync_daemon(role)?;
             result = result.and(self.request_one(request));
         }
         result
+    }
+
+    /// A daemon that is stopped before its thread has run for the first time is stopped, and the kernel says nothing: it
+    /// takes the end of such a thread (`EINTR`) for a request that will be repeated.
+    fn stop_sync_daemon(&mut self, sends: bool) -> Result<(), Refused> {
+        let request = self.builder.stop_sync_daemon(sends)?;
+        match self.request_one(request) {
+            Err(refused) if refused.errno == libc::ETIMEDOUT => {
+                let runs = self.sync_daemons()?.iter().any(|daemon| daemon.sends == sends);
+                if runs { Err(refused) } else { Ok(()) }
+            }
+            answer => answer,
+        }
     }
 
     fn request_one(&mut self, request: Vec<u8>) -> Result<(), Refused> {

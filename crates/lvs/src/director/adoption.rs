@@ -32,9 +32,12 @@ impl Director {
     /// Says where a service stands when it begins.
     pub(super) fn begin(&mut self, at: usize, out: &mut Output) {
         let Some(pool) = self.pools.get(at) else { return };
-        let told = self.told.remove(&pool.key());
-        tell::quorum_begins(pool, told, out);
-        if self.common.initial_notifies && !told {
+        // A predecessor has told of this one, and nothing has changed.
+        if self.told.remove(&pool.key()) {
+            return;
+        }
+        tell::quorum_begins(pool, out);
+        if self.common.initial_notifies {
             for (server, _) in pool.servers().filter(|(_, member)| member.is_up()) {
                 let occasion = server_occasion(pool.config(), server, true, "Starting".to_owned());
                 out.notify(crate::occasion::Occasion { mail: false, ..occasion });

@@ -9,7 +9,7 @@ use crate::member::Duty;
 use crate::verdict::CheckWeight;
 use serde::{Deserialize, Serialize};
 use standfast_model::Instant;
-use standfast_model::ipvs::{DestinationKey, ServiceKey};
+use standfast_model::ipvs::{Destination, DestinationKey, ServiceKey};
 use std::collections::BTreeMap;
 
 /// All that is left to a successor.
@@ -34,6 +34,8 @@ pub struct ServiceMemory {
     pub panic: bool,
     /// Its servers.
     pub servers: Vec<ServerMemory>,
+    /// Servers that are configured no more and may keep their connections until then.
+    pub leaving: Vec<(Destination, Option<Instant>)>,
 }
 
 /// One real server.
@@ -70,6 +72,10 @@ impl Director {
             key: pool.key(),
             quorum: pool.has_quorum(),
             panic: pool.is_in_panic(),
+            leaving: pool
+                .leaving()
+                .map(|row| (*row, self.drains.limit(&ServerName { service: pool.key(), server: row.key })))
+                .collect(),
             servers: pool
                 .servers()
                 .map(|(server, member)| {
@@ -128,6 +134,12 @@ impl Director {
                 seat.state.remember(checker.state);
                 member.checkers_down += usize::from(!seat.state.is_up());
                 member.said.extend(checker.weight.map(|weight| (*id, weight)));
+            }
+        }
+        for (row, until) in memory.leaving {
+            if pool.place(row.key).is_none() {
+                pool.leave(row);
+                self.drains.begin(Instant::ZERO, ServerName { service: memory.key, server: row.key }, until);
             }
         }
         pool.set_panic(memory.panic);

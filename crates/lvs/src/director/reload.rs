@@ -9,7 +9,7 @@ use super::{CheckerId, Director, Phase};
 use crate::member::{Duty, Member};
 use crate::notice::{Changes, Notice, ServerName};
 use crate::output::{Action, Output};
-use crate::pool::{Pool, PoolChange, key_of, keys_of};
+use crate::pool::{Pool, PoolChange, key_of, keys_of, row_of};
 use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{self as config, Probe, RealServer, VirtualServer};
@@ -216,7 +216,7 @@ impl Director {
             self.recovery.end(&server);
             self.drains.end(&server);
             if let Some(within) = drain {
-                pool.leave(&gone.config);
+                pool.leave(row_of(&gone.config, 0));
                 self.drains.begin(passage.now, server, Some(passage.now + within));
             }
         }

@@ -75,8 +75,8 @@ pub(super) fn quorum_changed(pool: &Pool, change: QuorumChange, out: &mut Output
     sorry_server(pool, change, out);
 }
 
-/// Where a pool stands when it begins. `known` is one that a predecessor has told of already.
-pub(super) fn quorum_begins(pool: &Pool, known: bool, out: &mut Output) {
+/// Where a pool stands when it begins.
+pub(super) fn quorum_begins(pool: &Pool, out: &mut Output) {
     let (service, weights) = (pool.key(), weights(pool));
     let reason = if pool.has_quorum() {
         out.notice(Notice::QuorumGained { service, weights });
@@ -85,9 +85,7 @@ pub(super) fn quorum_begins(pool: &Pool, known: bool, out: &mut Output) {
         out.notice(Notice::StartedWithoutQuorum { service, weights });
         format!("Starting with quorum down {}", weights.missing())
     };
-    if !known {
-        out.notify(quorum_occasion(pool.config(), pool.has_quorum(), reason));
-    }
+    out.notify(quorum_occasion(pool.config(), pool.has_quorum(), reason));
     if !pool.has_quorum() {
         sorry_server(pool, QuorumChange::Lost, out);
     }

@@ -371,6 +371,30 @@ fn a_drain_goes_on_under_a_successor() {
 }
 
 #[test]
+fn a_server_that_a_reload_took_away_goes_on_draining_under_a_successor() {
+    use standfast_lvs::Connections;
+    let mut service = talkative();
+    service.options.drain = Some(seconds(60));
+    let mut before = World::started(config(vec![service.clone()]));
+    let row = (crate::support::service_key(1), crate::support::server_key(2));
+    before.kernel.activity.insert(row, Connections { active: 1, inactive: 0, persistent: 0 });
+    service.real_servers.pop();
+    before.event(Event::Reload(Box::new(config(vec![service.clone()]))));
+    before.live(seconds(10), |_| Verdict::Ok);
+    let mut after = World::new(config(vec![service]), 5);
+    after.now = before.now;
+    after.kernel.table = before.kernel.table.clone();
+    after.kernel.activity = before.kernel.activity.clone();
+    after.director.remember(before.director.memory());
+    after.event(Event::Start);
+    assert_eq!((after.operations.len(), after.said().len()), (0, 0));
+    after.live(seconds(49), |_| Verdict::Ok);
+    assert_eq!(after.kernel.weights(1), [(1, 1), (2, 0)]);
+    after.live(seconds(1), |_| Verdict::Ok);
+    assert_eq!(after.kernel.weights(1), [(1, 1)]);
+}
+
+#[test]
 fn nothing_is_told_before_the_start() {
     let mut world = World::new(config(vec![talkative()]), 0);
     world.event(Event::Reload(Box::new(config(vec![talkative(), virtual_server(2, vec![real_server(1, timing())])]))));
