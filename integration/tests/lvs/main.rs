@@ -1,0 +1,7 @@
+//! IPVS and its checks on kernels that have it: the same tables as keepalived in the same world, and the set-ups that
+//! users describe.
+
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod same_tables;
