@@ -167,6 +167,11 @@ pub enum ToWorker {
         /// Whether it is up.
         up: bool,
     },
+    /// The instance of `lvs_sync_daemon` is master, or is not.
+    SyncInstance {
+        /// Whether it is.
+        master: bool,
+    },
     /// Tell a status now, although nothing may have changed: counters and weights have.
     Report,
     /// What only the front is told.

@@ -40,6 +40,11 @@ pub enum Command {
         /// Whether it is up.
         up: bool,
     },
+    /// The instance of `lvs_sync_daemon` is master, or is not.
+    SyncInstance {
+        /// Whether it is.
+        master: bool,
+    },
     /// What only the front is told.
     Front(ToFront),
     /// The way to another worker: for the runner that to the worker of this kind, for others that to the runner.
@@ -143,6 +148,7 @@ impl SupervisorLink {
         match decode(&message.bytes) {
             Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
             Ok(ToWorker::Bfd { session, up }) => self.heard = Some(Command::Bfd { session, up }),
+            Ok(ToWorker::SyncInstance { master }) => self.heard = Some(Command::SyncInstance { master }),
             Ok(ToWorker::Report) => self.heard = Some(Command::Report),
             Ok(ToWorker::Front(ToFront::LongSnapshot)) => match long_snapshot(message.descriptors.first()) {
                 Ok(snapshot) => self.heard = Some(Command::Front(snapshot)),
@@ -290,6 +296,7 @@ fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
         | ToWorker::Report
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }
+        | ToWorker::SyncInstance { .. }
         | ToWorker::Shutdown => Err("another message".to_owned()),
     }
 }

@@ -22,11 +22,11 @@ use core::task::Poll;
 use core::time::Duration;
 use publisher::Publisher;
 use reload::{Reloading, Unconfirmed, Wish};
-use standfast_api::{Generation, WorkerKind};
+use standfast_api::{Generation, Status, WorkerKind};
 use standfast_kernel::memfd::MemfdError;
 use standfast_kernel::process::OwnBinary;
 use standfast_kernel::timer::boottime;
-use standfast_model::{Config, Instant};
+use standfast_model::{Config, Instant, State};
 use std::collections::BTreeMap;
 use std::io;
 use summary::summary;
@@ -143,6 +143,7 @@ impl Supervisor {
             self.go_on_after_startup_script();
             introduce(&mut self.workers);
             self.relay_bfd();
+            self.relay_sync();
             self.stop_runner();
         }
     }
@@ -210,6 +211,20 @@ impl Supervisor {
         }
         for worker in &mut self.workers {
             self.bfd.values().for_each(|verdict| worker.tell_of_bfd(verdict));
+        }
+    }
+
+    /// Tells the `check` worker whether the instance of the connection sync daemon is master, as the `vrrp` worker says.
+    fn relay_sync(&mut self) {
+        let Some(daemon) = &self.config.lvs.common.sync_daemon else { return };
+        let Some(name) = &daemon.instance else { return };
+        let instances = self.workers.iter().filter_map(|worker| match worker.status() {
+            Some(Status::Vrrp(vrrp)) => vrrp.instances.iter().find(|instance| instance.name == *name),
+            Some(Status::Check(_) | Status::Bfd(_)) | None => None,
+        });
+        let Some(master) = instances.map(|instance| instance.state == State::Master).next() else { return };
+        for worker in self.workers.iter_mut().filter(|worker| worker.kind() == WorkerKind::Check) {
+            worker.tell_of_sync(master);
         }
     }
 

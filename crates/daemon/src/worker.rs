@@ -160,6 +160,7 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
         | ToWorker::Reload(_)
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }
+        | ToWorker::SyncInstance { .. }
         | ToWorker::Report
         | ToWorker::Front(_)
         | ToWorker::Shutdown => Err(StartError::NoSetup),

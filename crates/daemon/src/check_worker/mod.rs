@@ -77,6 +77,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 }
                 Command::Peer(_, way) => worker.runner.connect(way),
                 Command::Bfd { session, up } => worker.bfd_changed(&session, up),
+                Command::SyncInstance { master } => worker.feed(Event::SyncInstance { master }),
                 Command::Report => supervisor.status(Status::Check(worker.status())),
                 // Not for this worker.
                 Command::Front(_) => {}

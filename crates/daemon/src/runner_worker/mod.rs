@@ -60,8 +60,8 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
     let (settings, current) = watch::channel(Arc::default());
     let turns = Arc::new(Semaphore::new(COMMANDS_AT_A_TIME));
     let notifiers = Arc::new(Semaphore::new(NOTIFIERS_AT_A_TIME));
-    let common = peer::Common { settings: current, turns, notifiers, restarted: options.restarted };
-    let mut runner = Runner { settings, outlets: Outlets::default(), peers: JoinSet::new(), common };
+    let common = peer::Common { settings: current, turns, notifiers, first: !options.restarted };
+    let mut runner = Runner { settings, outlets: Outlets::default(), peers: JoinSet::new(), known: Vec::new(), common };
     set_umask(&slice.global, options);
     runner.apply(&slice, None);
     let mut shutdown = slice.global.shutdown;
@@ -87,7 +87,7 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
                 }
                 Command::Peer(kind, way) => runner.connect(kind, way),
                 // It has no status to tell and tracks nothing.
-                Command::Report | Command::Bfd { .. } | Command::Front(_) => {}
+                Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Front(_) => {}
             },
             Some(_) = runner.peers.join_next() => {}
         }
@@ -141,13 +141,20 @@ struct Runner {
     settings: watch::Sender<Arc<Settings>>,
     outlets: Outlets,
     peers: JoinSet<()>,
+    /// Kinds that were here before.
+    known: Vec<WorkerKind>,
     common: peer::Common,
 }
 
 impl Runner {
     fn connect(&mut self, kind: WorkerKind, way: OwnedFd) {
+        let first = self.common.first && !self.known.contains(&kind);
+        if first {
+            self.known.push(kind);
+        }
+        let common = peer::Common { first, ..self.common.clone() };
         match Channel::new(way) {
-            Ok(channel) => drop(self.peers.spawn(peer::serve(kind, channel, self.common.clone()))),
+            Ok(channel) => drop(self.peers.spawn(peer::serve(kind, channel, common))),
             Err(error) => error!("no way to the {kind} worker: {error}"),
         }
     }
@@ -268,5 +275,106 @@ fn order_of(global: &Global) -> Order {
         router: global.router_id.clone().unwrap_or(host),
         subject: String::new(),
         body: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner_client::RunnerClient;
+    use standfast_api::runner::Line;
+    use standfast_kernel::channel;
+    use std::io::Read as _;
+    use std::path::Path;
+
+    fn fifo(path: &Path) -> Option<FifoConfig> {
+        Some(FifoConfig { path: path.to_str().unwrap().to_owned(), owner: None, reader: None })
+    }
+
+    fn runner() -> Runner {
+        let (settings, current) = watch::channel(Arc::default());
+        let (turns, notifiers) = (Arc::new(Semaphore::new(2)), Arc::new(Semaphore::new(2)));
+        let common = peer::Common { settings: current, turns, notifiers, first: true };
+        Runner { settings, outlets: Outlets::default(), peers: JoinSet::new(), known: Vec::new(), common }
+    }
+
+    fn client(runner: &mut Runner, kind: WorkerKind) -> RunnerClient {
+        let (a, b) = channel::pair().unwrap();
+        let mut client = RunnerClient::new();
+        client.connect(a);
+        runner.connect(kind, b);
+        client
+    }
+
+    /// What is in a FIFO, once there is so much.
+    async fn content(path: &Path, bytes: usize) -> String {
+        let mut file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+        rustix::io::ioctl_fionbio(&file, true).unwrap();
+        let mut text = Vec::new();
+        for _ in 0..500 {
+            let _ = file.read_to_end(&mut text);
+            if text.len() >= bytes {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_worker_s_lines_go_to_its_fifo_and_to_the_common_one_and_made_fifos_go_with_the_runner() {
+        let directory = std::path::PathBuf::from(format!("/tmp/standfast-fifos-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let paths = ["common", "vrrp", "lvs"].map(|name| directory.join(name));
+        let [common, vrrp, lvs] = &paths;
+        let slice =
+            RunnerSlice { fifo: fifo(common), vrrp_fifo: fifo(vrrp), lvs_fifo: fifo(lvs), ..RunnerSlice::default() };
+        let mut runner = runner();
+        runner.apply(&slice, None);
+        let (mut of_vrrp, mut of_check) =
+            (client(&mut runner, WorkerKind::Vrrp), client(&mut runner, WorkerKind::Check));
+        let line = |text: &str| Some(Line { text: text.to_owned(), state: true });
+        of_vrrp.notify("a", Vec::new(), line("INSTANCE \"a\" MASTER 100"), None);
+        assert_eq!(content(vrrp, 24).await, "INSTANCE \"a\" MASTER 100\n");
+        of_check.notify("b", Vec::new(), line("VS [192.0.2.1]:tcp:80 UP"), None);
+        assert_eq!(content(lvs, 24).await, "VS [192.0.2.1]:tcp:80 UP\n");
+        assert_eq!(content(common, 48).await, "INSTANCE \"a\" MASTER 100\nVS [192.0.2.1]:tcp:80 UP\n");
+        assert_eq!(content(vrrp, 0).await, "");
+        drop((of_vrrp, of_check));
+        runner.stop(StopReason::Asked).await;
+        let left: Vec<_> = std::fs::read_dir(&directory).unwrap().flatten().map(|entry| entry.path()).collect();
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_asks_for_what_is_not_configured_gets_a_refusal() {
+        use crate::runner_client::Answer;
+        use standfast_model::config::script::Script;
+        let mut runner = runner();
+        let words = |word: &str| Script { words: vec![word.as_bytes().to_vec()], identity: None };
+        let slice = RunnerSlice { check_scripts: vec![words("/bin/true")], ..RunnerSlice::default() };
+        runner.apply(&slice, None);
+        let mut check = client(&mut runner, WorkerKind::Check);
+        for (word, expected) in [("/bin/true", true), ("/bin/false", false)] {
+            let id = check.run(words(word), Duration::from_secs(10));
+            match check.next().await {
+                Answer::Ended(outcome) => {
+                    assert_eq!(outcome.id, id);
+                    assert_eq!(outcome.ended.is_good(), expected, "{outcome:?}");
+                    assert!(expected || outcome.ended.to_string().contains("not in the configuration"));
+                }
+                other @ (Answer::File { .. } | Answer::Processes { .. }) => panic!("{other:?}"),
+            }
+        }
+        // What the configuration before named may be asked for by a worker that has not got its new one.
+        let before = Arc::clone(&runner.settings.borrow());
+        runner.apply(&RunnerSlice::default(), Some(&before));
+        assert!(runner.settings.borrow().permits(WorkerKind::Check, &words("/bin/true")));
+        let before = Arc::clone(&runner.settings.borrow());
+        runner.apply(&RunnerSlice::default(), Some(&before));
+        assert!(!runner.settings.borrow().permits(WorkerKind::Check, &words("/bin/true")));
+        drop(check);
+        runner.stop(StopReason::Asked).await;
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct Worker {
     heard_of_bfd: Vec<Verdict>,
     /// BFD sessions as it knows them, since its last start.
     bfd: BTreeMap<String, bool>,
+    /// Whether the instance of the sync daemon is master, as it knows it, since its last start.
+    sync_master: Option<bool>,
     /// The starts of itself and of the runner that know each other.
     introduced: Option<(u32, u32)>,
 }
@@ -125,6 +127,7 @@ impl Worker {
             introduced: None,
             heard_of_bfd: Vec::new(),
             bfd: BTreeMap::new(),
+            sync_master: None,
         })
     }
 
@@ -203,6 +206,7 @@ impl Worker {
                 }
                 self.running = Some(running);
                 self.bfd.clear();
+                self.sync_master = None;
             }
             Err(error) => {
                 error!("cannot start {kind} worker: {error}");
@@ -253,6 +257,15 @@ impl Worker {
         let message = encode(&ToWorker::Bfd { session: session.clone(), up: *up });
         if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
             self.bfd.insert(session.clone(), *up);
+        }
+    }
+
+    /// Tells it whether the instance of the connection sync daemon is master, unless it knows.
+    pub(super) fn tell_of_sync(&mut self, master: bool) {
+        let Some(channel) = self.open_channel().filter(|_| self.sync_master != Some(master)) else { return };
+        let message = encode(&ToWorker::SyncInstance { master });
+        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
+            self.sync_master = Some(master);
         }
     }
 
