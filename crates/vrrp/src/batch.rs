@@ -19,6 +19,10 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    pub(crate) fn sends_anything(&self) -> bool {
+        !self.sends.is_empty()
+    }
+
     pub(crate) fn send(&mut self, action: Action) {
         self.sends.push(action);
     }

@@ -12,7 +12,7 @@ use core::cmp::Ordering;
 use core::time::Duration;
 use standfast_model::config::vrrp::Preempt;
 use standfast_model::{Cause, Instant, Priority, Refusal};
-use standfast_wire::vrrp::View;
+use standfast_wire::vrrp::{Coverage, View};
 use std::net::IpAddr;
 
 /// Between two answers to other routers. No router sends faster than once a centisecond, the finest interval there is,
@@ -216,8 +216,9 @@ impl Machine {
         }
     }
 
-    /// Remembers what an accepted advertisement was signed with.
+    /// Remembers what an accepted advertisement was signed with, and how it was summed.
     pub(crate) fn believe(&mut self, now: Instant, heard: &Heard, batch: &mut Batch) {
+        self.old_checksum = self.old_checksum || heard.coverage == Coverage::GroupPseudoHeader;
         match heard.seal {
             Seal::NotWanted => {}
             Seal::Unsigned => self.counters.unsigned_accepted += 1,

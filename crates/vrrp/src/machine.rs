@@ -73,6 +73,8 @@ pub(crate) struct Machine {
     /// Made by a reload, for addresses that a master on this node holds: it goes on with them at once.
     pub(crate) succeeds: bool,
     identification: u16,
+    /// A peer was heard that sums as keepalived before 1.3.6 did: it is answered in kind.
+    pub(crate) old_checksum: bool,
     /// Sequences of `auth_hmac`.
     pub(crate) seals: Seals,
     /// What the wall's clock showed, and when.
@@ -103,6 +105,7 @@ impl Machine {
             adopted: None,
             succeeds: false,
             identification: 0,
+            old_checksum: false,
             seals: Seals::default(),
             wall: None,
             since: None,
@@ -296,7 +299,11 @@ impl Machine {
                     self.identification = self.identification.checked_add(1).unwrap_or(1);
                     let envelope = Envelope { source, destination, identification: self.identification };
                     // REQ: VRRP3-5.2.8-03 VRRP3-5.2.8-04
-                    self.advert(priority).emit_proven_packet(&envelope, coverage_sent(&self.config), proof.as_ref())
+                    self.advert(priority).emit_proven_packet(
+                        &envelope,
+                        coverage_sent(&self.config, &self.partners, self.old_checksum),
+                        proof.as_ref(),
+                    )
                 }
                 (IpAddr::V6(source), IpAddr::V6(destination)) => {
                     self.advert(priority).emit_proven_message(source, destination, proof.as_ref())
@@ -484,15 +491,8 @@ impl Machine {
         } else if self.phase.master().is_none() {
             return;
         }
+        self.announce_due(now, batch);
         let Some(master) = self.phase.master_mut() else { return };
-        if master.second_burst_at.is_some_and(|at| at <= now) {
-            master.second_burst_at = None;
-            batch.announce(self.id, garp.master_repeat);
-        }
-        if master.lower_burst_at.is_some_and(|at| at <= now) {
-            master.lower_burst_at = None;
-            batch.announce(self.id, garp.lower_prio_repeat);
-        }
         if master.advert_at <= now {
             // REQ: VRRP2-6.4.3-04 VRRP3-6.4.3-06
             master.advert_at = timing::next_on_grid(master.advert_at, interval, now);
@@ -501,6 +501,40 @@ impl Machine {
                 master.refresh_from = Some(timing::next_on_grid(from, garp.master_refresh, now));
                 batch.announce(self.id, garp.master_refresh_repeat);
             }
+        }
+    }
+
+    /// Sends a regular advertisement that is due within `within`, and within a tenth of the interval, as if it were due
+    /// now. The next is due when it would have been.
+    pub(crate) fn fire_early(&mut self, now: Instant, within: Duration, batch: &mut Batch) {
+        let interval = self.config.advert_interval.as_duration();
+        let until = now + within.min(interval / 10);
+        // After a late wake the grid's next moment may be near; whoever has just sent does not send again.
+        let waiting = self.phase.master().filter(|master| master.advert_sent < now);
+        let Some(due) = waiting.map(|master| master.advert_at).filter(|due| now < *due && *due <= until) else {
+            return;
+        };
+        self.advertise(now, batch);
+        let garp = self.config.garp;
+        let Some(master) = self.phase.master_mut() else { return };
+        master.advert_at = due + interval;
+        if let Some(from) = master.refresh_from.filter(|from| *from <= due) {
+            master.refresh_from = Some(timing::next_on_grid(from, garp.master_refresh, due));
+            batch.announce(self.id, garp.master_refresh_repeat);
+        }
+    }
+
+    /// The bursts of announcements whose time has come.
+    fn announce_due(&mut self, now: Instant, batch: &mut Batch) {
+        let garp = self.config.garp;
+        let Some(master) = self.phase.master_mut() else { return };
+        if master.second_burst_at.is_some_and(|at| at <= now) {
+            master.second_burst_at = None;
+            batch.announce(self.id, garp.master_repeat);
+        }
+        if master.lower_burst_at.is_some_and(|at| at <= now) {
+            master.lower_burst_at = None;
+            batch.announce(self.id, garp.lower_prio_repeat);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::peering::Partners;
 use crate::sealing::{SealFlaw, Sealed, Seals};
 use core::fmt;
 use core::time::Duration;
+use standfast_model::config::instance::OldChecksum;
 use standfast_model::config::vrrp::{Authentication, Instance};
 use standfast_model::ipvs::Family;
 use standfast_model::{AdvertInterval, Priority, Refusal, State, Version};
@@ -25,6 +26,8 @@ pub(crate) struct Heard {
     pub(crate) interval: AdvertInterval,
     /// Its signature.
     pub(crate) seal: Seal,
+    /// What its checksum covers.
+    pub(crate) coverage: Coverage,
 }
 
 /// Whether an accepted advertisement was signed.
@@ -142,16 +145,30 @@ impl fmt::Display for Flaw {
 }
 
 /// The reading of the checksum that is sent. Only version 3 over IPv4 leaves a choice.
-pub(crate) const fn coverage_sent(instance: &Instance) -> Coverage {
-    // REQ: VRRP3-5.2.8-03 VRRP3-5.2.8-04
-    if instance.options.v3_checksum_as_v2 { Coverage::MessageOnly } else { Coverage::PseudoHeader }
+/// `old` is whether a peer was heard that sums as keepalived before 1.3.6 did.
+pub(crate) const fn coverage_sent(instance: &Instance, partners: &Partners, old: bool) -> Coverage {
+    // REQ: VRRP3-5.2.8-01 VRRP3-5.2.8-03 VRRP3-5.2.8-04 VRRP3-5.2.8-06
+    match (partners, instance.options.old_unicast_checksum) {
+        _ if instance.options.v3_checksum_as_v2 => Coverage::MessageOnly,
+        (Partners::Peers { .. }, OldChecksum::Always) => Coverage::GroupPseudoHeader,
+        (Partners::Peers { .. }, OldChecksum::Auto) if old => Coverage::GroupPseudoHeader,
+        (Partners::Peers { .. } | Partners::Group(_), _) => Coverage::PseudoHeader,
+    }
 }
 
 /// The readings that are accepted: keepalived's default form alone unless the configuration says otherwise, so that
 /// garbage has one chance in 2^16 and not two. With `v3_checksum_as_v2` both, for the peer may not have been told.
-const fn coverages_accepted(instance: &Instance) -> &'static [Coverage] {
-    // REQ: KA-BUG-03 VRRP3-5.2.8-05
-    if instance.options.v3_checksum_as_v2 { &Coverage::BOTH } else { &[Coverage::PseudoHeader] }
+///
+/// By unicast also the old way, unless `old_unicast_checksum never`: of several peers some may be old.
+const fn coverages_accepted(instance: &Instance, partners: &Partners) -> &'static [Coverage] {
+    // REQ: KA-BUG-03 VRRP3-5.2.8-05 VRRP3-5.2.8-06
+    match (partners, instance.options.old_unicast_checksum) {
+        _ if instance.options.v3_checksum_as_v2 => &Coverage::BOTH,
+        (Partners::Peers { .. }, OldChecksum::Auto | OldChecksum::Always) => {
+            &[Coverage::PseudoHeader, Coverage::GroupPseudoHeader]
+        }
+        (Partners::Peers { .. }, OldChecksum::Never) | (Partners::Group(_), _) => &[Coverage::PseudoHeader],
+    }
 }
 
 /// What a packet to a listening instance says, or its first flaw. `ours` are the addresses of the interface, which no
@@ -209,14 +226,14 @@ pub(crate) fn check<'a>(
     view.check_count()?;
     // Over IPv6 the sum is the kernel's, and covers the trailer.
     let summed = if packet.source.is_ipv6() { whole } else { view };
-    summed.check_checksum(coverages_accepted(instance))?;
+    let coverage = summed.check_checksum(coverages_accepted(instance, partners))?;
     check_kind_of_destination(partners, packet.destination)?;
     // REQ: VRRP2-7.1-09
     if ours.contains(&packet.source) || instance.source == Some(packet.source) {
         return Err(Flaw::OwnAddress(packet.source));
     }
     check_peer(partners, packet)?;
-    Ok((Heard { source: packet.source, priority: Priority::new(view.priority()), interval, seal }, view))
+    Ok((Heard { source: packet.source, priority: Priority::new(view.priority()), interval, seal, coverage }, view))
 }
 
 fn check_kind_of_destination(partners: &Partners, destination: IpAddr) -> Result<(), Flaw> {

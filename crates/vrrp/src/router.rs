@@ -34,6 +34,9 @@ pub struct Options {
     pub log_unknown_vrids: bool,
 }
 
+/// How much earlier than it is due an advertisement may leave with others.
+const SHARED_WAKE: Duration = Duration::from_millis(1);
+
 /// Packets on an interface that no instance could be blamed for.
 #[derive(Debug, Default)]
 pub(crate) struct Unclaimed {
@@ -441,6 +444,23 @@ impl Router {
         }
         for id in due {
             self.fire(now, id);
+        }
+        self.share_wake(now);
+    }
+
+    /// Advertisements that are due within a moment leave together with those that are due now: one wake, and one call
+    /// to send. Each keeps to the grid of its own due times.
+    fn share_wake(&mut self, now: Instant) {
+        if !self.batch.sends_anything() {
+            return;
+        }
+        for id in self.deadlines.due_at(now + SHARED_WAKE) {
+            let Some((unit, member)) = self.place(id) else { continue };
+            let Some(machine) = self.units.get_mut(unit.0).and_then(|unit| unit.members.get_mut(member)) else {
+                continue;
+            };
+            machine.fire_early(now, SHARED_WAKE, &mut self.batch);
+            rearm(&mut self.deadlines, machine);
         }
     }
 

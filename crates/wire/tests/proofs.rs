@@ -1,5 +1,5 @@
 //! The HMAC trailer against what keepalived 2.4.3 put on the wire, and against everything that must not pass.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a vector that cannot be read is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
 
 use standfast_model::{AdvertInterval, Priority, Vrid};
 use standfast_wire::ipv4::{self, Envelope};

@@ -5,11 +5,12 @@ use crate::lan::{
     with_priority,
 };
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::instance::{InstanceOptions, Peer, Peering, Unicast};
+use standfast_model::config::instance::{InstanceOptions, OldChecksum, Peer, Peering, Unicast};
 use standfast_model::config::vrrp::Instance;
-use standfast_model::{Refusal, State};
+use standfast_model::{Priority, Refusal, State};
 use standfast_vrrp::{Action, InterfaceFacts, Notice};
-use standfast_wire::vrrp::{Coverage, View};
+use standfast_wire::ipv4;
+use standfast_wire::vrrp::{self, Coverage, View};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -254,4 +255,53 @@ fn an_advertisement_by_unicast_is_answered_to_every_peer() {
     world.forget();
     world.hear(0, &Packet { destination: address(0, 1).into(), ..advert(&instance, address(0, 2).into(), 100) });
     assert_eq!(sent(&world).len(), 2);
+}
+
+/// [`unicast`] in version 3, with this word about old checksums.
+fn summing(priority: u8, old: OldChecksum) -> Instance {
+    let like = unicast(with_priority(v3(), priority), &[peer("192.0.2.9")], false);
+    let options = InstanceOptions { old_unicast_checksum: old, ..like.options.clone() };
+    with_options(like, options)
+}
+
+/// What a peer at 192.0.2.9 sends to 192.0.2.1, summed one way or the other.
+fn summed(coverage: Coverage) -> Packet {
+    let envelope = ipv4::Envelope { source: address(0, 9), destination: address(0, 1), identification: 1 };
+    let protocol = vrrp::Protocol::V3 { interval: v3().advert_interval };
+    let addresses = vec!["192.0.2.100".parse().unwrap()];
+    let advert = vrrp::Advert { vrid: v3().vrid, priority: Priority::new(200), protocol, addresses };
+    Packet::ipv4(&advert.emit_packet(&envelope, coverage))
+}
+
+// REQ: VRRP3-5.2.8-06 VRRP3-5.2.8-01
+#[test]
+fn old_unicast_checksums_are_found_out_and_answered_in_kind_unless_told_otherwise() {
+    let coverage_of = |packet: &Packet| {
+        let view = View::new(&packet.message, packet.source, packet.destination).unwrap();
+        view.check_checksum(&[Coverage::PseudoHeader, Coverage::GroupPseudoHeader]).unwrap()
+    };
+    for (old, takes_old, before, after) in [
+        (OldChecksum::Auto, true, Coverage::PseudoHeader, Coverage::GroupPseudoHeader),
+        (OldChecksum::Always, true, Coverage::GroupPseudoHeader, Coverage::GroupPseudoHeader),
+        (OldChecksum::Never, false, Coverage::PseudoHeader, Coverage::PseudoHeader),
+    ] {
+        let mut world = World::of([alone(summing(100, old))]);
+        world.run_until(ms(4_000));
+        assert_eq!(coverage_of(&world.nodes[0].packets(FIRST)[0].1), before, "{old:?}");
+        world.hear(0, &summed(Coverage::GroupPseudoHeader));
+        let counters = world.nodes[0].router.counters(FIRST);
+        assert_eq!((counters.advert_received == 1, counters.refused(Refusal::Checksum) == 0), (takes_old, takes_old));
+        world.hear(0, &summed(Coverage::PseudoHeader));
+        assert_eq!(world.nodes[0].router.counters(FIRST).advert_received, 1 + u64::from(takes_old), "the right one is");
+        world.forget();
+        world.run(Duration::from_secs(10));
+        assert_eq!(coverage_of(&world.nodes[0].packets(FIRST)[0].1), after, "{old:?}");
+    }
+    // To a group there is nothing old.
+    let mut world = World::of([alone(v3())]);
+    let mut packet = advert_of(&v3(), 9, 200);
+    world.hear(0, &packet);
+    packet.message[7] ^= 1;
+    world.hear(0, &packet);
+    assert_eq!(world.nodes[0].router.counters(FIRST).refused(Refusal::Checksum), 1);
 }

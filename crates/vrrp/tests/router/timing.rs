@@ -1,8 +1,9 @@
 //! When things happen, to the microsecond: start, takeover, the grid of adverts, announcements.
 
-use crate::lan::{FIRST, Packet, World, advert_of, alone, micros, ms, us, v2, v3, v6, with_priority};
+use crate::lan::{FIRST, Packet, SECOND, World, advert_of, alone, micros, ms, us, v2, v3, v6, with_priority};
+use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::{Garp, InitialState, Instance};
-use standfast_model::{AdvertInterval, State};
+use standfast_model::{AdvertInterval, State, Vrid};
 use standfast_vrrp::{Action, Event};
 use std::time::Duration;
 
@@ -267,4 +268,48 @@ fn a_master_answers_a_resignation_at_once_and_waits_a_full_interval_after_it() {
         assert_eq!(times, [20_400_000, 21_400_000]);
         assert_eq!(world.nodes[0].announcements(FIRST), []);
     }
+}
+
+/// When the two instances of a router that takes over one `apart` microseconds after the other advertise, in
+/// microseconds, and how often it was woken for that.
+fn shared(apart: u64, interval: AdvertInterval) -> (Vec<u64>, Vec<u64>) {
+    let like = with_priority(Instance { advert_interval: interval, ..v3() }, 100);
+    let other = Instance { name: "VI_2".to_owned(), vrid: Vrid::new(52).unwrap(), ..like.clone() };
+    let config = VrrpConfig { instances: vec![like.clone(), other], ..VrrpConfig::default() };
+    let mut world = World::of([config]);
+    // A resignation each, so far apart: the timers follow.
+    let one = u64::from(interval.centiseconds()) * 10_000;
+    world.run_until(us(one));
+    world.hear(0, &advert_of(&like, 9, 0));
+    world.run_until(us(one + apart));
+    let mut second = like;
+    second.vrid = Vrid::new(52).unwrap();
+    world.hear(0, &advert_of(&second, 9, 0));
+    world.run_until(us(20_000_000));
+    let times = |id| world.nodes[0].adverts(id).into_iter().map(|(at, _)| at).collect::<Vec<_>>();
+    (times(FIRST), times(SECOND))
+}
+
+#[test]
+fn advertisements_due_within_a_millisecond_leave_together_and_none_drifts() {
+    let second = AdvertInterval::DEFAULT;
+    let (first, other) = shared(900, second);
+    assert_eq!(other[0] - first[0], 900, "to take over early is nobody's right");
+    assert_eq!(first[1..], other[1..], "one wake");
+    // Ten intervals on, the first is where it belongs.
+    assert_eq!(first[10] - first[0], 10_000_000);
+    let (first, other) = shared(1_100, second);
+    assert!(first.iter().zip(&other).all(|(a, b)| b - a == 1_100), "too far apart");
+    let half = AdvertInterval::from_centiseconds(50).unwrap();
+    let (first, other) = shared(1_000, half);
+    assert_eq!(first[5], other[5]);
+    let tenth = AdvertInterval::from_centiseconds(1).unwrap();
+    let (first, other) = shared(1_000, tenth);
+    assert_eq!(first[5], other[5], "a tenth of ten milliseconds");
+    // Of a short interval a tenth at most.
+    let centisecond = AdvertInterval::from_centiseconds(1).unwrap();
+    let (first, other) = shared(900, centisecond);
+    assert_eq!(first[50], other[50]);
+    let (first, other) = shared(1_001, centisecond);
+    assert_eq!(other[50] - first[50], 1_001);
 }

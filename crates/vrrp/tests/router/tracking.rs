@@ -198,9 +198,12 @@ fn a_failing_script_with_a_weight_moves_the_priority_and_the_next_advertisement_
     let changes: Vec<_> = world.nodes[0]
         .log
         .iter()
-        .filter_map(|(_, action)| match action {
-            Action::Priority(change) => Some((change.from, change.to, change.state, change.cause.to_string())),
-            _ => None,
+        .filter_map(|(_, action)| {
+            if let Action::Priority(change) = action {
+                Some((change.from, change.to, change.state, change.cause.to_string()))
+            } else {
+                None
+            }
         })
         .collect();
     assert_eq!(changes, [(150, 90, State::Master, "script chk exited 1".to_owned())]);
@@ -386,9 +389,12 @@ fn a_script_of_the_group_takes_all_members_along() {
     let moves: Vec<_> = world.nodes[0]
         .log
         .iter()
-        .filter_map(|(_, action)| match action {
-            Action::GroupTransition(moved) => Some((moved.from, moved.to, moved.cause.to_string())),
-            _ => None,
+        .filter_map(|(_, action)| {
+            if let Action::GroupTransition(moved) = action {
+                Some((moved.from, moved.to, moved.cause.to_string()))
+            } else {
+                None
+            }
         })
         .collect();
     assert_eq!(moves, [(State::Master, State::Fault, "script chk exited 7".to_owned())]);

@@ -2,7 +2,7 @@
 //!
 //! It never judges by configuration, never copies, and prints a bad message as fully as a good one.
 
-use super::{Error, FIXED_LEN, PROTOCOL, Proof, TRAILER_LEN};
+use super::{Error, FIXED_LEN, GROUP_V4, PROTOCOL, Proof, TRAILER_LEN};
 use crate::Received;
 use crate::checksum::Sum;
 use core::fmt;
@@ -63,6 +63,9 @@ pub enum Coverage {
     PseudoHeader,
     /// The message alone: RFC 9568, and keepalived's `v3_checksum_as_v2`.
     MessageOnly,
+    /// Message and a pseudo-header with the group 224.0.0.18 in it whatever the destination is: what keepalived before
+    /// 1.3.6 sends by unicast (`old_unicast_checksum`).
+    GroupPseudoHeader,
 }
 
 impl Coverage {
@@ -88,6 +91,11 @@ pub(super) fn sum(source: IpAddr, destination: IpAddr, coverage: Coverage, messa
         Coverage::PseudoHeader => {
             let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
             Sum::new().add_pseudo_header(source, destination, length, PROTOCOL)
+        }
+        // REQ: VRRP3-5.2.8-06
+        Coverage::GroupPseudoHeader => {
+            let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+            Sum::new().add_pseudo_header(source, GROUP_V4.into(), length, PROTOCOL)
         }
     };
     sum.add_octets(message)
