@@ -206,6 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_does_not_take_the_connection_is_given_up_after_the_time_it_has() {
+        // A listener whose queue is full answers no more: the first connections fill it.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        rustix::net::listen(&listener, 0).unwrap();
+        let timeout = Duration::from_millis(200);
+        let queued: Vec<_> = (0..8).map_while(|_| TcpStream::connect_timeout(&address, timeout).ok()).collect();
+        assert!(queued.len() < 8, "the queue has no end");
+        let order = Order { server: ("127.0.0.1".to_owned(), address.port()), timeout, ..order() };
+        let begun = standfast_kernel::timer::boottime();
+        assert!(send(&order).unwrap_err().to_string().contains("timed out"));
+        let took = standfast_kernel::timer::boottime().since(begun);
+        assert!(took >= timeout && took < Duration::from_secs(5), "{took:?}");
+    }
+
+    #[test]
     fn a_refusal_an_end_and_an_endless_reply_are_told() {
         let (outcome, said) = conversation("220 a\r\n250 b\r\n550 no such \u{1b}[1m user\r\n");
         assert_eq!(outcome.unwrap_err().to_string(), "MAIL: the server said 550 no such \\u{1b}[1m user");

@@ -54,9 +54,11 @@ pub static ROOT: Block = Block {
             "static_ipaddress",
             Entries::Addresses,
             "Addresses kept for the daemon lifetime; see virtual_ipaddress/<entry>.",
-        ),
-        list("static_routes", Entries::Routes, "Routes kept for the daemon lifetime; see virtual_routes/<entry>."),
-        list("static_rules", Entries::Rules, "Rules kept for the daemon lifetime; see virtual_rules/<entry>."),
+        )
+        .live(),
+        list("static_routes", Entries::Routes, "Routes kept for the daemon lifetime; see virtual_routes/<entry>.")
+            .live(),
+        list("static_rules", Entries::Rules, "Rules kept for the daemon lifetime; see virtual_rules/<entry>.").live(),
         block(
             "vrrp_sync_group",
             Args::Word("NAME"),
@@ -69,7 +71,8 @@ pub static ROOT: Block = Block {
             Args::Flag,
             &GARP_GROUP,
             "Pacing of gratuitous messages for a set of interfaces; removed if no interval is given.",
-        ),
+        )
+        .live(),
         list(
             "linkbeat_interfaces",
             Entries::Linkbeat,
@@ -81,13 +84,15 @@ pub static ROOT: Block = Block {
             Args::Word("NAME"),
             &VRRP_SCRIPT,
             "Periodic check script; must precede its users; removed if unused or without script.",
-        ),
+        )
+        .live(),
         block(
             "vrrp_track_process",
             Args::Word("NAME"),
             &VRRP_TRACK_PROCESS,
             "Watches the number of running copies of a program.",
-        ),
+        )
+        .live(),
         list(
             "interface_up_down_delays",
             Entries::Delays,
@@ -126,7 +131,8 @@ pub static ROOT: Block = Block {
             Args::Word("NAME"),
             &TRACK_FILE,
             "Watched file with a number in it; usable by instances, groups and FILE_CHECK; must precede its users.",
-        ),
+        )
+        .live(),
         block("vrrp_track_file", Args::Word("NAME"), &TRACK_FILE, "Deprecated spelling, logged only at info level.")
             .status(Status::Alias("track_file")),
     ],

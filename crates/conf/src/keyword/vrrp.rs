@@ -17,17 +17,20 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             "track_script",
             Entries::Tracked("SCRIPT", 253, true),
             "Scripts tracked by all members; script must already be defined.",
-        ),
+        )
+        .live(),
         list(
             "track_file",
             Entries::Tracked("FILE", 254, true),
             "Files tracked by all members; file must already be defined.",
-        ),
+        )
+        .live(),
         list(
             "track_process",
             Entries::Tracked("PROCESS", 254, true),
             "Processes tracked by all members; must already be defined.",
-        ),
+        )
+        .live(),
         list(
             "track_bfd",
             Entries::Tracked("BFD", 253, true),
@@ -39,12 +42,14 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             Args::Script,
             "none",
             "Run when the group becomes backup; duplicates are errors, first one wins.",
-        ),
-        value("notify_master", Args::Script, "none", "Run when the group becomes master."),
-        value("notify_fault", Args::Script, "none", "Run when the group enters fault."),
-        value("notify_stop", Args::Script, "none", "Run when the daemon stops."),
-        value("notify", Args::Script, "none", "Run on every transition with GROUP, name, state, 0 appended."),
-        value("smtp_alert", Args::Bool, "smtp_alert_vrrp, then smtp_alert, then false", "Mail on group transitions."),
+        )
+        .live(),
+        value("notify_master", Args::Script, "none", "Run when the group becomes master.").live(),
+        value("notify_fault", Args::Script, "none", "Run when the group enters fault.").live(),
+        value("notify_stop", Args::Script, "none", "Run when the daemon stops.").live(),
+        value("notify", Args::Script, "none", "Run on every transition with GROUP, name, state, 0 appended.").live(),
+        value("smtp_alert", Args::Bool, "smtp_alert_vrrp, then smtp_alert, then false", "Mail on group transitions.")
+            .live(),
         flag("global_tracking", "Deprecated spelling (reports an error).")
             .status(Status::Old("sync_group_tracking_weight")),
         flag(
@@ -56,7 +61,8 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             Args::Bool,
             "unset (bare = true)",
             "Default for member notify_priority_changes.",
-        ),
+        )
+        .live(),
     ],
 };
 
@@ -69,9 +75,11 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Other("[[name] <IFNAME>] [<MAC>] [netlink_notify_msg] [group <GROUP>]", 0),
             "vrrp.VRID, MAC 00:00:5e:00:01 or 02:VRID",
             "Run on a private macvlan with the virtual MAC; 5 octets are completed with the VRID.",
-        ),
-        flag("use_vmac_addr", "Create VMACs also for VIPs on other interfaces or of the other family."),
-        flag("vmac_xmit_base", "Send adverts from the base interface instead of the VMAC; cleared in strict mode."),
+        )
+        .live(),
+        flag("use_vmac_addr", "Create VMACs also for VIPs on other interfaces or of the other family.").live(),
+        flag("vmac_xmit_base", "Send adverts from the base interface instead of the VMAC; cleared in strict mode.")
+            .live(),
         value(
             "use_ipvlan",
             Args::Other("[[name] <IFNAME>] [<ADDR>] [bridge|private|vepa] [group <GROUP>]", 0),
@@ -111,9 +119,11 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "Other interfaces to watch; own interface is an error.",
         )
         .live(),
-        list("track_script", Entries::Tracked("SCRIPT", 253, true), "Scripts to watch; must already be defined."),
-        list("track_file", Entries::Tracked("FILE", 254, true), "Files to watch; must already be defined."),
-        list("track_process", Entries::Tracked("PROCESS", 254, true), "Processes to watch; must already be defined."),
+        list("track_script", Entries::Tracked("SCRIPT", 253, true), "Scripts to watch; must already be defined.")
+            .live(),
+        list("track_file", Entries::Tracked("FILE", 254, true), "Files to watch; must already be defined.").live(),
+        list("track_process", Entries::Tracked("PROCESS", 254, true), "Processes to watch; must already be defined.")
+            .live(),
         list("track_bfd", Entries::Tracked("BFD", 253, true), "BFD sessions to watch; must already be defined.").live(),
         value("mcast_src_ip", Args::Address, "first address of the interface", "Source address of multicast adverts.")
             .live(),
@@ -142,7 +152,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Number(0, 255),
             "255 for IPv4, kernel default for IPv6",
             "TTL/hop limit of unicast adverts; without peers an error is reported and it becomes 0, not the default.",
-        ),
+        )
+        .live(),
         value(
             "version",
             Args::Number(2, 3),
@@ -163,7 +174,7 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         list("virtual_ipaddress_excluded", Entries::Addresses, "Addresses handled but not advertised; either family.")
             .live(),
         flag("no_virtual_ipaddress", "Permit an instance without VIPs; cleared in strict mode.").live(),
-        flag("promote_secondaries", "Set the promote_secondaries sysctl on the interface."),
+        flag("promote_secondaries", "Set the promote_secondaries sysctl on the interface.").live(),
         flag("linkbeat_use_polling", "Use linkbeat_interfaces instead.")
             .status(Status::Deprecated("Use linkbeat_interfaces instead.")),
         value(
@@ -172,10 +183,10 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "global value (bare = true)",
             "Leave the pseudo header out of the IPv4 VRRPv3 checksum; a mismatch is then also accepted on receive.",
         ),
-        list("virtual_routes", Entries::Routes, "Routes installed while master."),
-        list("virtual_rules", Entries::Rules, "Policy rules installed while master."),
-        flag("accept", "Accept traffic addressed to VIPs."),
-        flag("no_accept", "Drop traffic addressed to VIPs."),
+        list("virtual_routes", Entries::Routes, "Routes installed while master.").live(),
+        list("virtual_rules", Entries::Rules, "Policy rules installed while master.").live(),
+        flag("accept", "Accept traffic addressed to VIPs.").live(),
+        flag("no_accept", "Drop traffic addressed to VIPs.").live(),
         value(
             "skip_check_adv_addr",
             Args::Bool,
@@ -193,25 +204,29 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         )
         .live(),
         value("debug", Args::Number(0, 4), "0", "A level that nothing looks at, in keepalived either.").moot(),
-        value("notify_backup", Args::Script, "none", "Run on entering BACKUP; second one is an error."),
-        value("notify_master", Args::Script, "none", "Run on entering MASTER."),
-        value("notify_fault", Args::Script, "none", "Run on entering FAULT."),
-        value("notify_stop", Args::Script, "none", "Run at daemon stop."),
+        value("notify_backup", Args::Script, "none", "Run on entering BACKUP; second one is an error.").live(),
+        value("notify_master", Args::Script, "none", "Run on entering MASTER.").live(),
+        value("notify_fault", Args::Script, "none", "Run on entering FAULT.").live(),
+        value("notify_stop", Args::Script, "none", "Run at daemon stop.").live(),
         value(
             "notify_deleted",
             Args::OptionalScript,
             "off",
             "Report removal at reload as DELETED instead of FAULT, optionally with a script.",
-        ),
-        value("notify", Args::Script, "none", "Run on every transition with INSTANCE, name, state, priority appended."),
+        )
+        .live(),
+        value("notify", Args::Script, "none", "Run on every transition with INSTANCE, name, state, priority appended.")
+            .live(),
         value(
             "notify_master_rx_lower_pri",
             Args::Script,
             "none",
             "Run when a master receives a lower priority advert.",
-        ),
-        value("smtp_alert", Args::Bool, "smtp_alert_vrrp, then smtp_alert, then false", "Mail on transitions."),
-        value("notify_priority_changes", Args::Bool, "group, then global", "Write priority change events to FIFOs."),
+        )
+        .live(),
+        value("smtp_alert", Args::Bool, "smtp_alert_vrrp, then smtp_alert, then false", "Mail on transitions.").live(),
+        value("notify_priority_changes", Args::Bool, "group, then global", "Write priority change events to FIFOs.")
+            .live(),
         value("lvs_sync_daemon_interface", Args::Interface, "none", "Use global lvs_sync_daemon.")
             .status(Status::Deprecated("Use global lvs_sync_daemon.")),
         value(
@@ -304,7 +319,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Number(0, U32),
             "from vrrp_rx_bufs_policy",
             "Receive buffer contribution of this instance.",
-        ),
+        )
+        .live(),
         block("authentication", Args::Flag, &AUTHENTICATION, "Legacy RFC 2338 authentication.").live(),
         block(
             "auth_hmac",
@@ -365,15 +381,16 @@ pub(crate) static AUTH_HMAC: Block = Block {
 pub(crate) static GARP_GROUP: Block = Block {
     path: "garp_group",
     keywords: &[
-        value("garp_interval", Args::Seconds(0, MAX_32), "unset", "Minimum gap between gratuitous ARPs."),
+        value("garp_interval", Args::Seconds(0, MAX_32), "unset", "Minimum gap between gratuitous ARPs.").live(),
         value(
             "gna_interval",
             Args::Seconds(0, MAX_32),
             "unset",
             "Minimum gap between unsolicited neighbour advertisements.",
-        ),
-        value("interface", Args::Interface, "", "One interface with its own pacing."),
-        list("interfaces", Entries::Names("INTERFACE"), "Interfaces sharing one pacing clock."),
+        )
+        .live(),
+        value("interface", Args::Interface, "", "One interface with its own pacing.").live(),
+        list("interfaces", Entries::Names("INTERFACE"), "Interfaces sharing one pacing clock.").live(),
     ],
 };
 

@@ -233,10 +233,10 @@ fn number(bytes: &[u8]) -> Content {
 }
 
 /// Writes the first number into a file (`init_file`). One that is there stays, unless it is to be overwritten.
-pub(super) fn initialise(file: &TrackFile, overwrite_allowed: bool) {
+pub(super) fn initialise(file: &TrackFile) {
     let Some(init) = file.init else { return };
     let path = Path::new(&file.path);
-    let overwrite = init.overwrite && overwrite_allowed;
+    let overwrite = init.overwrite;
     let mut options = File::options();
     options.write(true);
     if overwrite {
@@ -360,21 +360,19 @@ mod tests {
         let directory = Directory::new("init");
         let read = |file: &TrackFile| std::fs::read_to_string(&file.path).unwrap();
         let mut file = TrackFile { init: Some(InitFile { value: 5, overwrite: false }), ..directory.file("a") };
-        initialise(&file, true);
+        initialise(&file);
         assert_eq!(read(&file), "5\n");
         file.init = Some(InitFile { value: 6, overwrite: false });
-        initialise(&file, true);
+        initialise(&file);
         assert_eq!(read(&file), "5\n");
         file.init = Some(InitFile { value: 7, overwrite: true });
-        initialise(&file, false);
-        assert_eq!(read(&file), "5\n", "a restart is no start");
-        initialise(&file, true);
+        initialise(&file);
         assert_eq!(read(&file), "7\n");
         let elsewhere = directory.file("elsewhere");
         std::fs::write(&elsewhere.path, "8").unwrap();
         let link = TrackFile { init: file.init, ..directory.file("link") };
         std::os::unix::fs::symlink(&elsewhere.path, &link.path).unwrap();
-        initialise(&link, true);
+        initialise(&link);
         assert_eq!(read(&elsewhere), "8", "a link is not followed");
     }
 }

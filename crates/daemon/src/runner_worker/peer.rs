@@ -13,7 +13,6 @@ use standfast_api::{WorkerKind, decode, encode};
 use standfast_kernel::channel::{Channel, Incoming, Outbox};
 use standfast_model::Ended;
 use standfast_model::config::script::Script;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -34,8 +33,8 @@ pub(super) struct Common {
     pub(super) turns: Arc<Semaphore>,
     /// Processes of notifications that may run at a time.
     pub(super) notifiers: Arc<Semaphore>,
-    /// This runner has taken the place of one that died: what is done once at the start is done.
-    pub(super) restarted: bool,
+    /// The worker is the first of its kind, so its files get their first numbers (`init_file`).
+    pub(super) first: bool,
 }
 
 /// See the module.
@@ -47,8 +46,6 @@ pub(super) struct Peer {
     checks: JoinSet<()>,
     watchers: JoinSet<()>,
     lanes: Lanes,
-    /// Files of this worker that got their first number, or had theirs before.
-    initialised: BTreeSet<String>,
 }
 
 /// Serves a worker until it has gone and everyone it wanted notified is.
@@ -56,15 +53,7 @@ pub(super) async fn serve(kind: WorkerKind, channel: Channel, common: Common) {
     let (answers, mut outgoing) = mpsc::unbounded_channel();
     let notifiers = Arc::clone(&common.notifiers);
     let lanes = Lanes::new(notifiers);
-    let mut peer = Peer {
-        kind,
-        common,
-        answers,
-        checks: JoinSet::new(),
-        watchers: JoinSet::new(),
-        lanes,
-        initialised: BTreeSet::new(),
-    };
+    let mut peer = Peer { kind, common, answers, checks: JoinSet::new(), watchers: JoinSet::new(), lanes };
     let mut outbox = Outbox::new(WAITING_ANSWERS);
     loop {
         tokio::select! {
@@ -155,9 +144,8 @@ impl Peer {
         // The tasks end at once, and with them what they watched.
         self.watchers = JoinSet::new();
         let answers = self.answers.clone();
-        for file in &watch.files {
-            let first = self.initialised.insert(file.path.clone());
-            files::initialise(file, first && !self.common.restarted);
+        if core::mem::take(&mut self.common.first) {
+            watch.files.iter().for_each(files::initialise);
         }
         if !watch.files.is_empty() {
             self.watchers.spawn(files::watch(watch.serial, watch.files, answers.clone()));

@@ -271,3 +271,121 @@ fn instance_mail(name: &str, state: State) -> Mail {
     };
     mail(format!("VRRP Instance {name} - {}", words(state)), text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_api::decode;
+    use standfast_api::runner::{Notification, ToRunner};
+    use standfast_kernel::channel::{self, Channel, Incoming};
+    use standfast_model::Instant;
+
+    const TEXT: &str = "
+global_defs {
+    router_id LB1
+    smtp_server 192.0.2.9
+    notification_email { a@example.org }
+    smtp_alert_vrrp
+    notify_fifo /run/fifo
+}
+vrrp_sync_group G {
+    group { VI_1 }
+}
+vrrp_instance VI_1 {
+    interface eth0
+    virtual_router_id 51
+    priority 120
+    virtual_ipaddress { 192.0.2.1 }
+}
+";
+
+    struct Told {
+        notifier: VrrpNotifier,
+        client: RunnerClient,
+        runner: Channel,
+    }
+
+    impl Told {
+        fn new(text: &str) -> Self {
+            let path = std::path::Path::new("/etc/keepalived/keepalived.conf");
+            let host = standfast_conf::host::Memory::new().file(path, text).with_interface("eth0");
+            let config = standfast_conf::load(&host, path, &standfast_conf::Options::default()).config.unwrap();
+            let (ours, theirs) = channel::pair().unwrap();
+            let mut client = RunnerClient::new();
+            client.connect(theirs);
+            let notifier = VrrpNotifier::new(&config.global, &config.vrrp);
+            Self { notifier, client, runner: Channel::new(ours).unwrap() }
+        }
+
+        fn record(&mut self, record: &Record) -> Option<Notification> {
+            self.notifier.record(record, &mut self.client);
+            match self.runner.try_receive().unwrap()? {
+                Incoming::Message(message) => match decode(&message.bytes).unwrap() {
+                    ToRunner::Notify(notification) => Some(notification),
+                    other @ (ToRunner::Run(_) | ToRunner::Watch(_)) => panic!("{other:?}"),
+                },
+                Incoming::Closed => panic!("closed"),
+            }
+        }
+
+        fn subject(&mut self, record: &Record) -> Option<String> {
+            self.record(record)?.mail.map(|mail| mail.subject)
+        }
+    }
+
+    fn entered(to: State, cause: Cause) -> Record {
+        let (instance, interface) = ("VI_1".to_owned(), "eth0".parse().unwrap());
+        let from = State::Init;
+        Record::Transition(Transition { instance, interface, from, to, cause, at: Instant::ZERO, priority: 120 })
+    }
+
+    fn group(to: State) -> Record {
+        let (group, from, cause) = ("G".to_owned(), State::Init, Cause::Started);
+        Record::GroupTransition(GroupTransition { group, from, to, cause, at: Instant::ZERO })
+    }
+
+    #[tokio::test]
+    async fn a_state_is_mailed_once_in_succession_and_that_it_began_as_a_standby_never() {
+        let mut told = Told::new(TEXT);
+        let mut subjects = Vec::new();
+        for state in [State::Backup, State::Master, State::Fault, State::Fault, State::Backup, State::Stop] {
+            subjects.push(told.subject(&entered(state, Cause::Started)));
+        }
+        let expected = |words: &str| Some(format!("VRRP Instance VI_1 - {words}"));
+        let states = [
+            None,
+            expected("Entering MASTER state"),
+            expected("Entering FAULT state"),
+            None,
+            expected("Entering BACKUP state"),
+            expected("Stopping"),
+        ];
+        assert_eq!(subjects, states);
+        let mail = told.record(&group(State::Master)).unwrap().mail.unwrap();
+        assert_eq!(mail.subject, "VRRP Group G - Entering MASTER state");
+        assert_eq!(mail.body, "=> All VRRP group instances are now in MASTER state <=");
+    }
+
+    #[tokio::test]
+    async fn faults_are_not_mailed_where_nobody_wants_that_and_nothing_is_without_recipients() {
+        let mut quiet = Told::new(&TEXT.replace("smtp_alert_vrrp", "smtp_alert_vrrp\n no_email_faults"));
+        assert_eq!(quiet.subject(&entered(State::Fault, Cause::Recovered)), None);
+        assert_eq!(quiet.subject(&group(State::Fault)), None);
+        assert!(quiet.subject(&entered(State::Master, Cause::Recovered)).is_some());
+        for missing in ["smtp_server 192.0.2.9", "notification_email { a@example.org }", "smtp_alert_vrrp"] {
+            let mut nobody = Told::new(&TEXT.replace(missing, ""));
+            assert_eq!(nobody.subject(&entered(State::Master, Cause::Recovered)), None, "{missing}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fault_for_want_of_a_first_result_is_told_to_nobody() {
+        let mut told = Told::new(TEXT);
+        let pending = Cause::ScriptPending { script: "chk".to_owned() };
+        assert_eq!(told.record(&entered(State::Fault, pending)), None);
+        assert!(told.notifier.silent.contains("VI_1"));
+        let line = told.record(&entered(State::Backup, Cause::Recovered)).unwrap().line.unwrap();
+        assert_eq!(line, Line { text: "INSTANCE \"VI_1\" BACKUP 120".to_owned(), state: true });
+        assert!(told.notifier.silent.is_empty());
+    }
+}

@@ -100,7 +100,7 @@ fn a_script_gets_a_clean_place_to_run_in() {
     );
     std::fs::set_permissions("/run/test", std::fs::Permissions::from_mode(0o777)).unwrap();
     let text = instance(&format!(" notify_master \"{look}\" nobody nogroup"));
-    machine.write("keepalived.conf", &format!("global_defs {{\n script_user root\n}}\n{text}"));
+    machine.write("keepalived.conf", &format!("global_defs {{\n script_user root\n umask 026\n}}\n{text}"));
     let mut command = machine.command(&["-n"]);
     for (name, value) in [("FOO", "bar"), ("IFS", ","), ("LD_LIBRARY_PATH", "/x"), ("LD_PRELOAD", "")] {
         command.env(name, value);
@@ -113,7 +113,7 @@ fn a_script_gets_a_clean_place_to_run_in() {
     for variable in ["IFS=", "LD_", "NOTIFY_SOCKET="] {
         assert!(!seen.iter().any(|line| line.starts_with(variable)), "{variable}: {seen:?}");
     }
-    assert!(has("umask 0177 id 65534 65534 65534 cwd /run/test"), "{seen:?}");
+    assert!(has("umask 0026 id 65534 65534 65534 cwd /run/test"), "{seen:?}");
     let fds: Vec<&String> = seen.iter().filter(|line| line.starts_with("fd ")).collect();
     for fd in &fds {
         let known = ["null", "/look", "/proc/"].iter().any(|end| fd.contains(end));
@@ -536,4 +536,23 @@ fn a_rival_of_lower_priority_and_changes_of_the_own_one_are_told() {
     let fifo = std::fs::metadata(machine.path("fifo")).unwrap();
     assert_eq!((fifo.uid(), fifo.mode() & 0o777), (65534, 0o600));
     assert_eq!((daemon.stop(), rival.stop()), (0, 0));
+}
+
+#[test]
+fn a_startup_script_that_hangs_is_killed_and_the_daemon_starts() {
+    let machine = Machine::with_pair();
+    let script = machine.script("slow", "echo $$ > /run/test/pid; exec sleep 776");
+    let globals = format!(
+        " startup_script {script}\n startup_script_timeout 1\n shutdown_script {script}\n shutdown_script_timeout 1"
+    );
+    machine.write("keepalived.conf", &with_globals(&globals, &instance("")));
+    let mut daemon = machine.start(&[]);
+    let pid = |machine: &Machine| machine.lines("pid")[0].parse::<i32>().unwrap();
+    let first = pid(&machine);
+    assert!(!runs(first));
+    assert!(machine.says(&format!("startup_script {script} timed out")));
+    wait_for("MASTER", || machine.says("Entering MASTER STATE"));
+    assert_eq!(daemon.stop(), 0);
+    assert!(pid(&machine) != first && !runs(pid(&machine)));
+    assert!(machine.says(&format!("shutdown_script {script} timed out")));
 }

@@ -254,6 +254,26 @@ mod tests {
         assert!(decode(&other).is_empty());
     }
 
+    #[tokio::test]
+    async fn the_queue_is_as_long_as_it_is_to_be() {
+        let bytes = |bytes, force| match ProcessEvents::subscribe(bytes, force) {
+            // The kernel counts its own use of it and doubles what is asked for.
+            Ok(events) => Some(sockopt::socket_recv_buffer_size(events.socket.get_ref()).unwrap() / 2),
+            // Not the first network namespace, or no right: there is nothing to have.
+            Err(error) => {
+                eprintln!("not tried: {error}");
+                None
+            }
+        };
+        let limit = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+        let beyond: usize = limit + 65_536;
+        for (asked, force, expected) in [(65_536, false, 65_536), (beyond, false, limit), (beyond, true, beyond)] {
+            if let Some(found) = bytes(asked, force) {
+                assert_eq!(found, expected, "{asked} {force}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
