@@ -9,11 +9,14 @@ use standfast_model::config::probe::Misc;
 
 /// The verdict on a command that ended so, and wrote this.
 ///
-/// Status 0 is good. With `misc_dynamic` 2 to 255 are good too, and 2 more than the weight. A command that could not be
+/// Status 0 is good, and leaves the configured weight. With `misc_dynamic` 2 to 255 are good too, and 2 more than the
+/// weight. A command that could not be
 /// run at all says nothing.
 #[must_use]
 pub fn judge(misc: &Misc, ended: &Ended, output: &str) -> Verdict {
     match ended {
+        // Nothing more and nothing less: what an earlier status made of the weight ends.
+        Ended::Exited(0) if misc.dynamic => Verdict::OkWithWeight(CheckWeight::Relative(0)),
         Ended::Exited(0) => Verdict::Ok,
         Ended::Exited(status) => match u32::try_from(*status).ok().and_then(|status| status.checked_sub(2)) {
             Some(weight) if misc.dynamic => Verdict::OkWithWeight(CheckWeight::Absolute(weight)),
@@ -56,7 +59,8 @@ mod tests {
         let (plain, dynamic) = (misc(false), misc(true));
         let weight = |weight| Verdict::OkWithWeight(CheckWeight::Absolute(weight));
         assert_eq!(judge(&plain, &Ended::Exited(0), ""), Verdict::Ok);
-        assert_eq!(judge(&dynamic, &Ended::Exited(0), ""), Verdict::Ok);
+        let configured = Verdict::OkWithWeight(CheckWeight::Relative(0));
+        assert_eq!(judge(&dynamic, &Ended::Exited(0), ""), configured);
         for misc in [&plain, &dynamic] {
             assert_eq!(judge(misc, &Ended::Exited(1), ""), failed("exit status 1"));
             assert_eq!(judge(misc, &Ended::Signalled(9), ""), failed("ended by signal 9"));
