@@ -228,7 +228,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         value("notify_priority_changes", Args::Bool, "group, then global", "Write priority change events to FIFOs.")
             .live(),
         value("lvs_sync_daemon_interface", Args::Interface, "none", "Use global lvs_sync_daemon.")
-            .status(Status::Deprecated("Use global lvs_sync_daemon.")),
+            .status(Status::Deprecated("Use global lvs_sync_daemon."))
+            .live(),
         value(
             "garp_master_delay",
             Args::Number(0, 4294),

@@ -246,6 +246,39 @@ fn a_killed_worker_finds_its_device_its_addresses_and_its_routes_and_touches_non
     assert_eq!(daemon.stop(), 0);
 }
 
+#[test]
+fn the_worker_has_the_processors_the_priority_and_the_memory_that_are_configured() {
+    let machine = Machine::with_pair();
+    let instance =
+        format!("vrrp_instance VI_E {{\n {QUICK} virtual_router_id 51\n virtual_ipaddress {{\n 192.0.2.100\n }}\n}}\n");
+    let words = |words: &str| machine.write("keepalived.conf", &format!("global_defs {{\n {words}\n}}\n{instance}"));
+    let of_worker = |file: &str| {
+        let pid = pid_in("/run/vrrp.pid").unwrap();
+        std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap()
+    };
+    let fields = || {
+        let stat = of_worker("stat");
+        let fields: Vec<String> = stat.rsplit_once(')').unwrap().1.split_whitespace().map(str::to_owned).collect();
+        // Nice value, real-time priority and policy.
+        [16, 37, 38].map(|place: usize| fields[place].clone())
+    };
+    words("vrrp_priority -7\n vrrp_cpu_affinity 0\n vrrp_no_swap");
+    let mut daemon = machine.start(&[]);
+    assert_eq!(fields(), ["-7", "0", "0"]);
+    let status = of_worker("status");
+    assert!(status.contains("Cpus_allowed_list:\t0\n"), "{status}");
+    assert!(!status.contains("VmLck:\t       0 kB"), "{status}");
+    assert_eq!(daemon.stop(), 0);
+    std::fs::write(machine.path("stderr"), "").unwrap();
+    words("vrrp_rt_priority 3\n vrrp_rlimit_rttime 4000000");
+    let mut daemon = machine.start(&[]);
+    assert_eq!(fields()[1..], ["3", "2"]);
+    let limits = of_worker("limits");
+    let limit = limits.lines().find(|line| line.starts_with("Max realtime timeout")).unwrap();
+    assert!(limit.contains("4000000"), "{limit}");
+    assert_eq!(daemon.stop(), 0);
+}
+
 /// What passes the links of the machine, as frames.
 struct Capture(std::os::fd::OwnedFd);
 

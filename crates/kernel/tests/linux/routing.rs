@@ -191,6 +191,11 @@ fn routes_of_every_form_are_what_was_asked_for_and_are_found_again() {
             "10.5.0.0/16 proto keepalived nexthop via 192.0.1.9 dev v0 weight 3 nexthop via 192.0.2.9 dev v1 weight 1",
         ),
         (
+            entry(Configured { from: Some(net("2001:db8:77::/48")), ..plain("2001:db8:c::/48") }, Some(v0), &[]),
+            "-6 route show 2001:db8:c::/48",
+            "2001:db8:c::/48 from 2001:db8:77::/48 dev v0 proto keepalived metric 1024 pref medium",
+        ),
+        (
             entry(Configured { hop: via("2001:db8:1::9"), ..plain("10.6.0.0/16") }, Some(v0), &[]),
             "-4 route show 10.6.0.0/16",
             "10.6.0.0/16 via inet6 2001:db8:1::9 dev v0 proto keepalived",
@@ -210,19 +215,29 @@ fn metrics_realms_and_tunnels_reach_the_kernel() {
         hop: Hop { realms: Some(0x0003_0004), ..via("192.0.1.9") },
         metrics: vec![
             metric(MetricKind::Mtu, 1400, true),
+            metric(MetricKind::Window, 30_000, false),
+            metric(MetricKind::Rtt, 8 * 300, false),
+            metric(MetricKind::RttVariance, 4 * 100, false),
+            metric(MetricKind::SlowStartThreshold, 11, false),
+            metric(MetricKind::CongestionWindow, 12, true),
             metric(MetricKind::AdvertisedMss, 1300, false),
+            metric(MetricKind::Reordering, 4, false),
             metric(MetricKind::HopLimit, 9, false),
             metric(MetricKind::InitialCongestionWindow, 20, false),
+            metric(MetricKind::Features, 1, false),
+            metric(MetricKind::RtoMin, 250, false),
+            metric(MetricKind::InitialReceiveWindow, 21, false),
             metric(MetricKind::QuickAck, 1, false),
+            metric(MetricKind::FastOpenNoCookie, 1, false),
         ],
         congestion_control: Some(CongestionControl { name: "reno".to_owned(), locked: false }),
         ..plain("10.1.0.0/16")
     };
     let seen =
         round_trip(&namespace, &mut route, &Entry::Route(entry(wanted, Some(v0), &[])), "route show 10.1.0.0/16");
-    for part in
-        ["mtu lock 1400", "advmss 1300", "hoplimit 9", "initcwnd 20", "quickack 1", "congctl reno", "realms 3/4"]
-    {
+    let parts = "mtu lock 1400|window 30000|rtt 300ms|rttvar 100ms|ssthresh 11|cwnd lock 12|advmss 1300|reordering 4|hoplimit 9|\
+        initcwnd 20|features ecn|rto_min 250ms|initrwnd 21|quickack 1|fastopen_no_cookie 1|congctl reno|realms 3/4";
+    for part in parts.split('|') {
         assert!(seen.contains(part), "{part}: {seen}");
     }
     let wanted = Configured {
@@ -241,11 +256,24 @@ fn metrics_realms_and_tunnels_reach_the_kernel() {
         ..plain("10.2.0.0/16")
     };
     let wanted = Entry::Route(entry(wanted, Some(v0), &[]));
-    // A kernel without lightweight tunnels says so, and that is not our octets' fault.
-    if let [Ok(_)] = route.apply(&[wanted.addition()])[..] {
-        let seen = shown(&namespace, "route show 10.2.0.0/16");
-        assert!(seen.contains("encap ip id 7") && seen.contains("dst 198.51.100.1 ttl 64"), "{seen}");
-    }
+    let seen = round_trip(&namespace, &mut route, &wanted, "route show 10.2.0.0/16");
+    assert!(seen.contains("encap ip id 7") && seen.contains("dst 198.51.100.1 ttl 64"), "{seen}");
+}
+
+#[test]
+fn a_route_beside_an_equal_one_goes_before_it_behind_it_or_not_at_all() {
+    let (namespace, mut route, v0, _) = two_links();
+    namespace.ip("route add 10.1.0.0/16 via 192.0.1.8");
+    let mut put = |gateway: &str, insert: Insert| {
+        let wanted = entry(Configured { hop: via(gateway), insert, ..plain("10.1.0.0/16") }, Some(v0), &[]);
+        route.apply(&[Operation::AddRoute(Box::new(wanted))]).pop().unwrap()
+    };
+    assert_eq!(put("192.0.1.7", Insert::Prepend), Ok(Outcome::Changed));
+    assert_eq!(put("192.0.1.9", Insert::Append), Ok(Outcome::Changed));
+    assert_eq!(put("192.0.1.6", Insert::Add), Ok(Outcome::AlreadySo));
+    let seen = shown(&namespace, "route show 10.1.0.0/16");
+    let order: Vec<&str> = seen.split_whitespace().filter(|word| word.starts_with("192.0.1.")).collect();
+    assert_eq!(order, ["192.0.1.7", "192.0.1.8", "192.0.1.9"]);
 }
 
 #[test]
@@ -298,6 +326,15 @@ fn rules_of_every_form_are_what_was_asked_for_and_are_found_again() {
         (
             Rule { suppress_prefix_length: Some(0), suppress_group: Some(3), ..rule(Family::Inet, 103, table) },
             "103: from all lookup 1000 suppress_prefixlength 0 suppress_ifgroup 3 proto keepalived",
+        ),
+        (rule(Family::Inet6, 111, RuleAction::L3Master), "111: from all lookup [l3mdev-table] proto keepalived"),
+        (
+            Rule { tunnel_id: Some(77), ..rule(Family::Inet, 109, table) },
+            "109: from all tun_id 77 lookup 1000 proto keepalived",
+        ),
+        (
+            Rule { realms: Some(0x0003_0004), ..rule(Family::Inet, 110, table) },
+            "110: from all lookup 1000 realms 3/4 proto keepalived",
         ),
         (rule(Family::Inet, 104, RuleAction::Blackhole), "104: from all blackhole proto keepalived"),
         (rule(Family::Inet6, 105, RuleAction::Prohibit), "105: from all prohibit proto keepalived"),
@@ -369,14 +406,21 @@ fn the_flags_lifetimes_and_peers_of_addresses_are_as_configured() {
     let mut lasting = VirtualAddress::plain(net("2001:db8:1::9/128"));
     lasting.options.preferred_lifetime = Some(u32::MAX);
     lasting.options.home = true;
-    let additions: Vec<Operation> =
-        [&peered, &quiet, &lasting].map(|address| Operation::Add { interface: v0, address: address.clone() }).to_vec();
+    let mut temporary = VirtualAddress::plain(net("2001:db8:1::a/64"));
+    temporary.options.manage_temporary = true;
+    let mut joined = VirtualAddress::plain(net("239.1.1.1/32"));
+    joined.options.auto_join = true;
+    let additions: Vec<Operation> = [&peered, &quiet, &lasting, &temporary, &joined]
+        .map(|address| Operation::Add { interface: v0, address: address.clone() })
+        .to_vec();
     assert!(route.apply(&additions).iter().all(|outcome| *outcome == Ok(Outcome::Changed)));
     let seen = shown(&namespace, "addr show dev v0");
     for part in [
         "inet 198.51.100.1 peer 198.51.100.2/30 scope global v0",
         "inet 198.51.100.9/24 scope global deprecated noprefixroute v0",
         "inet6 2001:db8:1::9/128 scope global nodad home",
+        "inet6 2001:db8:1::a/64 scope global nodad mngtmpaddr",
+        "inet 239.1.1.1/32 scope global autojoin v0",
     ] {
         let without = |text: &str| text.replace("proto keepalived ", "");
         assert!(without(&seen).contains(part), "{part}: {seen}");
@@ -389,6 +433,7 @@ fn the_flags_lifetimes_and_peers_of_addresses_are_as_configured() {
         address: standfast_net::entry(address),
         peer: address.options.peer,
     };
-    let outcomes = route.apply(&[remove(&peered), remove(&quiet), remove(&lasting)]);
-    assert_eq!(outcomes, vec![Ok(Outcome::Changed); 3]);
+    let outcomes =
+        route.apply(&[remove(&peered), remove(&quiet), remove(&lasting), remove(&temporary), remove(&joined)]);
+    assert_eq!(outcomes, vec![Ok(Outcome::Changed); 5]);
 }

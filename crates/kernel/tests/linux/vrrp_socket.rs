@@ -112,6 +112,26 @@ async fn an_ipv6_advertisement_gets_its_header_and_checksum_from_the_kernel() {
 }
 
 #[tokio::test]
+async fn the_hop_limit_of_a_packet_is_its_own_or_the_sockets() {
+    let cable = Cable::new();
+    let ours = socket(&cable.a, "a0", Family::Inet6);
+    let theirs = socket(&cable.b, "b0", Family::Inet6);
+    let message = hex(V3_6).split_off(ETHERNET + IPV6);
+    let source = Some("fe80::1".parse().unwrap());
+    let to = |hop_limit| Outgoing { hop_limit, ..inet6(&message, GROUP_INET6, source) };
+    assert!(ours.send(&[to(Some(7)), to(None), Outgoing { source: None, ..to(Some(9)) }]).is_empty());
+    let mut buffer = vec![0; RECEIVE_BUFFER_BYTES];
+    let mut limits = Vec::new();
+    while limits.len() < 3 {
+        tokio::time::timeout(SOON, theirs.readable()).await.unwrap().unwrap();
+        while let Some(received) = theirs.recv(&mut buffer).unwrap() {
+            limits.push(received.ttl);
+        }
+    }
+    assert_eq!(limits, [Some(7), Some(255), Some(9)]);
+}
+
+#[tokio::test]
 async fn an_ipv6_source_that_is_not_ours_is_refused_and_does_not_stop_the_next_packet() {
     let cable = Cable::new();
     let ours = socket(&cable.a, "a0", Family::Inet6);

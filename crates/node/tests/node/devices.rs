@@ -2,9 +2,10 @@
 
 use crate::machine::{ETH0, Machine, address, config, eth0};
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::instance::{Device, Vmac};
-use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Instant, InterfaceIndex, MacAddress, State};
+use standfast_model::config::instance::{Device, Peer, Peering, ReceiveBuffer, Unicast, Vmac};
+use standfast_model::config::vrrp::{Authentication, InstanceId};
+use standfast_model::ipvs::Family;
+use standfast_model::{Instant, InterfaceIndex, MacAddress, State, Version, VirtualAddress};
 use standfast_net::{Change, Link, Observed};
 use standfast_node::{Input, Reload, VrrpNode};
 use standfast_vrrp::{Options, Router};
@@ -167,4 +168,62 @@ fn announcements_keep_their_pauses_and_stop_when_the_address_goes() {
     node.handle(now, Input::Shutdown, &mut machine);
     node.handle(now + Duration::from_secs(1), Input::Wake, &mut machine);
     assert_eq!(announced(&mut machine), 0);
+}
+
+#[test]
+fn addresses_elsewhere_and_of_the_other_family_get_devices_of_their_own_where_it_is_asked_for() {
+    let mut config = with_vmac(Vmac { for_other_interfaces: true, ..Vmac::default() });
+    config.common.vmac_prefix = Some("vip".to_owned());
+    config.common.vmac_address_prefix = Some("more".to_owned());
+    let at = |text: &str, interface: Option<&str>| VirtualAddress {
+        interface: interface.map(|name| name.parse().unwrap()),
+        ..VirtualAddress::plain(text.parse().unwrap())
+    };
+    config.instances[0].excluded = vec![at("198.51.100.1/32", Some("eth1")), at("2001:db8::1/128", None)];
+    let eth1 = Link { name: "eth1".parse().unwrap(), ..eth0(InterfaceIndex(3)) };
+    let mut machine = Machine::default();
+    let _node = started(config.clone(), vec![eth0(ETH0), eth1.clone()], &mut machine);
+    let devices = |machine: &mut Machine| {
+        let log = machine.take_log();
+        log.into_iter().filter(|line| line.starts_with("device")).collect::<Vec<String>>()
+    };
+    // Of two with one name the second is counted on: the one of IPv6 tries 6 first.
+    assert_eq!(
+        devices(&mut machine),
+        ["device vip.51 above eth0", "device more.51 above eth0", "device more1.51 above eth1"]
+    );
+    // Without it, only the address that asks for it in its own line.
+    config.instances[0].options.device = Device::Vmac(Vmac::default());
+    config.instances[0].excluded[0].options.use_vmac = true;
+    let _node = started(config, vec![eth0(ETH0), eth1], &mut machine);
+    assert_eq!(devices(&mut machine), ["device vip.51 above eth0", "device more.51 above eth1"]);
+}
+
+#[test]
+fn the_hop_limit_of_ipv6_peers_and_the_receive_queue_are_as_configured() {
+    let mut config = config();
+    let instance = &mut config.instances[0];
+    instance.family = Family::Inet6;
+    instance.version = Version::V3;
+    instance.authentication = Authentication::None;
+    instance.addresses = vec![VirtualAddress::plain("fe80::100/64".parse().unwrap())];
+    let peer = Peer { address: "fe80::2".parse().unwrap(), min_ttl: 0, max_ttl: 255 };
+    instance.options.peering = Peering::Unicast(Unicast { peers: vec![peer], ttl: Some(64), check_source: false });
+    config.common.receive_buffer = ReceiveBuffer::Adverts(10);
+    let run = |config: VrrpConfig| {
+        let mut machine = Machine::default();
+        let mut node = VrrpNode::new(config.clone(), Router::new(config));
+        let observed = Observed::new(vec![eth0(ETH0)], vec![address(ETH0, "fe80::1/64")]);
+        node.handle(Instant::ZERO, Input::Start(observed), &mut machine);
+        let at = node.next_deadline().unwrap();
+        node.handle(at, Input::Wake, &mut machine);
+        machine.take_log()
+    };
+    let log = run(config.clone());
+    assert!(log.contains(&"listen eth0 index 2 vrids [51] queue 23040".to_owned()), "{log:?}");
+    assert!(log.contains(&"send priority 100 over 64 hops".to_owned()), "{log:?}");
+    config.common.receive_buffer = ReceiveBuffer::Mtu(4);
+    assert!(run(config.clone()).contains(&"listen eth0 index 2 vrids [51] queue 9216".to_owned()));
+    config.instances[0].options.kernel_rx_buf_size = Some(5000);
+    assert!(run(config).contains(&"listen eth0 index 2 vrids [51] queue 5000".to_owned()));
 }

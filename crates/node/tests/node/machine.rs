@@ -43,7 +43,9 @@ impl System for Machine {
         if self.deaf {
             return Err("too many open files".to_owned());
         }
-        self.log.push(format!("listen {} index {} vrids {:?}", socket.name, socket.key.interface.0, socket.vrids));
+        let queue = socket.queue_bytes.map(|bytes| format!(" queue {bytes}")).unwrap_or_default();
+        self.log
+            .push(format!("listen {} index {} vrids {:?}{queue}", socket.name, socket.key.interface.0, socket.vrids));
         Ok(())
     }
 
@@ -53,11 +55,14 @@ impl System for Machine {
 
     fn send(&mut self, packets: &[Packet]) {
         for packet in packets {
-            // The priority is octet 2 of the message behind a 20-octet IPv4 header.
-            self.log.push(match packet.interface {
-                ETH0 | InterfaceIndex(9) => format!("send priority {}", packet.bytes[22]),
-                other => format!("send priority {} by {}", packet.bytes[22], other.0),
-            });
+            // The priority is octet 2 of the message, which over IPv4 has a 20-octet header before it.
+            let priority = packet.bytes[if packet.destination.is_ipv4() { 22 } else { 2 }];
+            let by = match packet.interface {
+                ETH0 | InterfaceIndex(9) => String::new(),
+                other => format!(" by {}", other.0),
+            };
+            let hops = packet.hop_limit.map(|limit| format!(" over {limit} hops")).unwrap_or_default();
+            self.log.push(format!("send priority {priority}{by}{hops}"));
         }
     }
 

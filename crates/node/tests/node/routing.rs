@@ -153,12 +153,15 @@ fn a_route_and_a_rule_that_something_removed_are_back_and_a_tug_of_war_ends_in_f
 }
 
 #[test]
-fn a_route_with_no_track_stays_away_when_something_removes_it() {
+fn a_route_and_an_address_with_no_track_stay_away_when_something_removes_them() {
     let mut config = routed();
     config.instances[0].options.routes[0].no_track = true;
+    config.instances[0].addresses[0].options.no_track = true;
     let mut machine = Machine::default();
     let (mut node, at) = master(config, &mut machine);
     machine.take_log();
+    let address = Change::AddressGone { interface: ETH0, address: "192.168.1.200/32".parse().unwrap() };
+    node.handle(at, Input::Changed(address), &mut machine);
     node.handle(at, Input::Changed(Change::RouteGone(Box::new(told("10.1.0.0/16")))), &mut machine);
     assert_eq!(machine.take_log(), Vec::<String>::new());
 }
