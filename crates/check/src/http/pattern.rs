@@ -9,6 +9,9 @@ use standfast_model::config::probe::Regex;
 /// tens of milliseconds, and so many KiB; PCRE2's own limits are ten million steps and 20 MB.
 const LIMITS: &str = "(*LIMIT_MATCH=200000)(*LIMIT_DEPTH=2000)(*LIMIT_HEAP=1024)";
 
+/// The most that `regex_stack` may ask for: a pattern that needs more on a page of 1 MiB runs away.
+const STACK_BYTES: usize = 16 << 20;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Pattern {
@@ -63,6 +66,9 @@ impl Pattern {
                 "never_ucp" | "never_utf" | "never_backslash_c" | "auto_callout" | "use_offset_limit" => {}
                 other => return Err(format!("the option {other} is not supported")),
             }
+        }
+        if let Some((_, most)) = regex.stack {
+            builder.max_jit_stack_size(Some(usize::try_from(most).unwrap_or(usize::MAX).clamp(1, STACK_BYTES)));
         }
         let (own_verbs, rest) = text.split_at(leading_verbs(text));
         let inline = if letters.is_empty() { String::new() } else { format!("(?{letters})") };
@@ -165,6 +171,15 @@ mod tests {
         }
         assert!(Pattern::new(&regex("(*UTF)x", &["never_utf"])).is_err());
         assert!(Pattern::new(&regex("x", &["alt_bsux"])).unwrap_err().contains("alt_bsux"));
+    }
+
+    #[test]
+    fn a_pattern_that_needs_much_stack_gets_what_regex_stack_says() {
+        let with = |stack| Pattern::new(&Regex { stack, ..regex("^(?:(a)|b)*c$", &[]) }).unwrap();
+        let text = [b"a".repeat(20_000), b"c".to_vec()].concat();
+        let judged = with(Some((1024, 32 << 10))).judge(&text);
+        assert!(matches!(judged, Outcome::GaveUp(_)), "{judged:?}");
+        assert_eq!(with(Some((1024, 8 << 20))).judge(&text), Outcome::AsWanted);
     }
 
     #[test]

@@ -265,3 +265,16 @@ fn a_part_of_a_check_keeps_up_what_is_up_and_does_not_raise_what_is_down() {
     world.finish(0, Verdict::Ok);
     assert!(up(&world));
 }
+
+#[test]
+fn a_recovered_page_is_asked_for_at_the_interval_and_not_at_the_pause_between_attempts() {
+    let mut world = World::started(one(Timing { delay_before_retry: seconds(7), ..timing() }));
+    for _ in 0..3 {
+        world.finish(0, REFUSED);
+        world.pass(seconds(3));
+    }
+    assert_eq!(world.starts(0), [0, 3000, 6000, 9000]);
+    assert!(!up(&world));
+    world.finish(0, Verdict::Ok);
+    assert!(up(&world));
+}
