@@ -130,6 +130,8 @@ pub struct InstanceStatus {
     pub base_priority: u8,
     /// Who is master, if that is known and it is not us.
     pub master: Option<IpAddr>,
+    /// The priority of that master.
+    pub master_priority: Option<u8>,
     /// Its sync group.
     pub group: Option<String>,
     /// The addresses that it holds as master.

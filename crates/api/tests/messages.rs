@@ -40,6 +40,7 @@ fn status() -> Status {
             priority: 150,
             base_priority: 100,
             master: Some("fe80::1".parse().unwrap()),
+            master_priority: Some(200),
             group: Some("G".to_owned()),
             addresses: Vec::new(),
             fault: Some(Cause::Started),
@@ -50,7 +51,10 @@ fn status() -> Status {
 }
 
 fn snapshot() -> Snapshot {
-    let Status::Vrrp(vrrp) = status() else { panic!("of the other worker") };
+    let vrrp = match status() {
+        Status::Vrrp(vrrp) => Some(vrrp),
+        Status::Check(_) | Status::Bfd(_) => None,
+    };
     let daemon = DaemonStatus {
         at: Instant::from_nanos(5),
         unix: Duration::from_nanos(u64::MAX),
@@ -65,7 +69,7 @@ fn snapshot() -> Snapshot {
         confirm_until: Some(Instant::from_nanos(9)),
         workers: vec![WorkerStatus { kind: WorkerKind::Vrrp, pid: Some(7), ready: true, starts: 2 }],
     };
-    Snapshot { daemon, vrrp: Some(vrrp), check: None }
+    Snapshot { daemon, vrrp, check: None }
 }
 
 fn from_worker() -> Vec<FromWorker> {

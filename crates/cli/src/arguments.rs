@@ -1,5 +1,6 @@
 //! The command line, from which completions and the manual page are made as well.
 
+use crate::operate::Operate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub enum Command {
     Keywords(Keywords),
     /// Print the digest of a page, for `digest` of a url: keepalived's genhash
     Genhash(Genhash),
+    /// Talk to a running daemon
+    #[command(flatten)]
+    Operate(Operate),
     /// Print completions for a shell
     #[command(hide = true)]
     Completions(Completions),

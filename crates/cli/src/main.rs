@@ -4,7 +4,7 @@
 
 use clap::Parser as _;
 use standfast_cli::arguments::{Arguments, Command, ConfigCommand};
-use standfast_cli::{check, check_pair, completions, config_show, explain, fmt, genhash, keywords, manual};
+use standfast_cli::{check, check_pair, completions, config_show, explain, fmt, genhash, keywords, manual, operate};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::CheckPair(words) => check_pair::run(words),
         Command::Fmt(words) => fmt::run(words),
         Command::Config(ConfigCommand::Show(words)) => config_show::run(words),
+        Command::Operate(command) => operate::run(command),
         Command::Keywords(words) => keywords::run(words),
         Command::Genhash(words) => genhash::run(words),
         Command::Completions(words) => completions::run(words),

@@ -6,6 +6,7 @@
 //! - [`runner_worker`], [`mailer`]: scripts, FIFOs, mail, files and processes for the other workers
 //! - [`runner_client`]: how a worker has things run and told
 //! - [`front_worker`], [`control_socket`]: what operators talk to
+//! - [`dump`]: statistics and data in keepalived's forms
 //! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
 
 mod bfd_worker;
@@ -13,6 +14,7 @@ pub mod check_worker;
 pub mod command_line;
 pub mod configuration;
 pub mod control_socket;
+pub mod dump;
 pub mod exit_status;
 pub mod front_worker;
 pub mod host;

@@ -179,7 +179,7 @@ impl SupervisorLink {
             | Request::StatsClear
             | Request::Json
             | Request::ThreadDump => {
-                warn!("{received}: {} is not built yet, ignored", received.request.words());
+                warn!("{received}: {} is the supervisor's business, ignored here", received.request.words());
             }
         }
     }

@@ -14,6 +14,7 @@ mod worker;
 pub use plan::{Plan, PlanError, kinds_to_run, missing_capabilities, plan, slice_of};
 
 use crate::command_line::Options;
+use crate::dump::Dump;
 use crate::exit_status::ExitStatus;
 use crate::service_manager::ServiceManager;
 use crate::signals::{Received, Request, Signals};
@@ -22,7 +23,7 @@ use core::task::Poll;
 use core::time::Duration;
 use publisher::Publisher;
 use reload::{Reloading, Unconfirmed, Wish};
-use standfast_api::{Generation, Status, WorkerKind};
+use standfast_api::{Generation, Status, VrrpStatus, WorkerKind};
 use standfast_kernel::memfd::MemfdError;
 use standfast_kernel::process::OwnBinary;
 use standfast_kernel::timer::boottime;
@@ -58,6 +59,8 @@ pub struct Supervisor {
     in_force_since: Instant,
     started: Instant,
     publisher: Publisher,
+    /// How things were when the statistics were last cleared; the `vrrp` worker itself only counts on.
+    cleared: Option<VrrpStatus>,
     /// The last reload was refused; shown until one succeeds.
     refused: Option<String>,
     workers: Vec<Worker>,
@@ -107,6 +110,7 @@ impl Supervisor {
             in_force_since: boottime(),
             started: boottime(),
             publisher: Publisher::new(),
+            cleared: None,
             refused: None,
             workers,
             bfd: BTreeMap::new(),
@@ -153,7 +157,11 @@ impl Supervisor {
             Request::Interrupt if self.options.ignore_interrupt => info!("{received} ignored"),
             Request::Stop | Request::Interrupt => self.stop(ExitStatus::Ok, &received.to_string()),
             Request::Reload => self.reload(Wish::of_signal(received.to_string())),
-            Request::Data | Request::Stats | Request::StatsClear | Request::Json | Request::ThreadDump => {
+            Request::Data => self.dump(&received, Dump::Data),
+            Request::Stats => self.dump(&received, Dump::Stats { clear: false }),
+            Request::StatsClear => self.dump(&received, Dump::Stats { clear: true }),
+            Request::Json => self.dump(&received, Dump::Json),
+            Request::ThreadDump => {
                 warn!("{received}: {} is not built yet, ignored", received.request.words());
             }
             Request::Child => {}
@@ -255,6 +263,10 @@ impl Supervisor {
             .collect();
         for (index, end, ran) in ended {
             let Some(worker) = self.workers.get_mut(index) else { continue };
+            if worker.kind() == WorkerKind::Vrrp {
+                // Its successor counts from zero.
+                self.cleared = None;
+            }
             if self.stopping.is_some() || worker.is_retired() {
                 continue;
             }

@@ -131,6 +131,26 @@ impl VrrpCounters {
         }
     }
 
+    /// What was counted since `earlier`, an older state of the same counters.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut refused = self.refused;
+        for (count, before) in refused.iter_mut().zip(earlier.refused) {
+            *count = count.saturating_sub(before);
+        }
+        Self {
+            advert_received: self.advert_received.saturating_sub(earlier.advert_received),
+            advert_sent: self.advert_sent.saturating_sub(earlier.advert_sent),
+            become_master: self.become_master.saturating_sub(earlier.become_master),
+            release_master: self.release_master.saturating_sub(earlier.release_master),
+            priority_zero_received: self.priority_zero_received.saturating_sub(earlier.priority_zero_received),
+            priority_zero_sent: self.priority_zero_sent.saturating_sub(earlier.priority_zero_sent),
+            address_list_differs: self.address_list_differs.saturating_sub(earlier.address_list_differs),
+            unsigned_accepted: self.unsigned_accepted.saturating_sub(earlier.unsigned_accepted),
+            refused,
+        }
+    }
+
     /// How many packets were refused for this reason.
     #[must_use]
     pub fn refused(&self, reason: Refusal) -> u64 {

@@ -6,6 +6,7 @@ mod command;
 mod common;
 mod generated;
 mod genhash;
+mod operate;
 mod pairs;
 mod samples;
 mod sarif;

@@ -1,10 +1,13 @@
 //! What operators order, as it reaches the supervisor through the front.
 
+use super::publisher::Asker;
 use super::worker::Worker;
 use super::{Supervisor, reload};
+use crate::dump::{self, Dump};
 use crate::log;
+use crate::signals::Received;
 use standfast_api::control::Order;
-use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, WorkerKind};
+use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, VrrpStatus, WorkerKind};
 use standfast_kernel::timer::{boottime, wall_clock};
 use tracing::info;
 
@@ -27,8 +30,27 @@ impl Supervisor {
         }
         let front = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Front);
         let mut publisher = core::mem::replace(&mut self.publisher, super::Publisher::new());
-        publisher.publish(now, front.filter(|front| front.is_ready()), || self.snapshot());
+        let dumps = publisher.publish(now, front.filter(|front| front.is_ready()), || self.snapshot());
         self.publisher = publisher;
+        for dump in dumps {
+            let snapshot = self.snapshot();
+            dump::write(dump, &self.config, &snapshot);
+            if dump == (Dump::Stats { clear: true }) {
+                self.cleared = self.status_of_vrrp().cloned();
+                self.publisher.touch();
+            }
+        }
+    }
+
+    /// Writes files as soon as the workers have said how things are.
+    pub(super) fn dump(&mut self, received: &Received, dump: Dump) {
+        info!("{received}: {}", received.request.words());
+        self.ask_workers(Asker::Signal(dump));
+    }
+
+    fn ask_workers(&mut self, asker: Asker) {
+        let asked = self.workers.iter().filter(|worker| worker.ask_for_report()).map(Worker::kind);
+        self.publisher.refresh(asker, boottime(), asked.collect());
     }
 
     fn heard(&mut self, kind: WorkerKind, message: FromWorker) {
@@ -36,11 +58,10 @@ impl Supervisor {
             (_, FromWorker::Status(_)) => self.publisher.reported(kind),
             (_, FromWorker::Event(event)) => self.publisher.event(event),
             (WorkerKind::Front, FromWorker::Front(FromFront::Refresh { number })) => {
-                let asked = self.workers.iter().filter(|worker| worker.ask_for_report()).map(Worker::kind);
-                self.publisher.refresh(number, boottime(), asked.collect());
+                self.ask_workers(Asker::Client(number));
             }
             (WorkerKind::Front, FromWorker::Front(FromFront::Order { number, uid, order })) => {
-                self.order(number, uid, &order)
+                self.order(number, uid, &order);
             }
             // The worker has dealt with these itself, or nobody but the front may say them.
             (
@@ -91,15 +112,27 @@ impl Supervisor {
             confirm_until: self.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.until),
             workers: self.workers.iter().map(Worker::describe).collect(),
         };
+        let vrrp = self.status_of_vrrp().cloned().map(|mut vrrp| {
+            for instance in &mut vrrp.instances {
+                let before = self.cleared.iter().flat_map(|cleared| &cleared.instances);
+                if let Some(before) = before.into_iter().find(|before| before.name == instance.name) {
+                    instance.counters = instance.counters.since(&before.counters);
+                }
+            }
+            vrrp
+        });
         let status = |kind| self.workers.iter().find(|worker| worker.kind() == kind).and_then(Worker::status);
-        let vrrp = match status(WorkerKind::Vrrp) {
-            Some(Status::Vrrp(vrrp)) => Some(vrrp.clone()),
-            Some(Status::Check(_) | Status::Bfd(_)) | None => None,
-        };
         let check = match status(WorkerKind::Check) {
             Some(Status::Check(check)) => Some(check.clone()),
             Some(Status::Vrrp(_) | Status::Bfd(_)) | None => None,
         };
         Snapshot { daemon, vrrp, check }
+    }
+
+    fn status_of_vrrp(&self) -> Option<&VrrpStatus> {
+        match self.workers.iter().find(|worker| worker.kind() == WorkerKind::Vrrp).and_then(Worker::status) {
+            Some(Status::Vrrp(vrrp)) => Some(vrrp),
+            Some(Status::Check(_) | Status::Bfd(_)) | None => None,
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! The front may be slow, dead or hostile: what waits for it has a limit, and nothing waits on it.
 
 use super::worker::Worker;
+use crate::dump::Dump;
 use crate::link::envelope;
 use core::time::Duration;
 use standfast_api::{Event, Snapshot, ToFront, ToWorker, WorkerKind, encode};
@@ -22,10 +23,19 @@ const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// How long workers may take to report before a snapshot is told without them.
 const REPORT_WITHIN: Duration = Duration::from_secs(1);
 
-/// A snapshot of now that a client waits for.
+/// Who waits for a snapshot of now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asker {
+    /// A client of the front, by the number of its question.
+    Client(u64),
+    /// Who sent a signal, for these files.
+    Signal(Dump),
+}
+
+/// A snapshot of now that is waited for.
 #[derive(Debug)]
 struct Refresh {
-    number: u64,
+    asker: Asker,
     until: Instant,
     missing: Vec<WorkerKind>,
 }
@@ -74,9 +84,9 @@ impl Publisher {
         }
     }
 
-    /// A client wants to know how things are now: these workers have been asked.
-    pub(super) fn refresh(&mut self, number: u64, now: Instant, missing: Vec<WorkerKind>) {
-        self.refreshes.push(Refresh { number, until: now + REPORT_WITHIN, missing });
+    /// Somebody wants to know how things are now: these workers have been asked.
+    pub(super) fn refresh(&mut self, asker: Asker, now: Instant, missing: Vec<WorkerKind>) {
+        self.refreshes.push(Refresh { asker, until: now + REPORT_WITHIN, missing });
     }
 
     /// A worker has told its status.
@@ -94,8 +104,13 @@ impl Publisher {
         [snapshot, refresh, self.retry_at].into_iter().flatten().min()
     }
 
-    /// Tells what is to be told. `snapshot` makes one of now.
-    pub(super) fn publish(&mut self, now: Instant, front: Option<&Worker>, snapshot: impl FnOnce() -> Snapshot) {
+    /// Tells what is to be told. `snapshot` makes one of now. Comes back with the files that can be written now.
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        front: Option<&Worker>,
+        snapshot: impl FnOnce() -> Snapshot,
+    ) -> Vec<Dump> {
         let (complete, waiting): (Vec<_>, Vec<_>) = core::mem::take(&mut self.refreshes)
             .into_iter()
             .partition(|refresh| refresh.missing.is_empty() || refresh.until <= now);
@@ -114,8 +129,12 @@ impl Publisher {
                 Err(error) => debug!("no snapshot: {error}"),
             }
         }
+        let mut dumps = Vec::new();
         for refresh in complete {
-            self.answer(refresh.number, Ok(String::new()));
+            match refresh.asker {
+                Asker::Client(number) => self.answer(number, Ok(String::new())),
+                Asker::Signal(dump) => dumps.push(dump),
+            }
         }
         self.retry_at = None;
         if !self.outbox.is_empty()
@@ -123,6 +142,7 @@ impl Publisher {
         {
             self.retry_at = Some(now + RETRY_AFTER);
         }
+        dumps
     }
 }
 
@@ -173,11 +193,11 @@ mod tests {
         assert_eq!(publisher.next_deadline(), Some(at(701)));
         assert_eq!(publish(&mut publisher, at(502)), 2);
         // Who waits is not kept waiting for that, but for the workers.
-        publisher.refresh(7, at(502), vec![WorkerKind::Vrrp]);
+        publisher.refresh(Asker::Client(7), at(502), vec![WorkerKind::Vrrp]);
         assert_eq!(publish(&mut publisher, at(503)), 2);
         publisher.reported(WorkerKind::Vrrp);
         assert_eq!(publish(&mut publisher, at(504)), 3);
-        publisher.refresh(8, at(504), vec![WorkerKind::Check]);
+        publisher.refresh(Asker::Client(8), at(504), vec![WorkerKind::Check]);
         assert_eq!(publish(&mut publisher, at(1504)), 4, "a worker that does not report is not waited for");
     }
 }

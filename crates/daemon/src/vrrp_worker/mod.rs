@@ -210,7 +210,7 @@ impl Worker {
                 }
             }
             Err(problem) => {
-                journal::trouble("monitor", &format!("routes of the new configuration unwatched: {problem}"))
+                journal::trouble("monitor", &format!("routes of the new configuration unwatched: {problem}"));
             }
         }
     }
@@ -354,6 +354,7 @@ impl Worker {
                 priority: status.priority,
                 base_priority: instance.priority.get(),
                 master: status.master.map(|(address, _)| address).filter(|_| status.state != State::Master),
+                master_priority: status.master.map(|(_, priority)| priority).filter(|_| status.state != State::Master),
                 group: self.node.config().groups.iter().find(|g| g.members.contains(&id)).map(|g| g.name.clone()),
                 addresses: instance.addresses.iter().chain(&instance.excluded).cloned().collect(),
                 fault: status.fault.cloned(),

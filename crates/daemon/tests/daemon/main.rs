@@ -10,6 +10,7 @@
 
 mod adoption;
 mod beside_keepalived;
+mod dumps;
 mod front;
 mod kernel_state;
 mod lifecycle;

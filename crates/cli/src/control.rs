@@ -1,0 +1,67 @@
+//! The operator's end of the control socket: one request, and the answers as they come.
+//!
+//! It decides nothing; what an answer means to whom is each subcommand's business.
+
+use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Request};
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Nobody listens there.
+    NoDaemon(io::Error),
+    /// We may not ask.
+    Denied,
+    /// The answers ended, or are none.
+    Broken(String),
+}
+
+impl core::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoDaemon(error) => write!(f, "no daemon answers: {error}"),
+            Self::Denied => f.write_str("not allowed to ask the daemon: be root, or a member of the group standfast"),
+            Self::Broken(text) => write!(f, "the daemon gave no answer: {text}"),
+        }
+    }
+}
+
+/// Answers to one request.
+#[derive(Debug)]
+pub struct Conversation {
+    reader: BufReader<UnixStream>,
+}
+
+impl Conversation {
+    /// Asks the daemon that listens on this socket.
+    ///
+    /// # Errors
+    ///
+    /// See [`Trouble`].
+    pub fn begin(socket: &Path, request: Request) -> Result<Self, Trouble> {
+        let mut stream = UnixStream::connect(socket).map_err(|error| {
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            if denied { Trouble::Denied } else { Trouble::NoDaemon(error) }
+        })?;
+        let ask = Ask { version: CONTROL_VERSION, request };
+        let line = serde_json::to_string(&ask).map_err(|error| Trouble::Broken(error.to_string()))?;
+        stream.write_all(format!("{line}\n").as_bytes()).map_err(|error| Trouble::Broken(error.to_string()))?;
+        Ok(Self { reader: BufReader::new(stream) })
+    }
+
+    /// The next answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`Trouble`].
+    pub fn answer(&mut self) -> Result<Answer, Trouble> {
+        let mut line = String::new();
+        match self.reader.read_line(&mut line) {
+            Ok(0) => Err(Trouble::Broken("it closed the connection".to_owned())),
+            Ok(_) => serde_json::from_str(&line).map_err(|error| Trouble::Broken(error.to_string())),
+            Err(error) => Err(Trouble::Broken(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The subcommands that talk to a running daemon, and their words.
+
+use crate::{events, order, status};
+use clap::{Args, Subcommand};
+use std::io;
+use std::path::PathBuf;
+
+/// The subcommands that talk to a running daemon.
+#[derive(Subcommand, Debug)]
+pub enum Operate {
+    /// Say how things are; the exit status is that of a monitoring plugin
+    Status(Status),
+    /// List what has happened, in the words of the journal
+    Events(Events),
+    /// Say what led to the last change of an instance or a server
+    Why(Why),
+    /// Print the counters of every instance, as keepalived does on SIGUSR2
+    Stats(Stats),
+    /// Have the configuration read again, and say what came of it
+    Reload(Reload),
+    /// Keep the configuration that was reloaded with --confirm
+    Confirm(Confirm),
+}
+
+/// Where the daemon listens.
+#[derive(Args, Debug, Clone)]
+pub struct Socket {
+    /// The control socket of the daemon
+    #[arg(long = "socket", value_name = "PATH", default_value = "/run/standfast/control")]
+    pub path: PathBuf,
+}
+
+/// `standfast status`.
+#[derive(Args, Debug)]
+pub struct Status {
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast events`.
+#[derive(Args, Debug)]
+pub struct Events {
+    /// How many of the last ones
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub last: u32,
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    pub follow: bool,
+    /// For programs: one object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast why`.
+#[derive(Args, Debug)]
+pub struct Why {
+    /// The name of an instance or a group, or an address of a server; by default whatever changed last
+    pub subject: Option<String>,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast stats`.
+#[derive(Args, Debug)]
+pub struct Stats {
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast reload`.
+#[derive(Args, Debug)]
+pub struct Reload {
+    /// Also if statements of the file are wrong and will be ignored
+    #[arg(long)]
+    pub force: bool,
+    /// Put the configuration before back after so many seconds, unless `standfast confirm` says that it is to stay
+    #[arg(long, value_name = "SECONDS")]
+    pub confirm: Option<u32>,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast confirm`.
+#[derive(Args, Debug)]
+pub struct Confirm {
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// Runs one of them.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn run(command: &Operate) -> io::Result<u8> {
+    match command {
+        Operate::Status(words) => status::run(words),
+        Operate::Events(words) => events::run(words),
+        Operate::Why(words) => events::why(words),
+        Operate::Stats(words) => status::stats(words),
+        Operate::Reload(words) => order::reload(words),
+        Operate::Confirm(words) => order::confirm(words),
+    }
+}

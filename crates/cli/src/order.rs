@@ -1,0 +1,44 @@
+//! `standfast reload` and `standfast confirm`: something is to be done, and the exit status says whether it was.
+
+use crate::control::{Conversation, Trouble};
+use crate::operate::{Confirm, Reload, Socket};
+use standfast_api::control::{Answer, Order, Request};
+use std::io::{self, Write as _};
+
+/// Runs `standfast reload`.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn reload(words: &Reload) -> io::Result<u8> {
+    give(&words.socket, Order::Reload { force: words.force, confirm_within_s: words.confirm })
+}
+
+/// Runs `standfast confirm`.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn confirm(words: &Confirm) -> io::Result<u8> {
+    give(&words.socket, Order::Confirm)
+}
+
+fn give(socket: &Socket, order: Order) -> io::Result<u8> {
+    let answer = Conversation::begin(&socket.path, Request::Order(order)).and_then(|mut one| one.answer());
+    match answer {
+        Ok(Answer::Done(text)) => {
+            if !text.is_empty() {
+                writeln!(io::stdout(), "{text}")?;
+            }
+            Ok(0)
+        }
+        Ok(Answer::Refused(refusal)) => failed(&refusal.text),
+        Ok(Answer::Status(_) | Answer::Event(_)) => failed(&Trouble::Broken("another answer".to_owned()).to_string()),
+        Err(trouble) => failed(&trouble.to_string()),
+    }
+}
+
+fn failed(why: &str) -> io::Result<u8> {
+    eprintln!("standfast: {why}");
+    Ok(1)
+}
