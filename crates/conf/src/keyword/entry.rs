@@ -101,7 +101,7 @@ pub(crate) static ROUTE_OPTIONS: Block = Block {
         value("quickack", Args::Other("<0|1>", 1), "none", "Quick ACK metric.").live(),
         value("congctl", Args::Other("[lock] <NAME>", 0), "none", "Congestion control algorithm.").live(),
         value("pref", Args::Other("low|medium|high|<N>", 1), "none", "Router preference.").live(),
-        value("ttl-propagate", Args::Other("enabled|disabled", 1), "none", "TTL propagation."),
+        value("ttl-propagate", Args::Other("enabled|disabled", 1), "none", "TTL propagation.").live(),
         value("fastopen_no_cookie", Args::Other("<0|1>", 1), "none", "TCP fast open without cookie.").live(),
         flag("add", "Fail if an equal route exists.").live(),
         flag("prepend", "Insert before equal routes.").live(),

@@ -85,7 +85,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Other("[[name] <IFNAME>] [<ADDR>] [bridge|private|vepa] [group <GROUP>]", 0),
             "vrrp.VRID, bridge",
             "Run on an L2 ipvlan; the address also becomes the advert source.",
-        ),
+        )
+        .live(),
         list("unicast_peer", Entries::Peers, "Unicast destinations; giving a TTL bound turns on check_unicast_src."),
         flag("unicast_fault_no_peer", "With no peers stay in FAULT rather than fall back to multicast."),
         flag("check_unicast_src", "Drop adverts whose source is not a peer."),

@@ -9,6 +9,7 @@
 )]
 
 mod device;
+mod guest;
 mod namespace;
 mod packet_socket;
 mod route;

@@ -20,7 +20,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn plain(destination: &str) -> Configured {
+pub(crate) fn plain(destination: &str) -> Configured {
     Configured {
         kind: RouteKind::Unicast,
         destination: net(destination),
@@ -94,7 +94,7 @@ fn two_links() -> (Namespace, Route, InterfaceIndex, InterfaceIndex) {
     (namespace, route, v0, v1)
 }
 
-fn entry(route: Configured, interface: Option<InterfaceIndex>, hops: &[InterfaceIndex]) -> RouteEntry {
+pub(crate) fn entry(route: Configured, interface: Option<InterfaceIndex>, hops: &[InterfaceIndex]) -> RouteEntry {
     RouteEntry { route, interface, hop_interfaces: hops.iter().copied().map(Some).collect() }
 }
 
@@ -105,7 +105,7 @@ fn shown(namespace: &Namespace, arguments: &str) -> String {
 
 /// Adds it, finds it in a dump as the one asked for, is told that it is there when it is asked for again, and removes
 /// it. Comes back with what iproute2 shows of it.
-fn round_trip(namespace: &Namespace, route: &mut Route, wanted: &Entry, list: &str) -> String {
+pub(crate) fn round_trip(namespace: &Namespace, route: &mut Route, wanted: &Entry, list: &str) -> String {
     assert!(!wanted.is_in(&route.dump_with_routing(&[18]).unwrap()));
     assert_eq!(route.apply(&[wanted.addition()]), [Ok(Outcome::Changed)], "{wanted:?}");
     let seen = shown(namespace, list);

@@ -212,6 +212,7 @@ async fn a_socket_hears_its_own_interface_only() {
     }
 }
 
+// REQ: MC-JOIN-06
 #[tokio::test]
 async fn without_a_group_only_unicast_is_heard_also_if_another_socket_has_joined() {
     let cable = Cable::new();
@@ -236,6 +237,7 @@ async fn without_a_group_only_unicast_is_heard_also_if_another_socket_has_joined
     }
 }
 
+// REQ: MC-JOIN-01
 #[tokio::test]
 async fn a_group_of_the_administrators_own_is_heard_and_the_standard_one_then_is_not() {
     let cable = Cable::new();
