@@ -63,7 +63,7 @@ impl Worker {
         let local = wants_addresses(&slice).then(LocalAddresses::open).transpose()?;
         let mut worker = Self {
             audience: Audience::of(&slice),
-            probes: Probes::new(&slice.lvs.common, &mut runner),
+            probes: Probes::new(&slice.lvs, &mut runner),
             director: Director::new(slice.lvs, seed()),
             table: KernelTable::open()?,
             runner,
@@ -122,7 +122,7 @@ impl Worker {
     /// Goes on with another configuration.
     pub(super) fn reload(&mut self, slice: CheckSlice) {
         self.audience = Audience::of(&slice);
-        self.probes.reload(&slice.lvs.common, &mut self.runner);
+        self.probes.reload(&slice.lvs, &mut self.runner);
         match wants_addresses(&slice).then(LocalAddresses::open).transpose() {
             Ok(local) => self.local = local,
             Err(error) => warn!("the addresses of this host cannot be read, no check rests for them: {error}"),

@@ -5,9 +5,12 @@
 //! a check twice at a time, so no more are under way than the configuration has checkers.
 
 use crate::runner_client::RunnerClient;
+use rustix::process::{Resource, getrlimit};
 use standfast_api::runner::{RequestId, RunOutcome};
 use standfast_check::{Check, Prober, bfd, file, misc};
+use standfast_kernel::process::schedule::allow_open_files;
 use standfast_lvs::{CheckerId, Verdict};
+use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{LvsCommon, Probe};
 use standfast_model::config::probe::{Misc, TrackedFile, TrackedSession};
 use standfast_model::config::track::BfdId;
@@ -15,6 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use tokio::task::{AbortHandle, JoinSet};
+use tracing::warn;
 
 /// See the module.
 #[derive(Debug)]
@@ -23,6 +27,10 @@ pub(super) struct Probes {
     /// A checker keeps its number and its check for as long as it lives.
     ready: HashMap<CheckerId, Arc<Check>>,
     running: JoinSet<(CheckerId, Verdict)>,
+    /// So many may be under way at a time, each of which holds a descriptor.
+    most: usize,
+    /// Those that wait for their turn, the longest first.
+    queue: VecDeque<CheckerId>,
     handles: HashMap<CheckerId, AbortHandle>,
     /// Commands that the runner was asked to run.
     commands: HashMap<RequestId, (CheckerId, Misc)>,
@@ -43,9 +51,11 @@ type FileContent = Option<i32>;
 
 impl Probes {
     /// For the checks of a configuration; its files are watched from now on.
-    pub(super) fn new(common: &LvsCommon, runner: &mut RunnerClient) -> Self {
+    pub(super) fn new(config: &LvsConfig, runner: &mut RunnerClient) -> Self {
         let mut probes = Self {
-            prober: Prober::new(common.tls.as_ref()),
+            prober: Prober::new(config.common.tls.as_ref()),
+            most: descriptors_for(config),
+            queue: VecDeque::new(),
             ready: HashMap::new(),
             running: JoinSet::new(),
             handles: HashMap::new(),
@@ -56,16 +66,19 @@ impl Probes {
             waiting_for_session: Vec::new(),
             verdicts: VecDeque::new(),
         };
-        probes.watch(common, runner);
+        probes.watch(&config.common, runner);
         probes
     }
 
     /// Goes on with another configuration. Attempts under way go on; what is made ready is made anew, since files it
     /// was made of may have changed.
-    pub(super) fn reload(&mut self, common: &LvsCommon, runner: &mut RunnerClient) {
-        self.prober = Prober::new(common.tls.as_ref());
-        self.ready.clear();
-        self.watch(common, runner);
+    pub(super) fn reload(&mut self, config: &LvsConfig, runner: &mut RunnerClient) {
+        self.prober = Prober::new(config.common.tls.as_ref());
+        self.most = descriptors_for(config);
+        // Those whose turn has not come keep theirs: they are not asked for again.
+        let queue = &self.queue;
+        self.ready.retain(|checker, _| queue.contains(checker));
+        self.watch(&config.common, runner);
     }
 
     fn watch(&mut self, common: &LvsCommon, runner: &mut RunnerClient) {
@@ -94,8 +107,19 @@ impl Probes {
                 Some((_, None)) | None => self.waiting_for_session.push((checker, *check)),
             },
             Probe::Tcp(_) | Probe::Http(_) | Probe::Smtp(_) | Probe::Dns(_) | Probe::Ping(_) | Probe::Udp(_) => {
-                let check = self.ready.entry(checker).or_insert_with(|| Arc::new(self.prober.prepare(probe)));
-                let check = Arc::clone(check);
+                self.ready.entry(checker).or_insert_with(|| Arc::new(self.prober.prepare(probe)));
+                self.queue.push_back(checker);
+                self.take_turns();
+            }
+        }
+    }
+
+    /// Starts those that wait, as many as may be under way.
+    fn take_turns(&mut self) {
+        while self.running.len() < self.most
+            && let Some(checker) = self.queue.pop_front()
+        {
+            if let Some(check) = self.ready.get(&checker).map(Arc::clone) {
                 let handle = self.running.spawn(async move { (checker, check.attempt().await) });
                 self.handles.insert(checker, handle);
             }
@@ -116,6 +140,7 @@ impl Probes {
             handle.abort();
         }
         self.ready.remove(&checker);
+        self.queue.retain(|of| *of != checker);
         self.commands.retain(|_, (of, _)| *of != checker);
         self.waiting.retain(|(of, _)| *of != checker);
         self.waiting_for_session.retain(|(of, _)| *of != checker);
@@ -173,7 +198,9 @@ impl Probes {
             if let Some(verdict) = self.verdicts.pop_front() {
                 return Ok(verdict);
             }
-            match self.running.join_next().await {
+            let finished = self.running.join_next().await;
+            self.take_turns();
+            match finished {
                 Some(Ok((checker, verdict))) => {
                     // One that was given up just as it ended is known no more; a newer attempt of it is another task.
                     if self.handles.remove(&checker).is_some() {
@@ -187,6 +214,32 @@ impl Probes {
         }
     }
 }
+
+/// Makes room for the checks of a configuration, as far as the system lets us, and answers how many may be under way.
+fn descriptors_for(config: &LvsConfig) -> usize {
+    let checkers = config.virtual_servers.iter().flat_map(|service| &service.real_servers);
+    let checkers: usize = checkers.map(|server| server.checkers.len()).sum();
+    let wanted = checkers.min(MOST_AT_A_TIME);
+    match allow_open_files(wanted.saturating_add(DESCRIPTORS_BESIDES) as u64) {
+        Ok(()) => wanted.max(1),
+        Err(problem) => {
+            let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            let most = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_BESIDES).max(1);
+            if most < wanted {
+                warn!(
+                    "{problem}: of {wanted} checks {most} may be under way at a time, the others wait for their turn"
+                );
+            }
+            most.min(wanted).max(1)
+        }
+    }
+}
+
+/// More at a time than that wait for the processor anyway; each has a socket buffer in the kernel besides.
+const MOST_AT_A_TIME: usize = 16_384;
+
+/// For channels, netlink, timers and what libraries open.
+const DESCRIPTORS_BESIDES: usize = 64;
 
 #[cfg(test)]
 mod tests;

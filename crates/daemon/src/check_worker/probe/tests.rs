@@ -6,6 +6,7 @@ use core::time::Duration;
 use standfast_api::runner::{RequestId, RunOutcome};
 use standfast_lvs::{CheckWeight, CheckerId, Reason, Verdict};
 use standfast_model::Ended;
+use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{Connect, LvsCommon, Probe};
 use standfast_model::config::probe::{Http, HttpVersion, Misc, TrackedFile, Url};
 use standfast_model::config::script::Script;
@@ -25,7 +26,8 @@ impl Bench {
         let file = TrackFile { name: "f".to_owned(), path: "/run/f".to_owned(), init: None };
         let common = LvsCommon { track_files: vec![file; files], ..LvsCommon::default() };
         let mut runner = RunnerClient::new();
-        let probes = Probes::new(&common, &mut runner);
+        let mut probes = Probes::new(&LvsConfig { virtual_servers: Vec::new(), common }, &mut runner);
+        probes.most = 100;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { runtime, runner, probes }
     }
@@ -137,4 +139,34 @@ fn whose_turn_it_is_among_the_pages_of_a_check_is_kept_between_attempts() {
         assert_eq!(bench.finished(), Some((3, verdict)));
     }
     assert_eq!(server.join().unwrap(), "aba");
+}
+
+#[test]
+fn no_more_checks_are_under_way_than_there_are_descriptors_for_and_all_have_their_turn() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let connect = Connect {
+        target,
+        bind_address: None,
+        bind_port: None,
+        bind_interface: None,
+        timeout: Duration::from_secs(5),
+        mark: 0,
+    };
+    let mut bench = Bench::new(0);
+    bench.probes.most = 2;
+    for checker in 0..5 {
+        bench.start(checker, &Probe::Tcp(connect.clone()));
+    }
+    assert_eq!((bench.probes.running.len(), bench.probes.queue.len()), (2, 3));
+    // One that waits can be given up as well.
+    bench.probes.cancel(CheckerId(3));
+    let mut finished: Vec<usize> = core::iter::from_fn(|| {
+        let (checker, verdict) = bench.finished()?;
+        assert_eq!(verdict, Verdict::Failed(Reason::Refused));
+        assert!(bench.probes.running.len() <= 2);
+        Some(checker)
+    })
+    .collect();
+    finished.sort_unstable();
+    assert_eq!(finished, [0, 1, 2, 4]);
 }
