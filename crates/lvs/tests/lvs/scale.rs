@@ -8,7 +8,7 @@ use crate::support::{
 use core::time::Duration;
 use standfast_lvs::{Action, CheckerId, Director, Event, Output, Reason, Table, Verdict, diff};
 use standfast_model::config::LvsConfig;
-use standfast_model::config::lvs::VirtualServer;
+use standfast_model::config::lvs::{RealServer, VirtualServer};
 use std::time::Instant;
 
 const REFUSED: Verdict = Verdict::Failed(Reason::Refused);
@@ -30,6 +30,7 @@ fn within(limit: Duration, what: &str, work: impl FnOnce()) {
     let start = Instant::now();
     work();
     let took = start.elapsed();
+    println!("{what}: {took:?}");
     assert!(took < limit, "{what} took {took:?}");
 }
 
@@ -73,4 +74,30 @@ fn all_servers_of_large_configurations_fail_and_come_back_fast() {
             assert!(finished(&Verdict::Ok, &mut world.director, at(4000)) >= 20_000);
         });
     }
+}
+
+#[test]
+fn a_reload_that_changes_one_server_among_twenty_thousand_services_is_fast_and_touches_one_row() {
+    let services = |weight| {
+        let server = |service: u16, number: u16| RealServer {
+            weight: if (service, number) == (12_345, 2) { weight } else { 1 },
+            ..real_server(number, timing())
+        };
+        config((0..20_000).map(|n| virtual_server(n, (0..4).map(|s| server(n, s)).collect())).collect())
+    };
+    let mut world = World::started(services(1));
+    world.operations.clear();
+    world.running.clear();
+    let new = services(7);
+    within(Duration::from_secs(20), "a reload of 20,000 services of 4", || {
+        world.event(Event::Reload(Box::new(new)));
+    });
+    let sent: Vec<_> = world.operations.iter().map(|(operation, _)| operation.to_string()).collect();
+    assert_eq!(sent, ["edit destination 10.0.0.2:80 of TCP  192.0.48.57:80"]);
+    let saved = world.director.memory();
+    within(Duration::from_secs(20), "a successor that remembers 20,000 services of 4", || {
+        let mut successor = Director::new(services(7), 1);
+        successor.remember(saved);
+        assert_eq!(successor.desired(), world.director.desired());
+    });
 }
