@@ -113,6 +113,7 @@ impl VrrpSocket {
             (Family::Inet, None) => set_up_inet(&socket, index)?,
             (Family::Inet, Some(IpAddr::V4(group))) => {
                 set_up_inet(&socket, index)?;
+                // REQ: MC-JOIN-01
                 socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index.get()))?;
             }
             (Family::Inet6, None) => set_up_inet6(&socket, index)?,
@@ -296,6 +297,7 @@ fn set_queue(socket: &Socket, bytes: usize) -> io::Result<()> {
 /// Whole packets go out; in comes only what this socket itself has joined, and never our own.
 fn set_up_inet(socket: &Socket, index: NonZeroU32) -> io::Result<()> {
     socket.set_header_included_v4(true)?;
+    // REQ: MC-JOIN-06
     socket.set_multicast_all_v4(false)?;
     socket.set_multicast_loop_v4(false)?;
     sockopt::set_ip_multicast_if_with_ifindex(socket, &Ipv4Addr::UNSPECIFIED, &Ipv4Addr::UNSPECIFIED, index.get())?;

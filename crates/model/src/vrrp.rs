@@ -166,6 +166,7 @@ pub struct Password([u8; 8]);
 impl Password {
     /// The first eight octets of `text`, zero-filled.
     #[must_use]
+    // REQ: VRRP2A-5.3.6-02
     pub fn truncating(text: &[u8]) -> Self {
         let mut octets = [0; 8];
         for (to, from) in octets.iter_mut().zip(text) {

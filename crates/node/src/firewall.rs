@@ -16,6 +16,7 @@ const DEFAULT_PRIORITY: i32 = -1;
 /// The filter of a configuration; none if nothing is to be dropped.
 ///
 /// The owner of its addresses accepts whatever is said (RFC 9568 6.1, Accept_Mode).
+// REQ: KA-ACC-01 VRRP2-6.4.3-02 VRRP3-6.4.3-04
 pub(crate) fn filter(config: &VrrpConfig, places: &Places, observed: &Observed) -> Option<Filter> {
     let said = config.common.nftables.clone();
     let nftables = said.unwrap_or_else(|| Nftables {

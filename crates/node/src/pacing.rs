@@ -127,6 +127,7 @@ impl Pacer {
     fn interval(&self, group: Option<usize>, family: Family) -> Duration {
         let group = group.and_then(|group| interval_of(self.groups.get(group), family));
         group.unwrap_or(match family {
+            // REQ: KA-GARP-05 ND-7.2.6-02
             Family::Inet => self.garp_interval,
             Family::Inet6 => self.gna_interval,
         })

@@ -364,7 +364,7 @@ impl Machine {
             advert_at: (advert_sent + self.config.advert_interval.as_duration()).max(now),
             advert_sent,
             answered: None,
-            // REQ: KA-GARP-02
+            // REQ: KA-GARP-02 ARP-2.3-03
             second_burst_at: unless_zero(now, garp.master_delay),
             lower_burst_at: None,
             refresh_from: unless_zero(now, garp.master_refresh).map(|at| at + garp.master_delay),

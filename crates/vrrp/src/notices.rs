@@ -26,6 +26,7 @@ impl Default for Limit {
 }
 
 impl Limit {
+    // REQ: VRRP3-7.1-05
     fn take(&mut self, now: Instant) -> bool {
         let refills = now.since(self.refilled).as_nanos() / REFILL.as_nanos();
         if let Ok(refills @ 1..) = u32::try_from(refills.min(u128::from(BURST))) {

@@ -296,6 +296,7 @@ fn check_authentication(wanted: &Authentication, view: &View<'_>) -> Result<(), 
 
 /// In which way the advertised addresses are not the configured ones; none if they are the same set, in whatever
 /// order (RFC 9568 5.2.9).
+// REQ: VRRP3-5.2.9-02
 pub(crate) fn address_difference(instance: &Instance, view: &View<'_>) -> Option<String> {
     // REQ: VRRP3-5.2.9-03
     let ours = || advertised(instance);

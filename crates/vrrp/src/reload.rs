@@ -50,6 +50,7 @@ impl Router {
         let mut old: BTreeMap<Key, Machine> =
             before.into_iter().flat_map(|unit| unit.members).map(|machine| (key(&machine), machine)).collect();
         let orphans = self.orphans(&old);
+        // REQ: KA-HUP-01
         for unit in &mut self.units {
             for machine in &mut unit.members {
                 match old.remove(&key(machine)) {

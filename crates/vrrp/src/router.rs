@@ -62,6 +62,7 @@ pub struct Router {
     /// Where each instance is, by its id.
     pub(crate) places: Vec<(UnitId, usize)>,
     /// Whom a packet is for.
+    // REQ: VRRP3-5.2.3-01
     pub(crate) receivers: BTreeMap<(InterfaceIndex, Family, u8), InstanceId>,
     /// Whom an interface matters to.
     pub(crate) watchers: BTreeMap<InterfaceName, Vec<InstanceId>>,

@@ -159,6 +159,7 @@ fn one_file_for_both_is_compared_as_each_reads_it() {
         options: Options { config_id: Some(id.to_owned()), ..Options::default() },
     };
     assert_eq!(check_pair(&host, &[director("a"), director("b")]).findings, []);
+    // REQ: VRRP3-8.3.2-02
     assert_eq!(check_pair(&host, &[director("a"), director("a")]).findings.len(), 2, "the same priority twice");
 }
 

@@ -297,6 +297,7 @@ fn roles(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
             "state MASTER decides at start only"
         }
     };
+    // REQ: VRRP3-8.3.2-02
     let headline = format!("`{}` has the same priority on both directors", x.name);
     let found = finding(Code::PairPriority, headline, at(a), at(b));
     findings.push(found.help(format!("{both}; give the one that should be master the higher priority")));

@@ -71,6 +71,7 @@ impl Default for InstanceOptions {
             smtp_alert: false,
             notify_priority_changes: false,
             strict: false,
+            // REQ: VRRP3-6.1-05
             accept: true,
             skip_check_adv_addr: false,
             v3_checksum_as_v2: false,

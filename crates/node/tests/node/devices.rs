@@ -122,6 +122,7 @@ fn a_reload_that_keeps_the_device_touches_nothing_and_one_that_drops_it_resigns_
     assert!(place("remove 192.168.1.200/32") < place("remove device 101"));
 }
 
+// REQ: KA-ACC-01 VRRP2-6.4.3-02 VRRP3-6.4.3-04
 #[test]
 fn addresses_that_are_not_to_be_talked_to_are_closed_once_and_for_all_states() {
     let mut config = config();
@@ -149,6 +150,7 @@ fn promote_secondaries_and_local_igmp_are_set_and_given_back() {
     assert!(machine.take_log().contains(&"settings back".to_owned()));
 }
 
+// REQ: KA-GARP-05 ND-7.2.6-02
 #[test]
 fn announcements_keep_their_pauses_and_stop_when_the_address_goes() {
     let mut config = config();

@@ -60,6 +60,7 @@ fn sent_anything(world: &World) -> bool {
     world.nodes[0].log.iter().any(|(_, action)| matches!(action, Action::Send { .. } | Action::Announce { .. }))
 }
 
+// REQ: KA-HUP-01
 #[test]
 fn the_same_configuration_changes_nothing() {
     let config = of(vec![instance(100, 51), instance(101, 52)]);

@@ -170,7 +170,7 @@ fn garp_world(garp: Garp) -> World {
     World::of([alone(Instance { garp, ..with_priority(v2(), 255) })])
 }
 
-// REQ: KA-GARP-01 KA-GARP-02
+// REQ: KA-GARP-01 KA-GARP-02 ARP-2.3-03
 #[test]
 fn neighbours_are_told_at_takeover_and_once_more_after_the_delay() {
     let mut world = garp_world(Garp::default());
