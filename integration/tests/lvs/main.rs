@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod haproxy;
+#[cfg(test)]
 mod same_tables;
