@@ -1,7 +1,7 @@
 //! Processes that are counted (`vrrp_track_process`): all of them at once, then whenever one begins, changes or ends.
 //!
-//! The kernel says when. Where it does not (another network namespace than the first, no right), the list of processes
-//! is read every second instead, which is said once.
+//! The kernel says when. Where it does not (in a container, without the right), the list of processes is read every
+//! second instead, which is said once.
 
 use core::time::Duration;
 use standfast_api::runner::{FromRunner, WatchedProcess};
@@ -32,8 +32,16 @@ pub(super) async fn watch(
     answers: mpsc::UnboundedSender<FromRunner>,
 ) {
     let queue = usize::try_from(buffer.bytes).unwrap_or(0);
-    // Subscribed first and counted then, so that nothing falls between the two.
-    let events = ProcessEvents::subscribe(queue, buffer.force);
+    count(ProcessEvents::subscribe(queue, buffer.force), watch, watched, answers).await;
+}
+
+/// The events were subscribed to before the first count, so that nothing falls between the two.
+async fn count(
+    events: io::Result<ProcessEvents>,
+    watch: u32,
+    watched: Vec<WatchedProcess>,
+    answers: mpsc::UnboundedSender<FromRunner>,
+) {
     let mut census = Census::new(watch, watched, answers);
     census.take();
     let outcome = match events {
@@ -273,5 +281,49 @@ mod tests {
             child.wait().unwrap();
         }
         watching.abort();
+    }
+
+    #[tokio::test]
+    async fn where_the_kernel_does_not_tell_processes_are_counted_all_the_same() {
+        let seconds = format!("6{}", std::process::id());
+        let line = WatchedProcess { words: words(&format!("sleep {seconds}")), matching: ProcessMatch::Exact };
+        let (answers, mut values) = mpsc::unbounded_channel();
+        let refused = Err(io::ErrorKind::ConnectionRefused.into());
+        let watching = tokio::spawn(count(refused, 7, vec![line], answers));
+        assert_eq!(next(&mut values).await, (0, 0));
+        let mut child = std::process::Command::new("sleep").arg(&seconds).spawn().unwrap();
+        assert_eq!(next(&mut values).await, (0, 1));
+        child.kill().unwrap();
+        assert_eq!(next(&mut values).await, (0, 0));
+        child.wait().unwrap();
+        watching.abort();
+    }
+
+    /// The aim is a median under a millisecond; the bound leaves room for a machine that does other things.
+    #[tokio::test]
+    async fn a_death_is_told_within_milliseconds_where_the_kernel_tells_of_it() {
+        if let Err(error) = ProcessEvents::subscribe(0, false) {
+            eprintln!("not measured: {error}");
+            return;
+        }
+        let seconds = format!("7{}", std::process::id());
+        let line = WatchedProcess { words: words(&format!("sleep {seconds}")), matching: ProcessMatch::Exact };
+        let (answers, mut values) = mpsc::unbounded_channel();
+        let watching = tokio::spawn(watch(7, vec![line], NetlinkBuffer::default(), answers));
+        assert_eq!(next(&mut values).await, (0, 0));
+        let mut took = Vec::new();
+        for _ in 0..50 {
+            let mut child = std::process::Command::new("sleep").arg(&seconds).spawn().unwrap();
+            assert_eq!(next(&mut values).await, (0, 1));
+            let begun = standfast_kernel::timer::boottime();
+            child.kill().unwrap();
+            assert_eq!(next(&mut values).await, (0, 0));
+            took.push(standfast_kernel::timer::boottime().since(begun));
+            child.wait().unwrap();
+        }
+        watching.abort();
+        took.sort();
+        println!("from SIGKILL to the answer: min {:?}, median {:?}, max {:?}", took[0], took[25], took[49]);
+        assert!(took[25] < Duration::from_millis(20), "{took:?}");
     }
 }

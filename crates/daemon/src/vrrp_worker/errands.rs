@@ -12,7 +12,7 @@ use standfast_node::{Input, Record};
 use standfast_vrrp::Router;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// See the module.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Errands {
     scripts: Vec<TrackScript>,
     /// Which script an answer is about. A reload may have removed it, or have moved it to another place.
     under_way: BTreeMap<RequestId, TrackScript>,
+    /// How each script ended the last time.
+    last: BTreeMap<String, Ended>,
     notifier: VrrpNotifier,
 }
 
@@ -31,6 +33,7 @@ impl Errands {
             runner: RunnerClient::new(),
             scripts: Vec::new(),
             under_way: BTreeMap::new(),
+            last: BTreeMap::new(),
             notifier: VrrpNotifier::new(global, config),
         };
         errands.watch(config);
@@ -45,6 +48,7 @@ impl Errands {
 
     fn watch(&mut self, config: &VrrpConfig) {
         self.scripts.clone_from(&config.common.scripts);
+        self.last.retain(|name, _| config.common.scripts.iter().any(|script| script.name == *name));
         let processes = config.common.processes.iter().map(WatchedProcess::from).collect();
         self.runner.watch(config.common.files.clone(), processes);
     }
@@ -90,18 +94,16 @@ impl Errands {
         }
     }
 
-    /// What a script said when it failed is for whoever wants to know why.
+    /// How a script ended is worth a line when it ended otherwise the last time; what it said belongs to it.
     fn say(&mut self, name: &str, ended: &Ended, output: &str) {
         let output = output.trim();
-        match ended {
-            Ended::NotRun(why) => warn!(script = name, "VRRP_Script({name}) could not be run: {why}"),
-            Ended::Exited(0) => debug!(script = name, "VRRP_Script({name}) {ended}"),
-            Ended::Exited(_) | Ended::Signalled(_) | Ended::TimedOut if output.is_empty() => {
-                debug!(script = name, "VRRP_Script({name}) {ended}");
-            }
-            Ended::Exited(_) | Ended::Signalled(_) | Ended::TimedOut => {
-                debug!(script = name, output, "VRRP_Script({name}) {ended}, and said: {output}");
-            }
+        let said = if output.is_empty() { String::new() } else { format!(", and said: {}", output.escape_debug()) };
+        if self.last.insert(name.to_owned(), ended.clone()).as_ref() == Some(ended) {
+            debug!(script = name, output, "VRRP_Script({name}) {ended}{said}");
+        } else if ended.is_good() {
+            info!(script = name, output, "VRRP_Script({name}) succeeded{said}");
+        } else {
+            warn!(script = name, output, "VRRP_Script({name}) {ended}{said}");
         }
     }
 

@@ -140,10 +140,12 @@ fn a_track_script_decides_over_fault_and_the_log_says_how_it_ended() {
     let script = machine.script("check", "test -e /run/test/good || { echo no such thing; exit 3; }");
     machine.write("good", "");
     tracking(&machine, &script, "");
-    let mut daemon = machine.start(&["-D"]);
+    let mut daemon = machine.start(&[]);
     wait_for("MASTER", || machine.says("Entering MASTER STATE"));
     std::fs::remove_file(machine.path("good")).unwrap();
     wait_for("FAULT", || machine.says("Entering FAULT STATE: script chk exited 3"));
+    let words = "VRRP_Script(chk) exited 3, and said: no such thing";
+    assert_eq!(machine.read("stderr").matches(words).count(), 1, "once, however often it runs");
     machine.write("good", "");
     wait_for("MASTER again", || machine.read("stderr").matches("Entering MASTER STATE").count() == 2);
     assert_eq!(daemon.stop(), 0);
@@ -373,15 +375,9 @@ fn a_track_file_and_a_track_process_move_the_priority_and_decide_over_fault() {
     assert_eq!(daemon.stop(), 0);
 }
 
-#[test]
-fn mails_arrive_once_per_state_in_keepalived_s_words_and_a_dead_server_harms_nobody() {
+/// Takes one mail: every line that the sender says.
+fn take_mail(server: &std::net::TcpListener) -> Vec<String> {
     use std::io::{BufRead, BufReader, Write};
-    let machine = Machine::with_pair();
-    let server = std::net::TcpListener::bind("127.0.0.1:2525").unwrap();
-    let mail = " router_id LB1\n notification_email {\n a@example.org\n }\n notification_email_from lb@example.org\n \
-        smtp_server 127.0.0.1 2525\n smtp_helo_name lb1.example.org\n smtp_alert";
-    machine.write("keepalived.conf", &with_globals(mail, &instance("")));
-    let mut daemon = machine.start(&[]);
     let (stream, _) = server.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut heard = Vec::new();
@@ -408,6 +404,18 @@ fn mails_arrive_once_per_state_in_keepalived_s_words_and_a_dead_server_harms_nob
         }
         heard.push(line);
     }
+    heard
+}
+
+#[test]
+fn mails_arrive_once_per_state_in_keepalived_s_words_and_a_dead_server_harms_nobody() {
+    let machine = Machine::with_pair();
+    let server = std::net::TcpListener::bind("127.0.0.1:2525").unwrap();
+    let mail = " router_id LB1\n notification_email {\n a@example.org\n }\n notification_email_from lb@example.org\n \
+        smtp_server 127.0.0.1 2525\n smtp_helo_name lb1.example.org\n smtp_alert";
+    machine.write("keepalived.conf", &with_globals(mail, &instance("")));
+    let mut daemon = machine.start(&[]);
+    let mut heard = take_mail(&server);
     heard.retain(|line| !line.starts_with("Date: "));
     let expected = [
         "HELO lb1.example.org",
@@ -555,4 +563,19 @@ fn a_startup_script_that_hangs_is_killed_and_the_daemon_starts() {
     assert_eq!(daemon.stop(), 0);
     assert!(pid(&machine) != first && !runs(pid(&machine)));
     assert!(machine.says(&format!("shutdown_script {script} timed out")));
+}
+
+#[test]
+fn mails_of_the_stop_are_delivered() {
+    let machine = Machine::with_pair();
+    let server = std::net::TcpListener::bind("127.0.0.1:2525").unwrap();
+    let mail =
+        " router_id LB1\n notification_email {\n a@example.org\n }\n smtp_server 127.0.0.1 2525\n smtp_alert_vrrp";
+    machine.write("keepalived.conf", &with_globals(mail, &instance("")));
+    let mut daemon = machine.start(&[]);
+    let subject = |mail: &[String]| mail.iter().find(|line| line.starts_with("Subject: ")).cloned().unwrap();
+    assert!(subject(&take_mail(&server)).ends_with("VRRP Instance VI_E - Entering MASTER state"));
+    daemon.signal(Signal::TERM);
+    assert_eq!(subject(&take_mail(&server)), "Subject: [LB1] VRRP Instance VI_E - Stopping");
+    assert_eq!(daemon.end().code(), Some(0));
 }

@@ -1,18 +1,21 @@
 //! Processes that begin, become another program, change their name or end, anywhere on the machine, as the kernel tells
 //! it (process connector, `linux/cn_proc.h`).
 //!
-//! The kernel tells it in the first network namespace only, and to `CAP_NET_ADMIN` only. Threads are left out. Which
-//! process matters is the caller's business.
+//! The kernel tells it in the first network namespace only, and to `CAP_NET_ADMIN` only: a caller in another namespace
+//! has its socket made in that of the first process. Threads are left out. Which process matters is the caller's
+//! business.
 
 use crate::async_fd::AsyncFd;
 use core::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recvfrom, send, socket_with, sockopt,
 };
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Events that fit into the queue at once: a few thousand, for machines on which a build runs.
 const QUEUE_BYTES: usize = 1024 * 1024;
@@ -64,21 +67,20 @@ impl ProcessEvents {
     ///
     /// # Errors
     ///
-    /// `EPERM` without `CAP_NET_ADMIN`; `ECONNREFUSED` in a network namespace that is not the first one; `TimedOut` if
-    /// the kernel has no process connector.
+    /// `EPERM` without `CAP_NET_ADMIN`; `ECONNREFUSED` if the first network namespace is out of reach; `TimedOut` if the
+    /// kernel has no process connector, or in another process namespace than the first.
     pub fn subscribe(queue_bytes: usize, force: bool) -> io::Result<Self> {
-        let protocol = rustix::net::Protocol::from_raw(
-            core::num::NonZeroU32::new(NETLINK_CONNECTOR).ok_or(io::ErrorKind::InvalidInput)?,
-        );
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(protocol))?;
-        let bytes = if queue_bytes == 0 { QUEUE_BYTES } else { queue_bytes };
-        if (queue_bytes != 0 && !force) || sockopt::set_socket_recv_buffer_size_force(&socket, bytes).is_err() {
-            sockopt::set_socket_recv_buffer_size(&socket, bytes)?;
-        }
-        bind(&socket, &SocketAddrNetlink::new(0, CN_IDX_PROC))?;
-        send(&socket, &subscription(), SendFlags::DONTWAIT)?;
-        wait_for_consent(&socket)?;
+        let socket = match open_here(queue_bytes, force) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                // A thread has a namespace of its own: ours is left as it is.
+                let outside = std::thread::spawn(move || {
+                    enter_first_namespace()?;
+                    open_here(queue_bytes, force)
+                });
+                outside.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?
+            }
+            outcome => outcome?,
+        };
         Ok(Self { socket: AsyncFd::new(socket)? })
     }
 
@@ -112,6 +114,28 @@ impl ProcessEvents {
             }
         })
     }
+}
+
+/// A subscribed socket of the calling thread's network namespace.
+fn open_here(queue_bytes: usize, force: bool) -> io::Result<OwnedFd> {
+    let protocol = rustix::net::Protocol::from_raw(
+        core::num::NonZeroU32::new(NETLINK_CONNECTOR).ok_or(io::ErrorKind::InvalidInput)?,
+    );
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(protocol))?;
+    let bytes = if queue_bytes == 0 { QUEUE_BYTES } else { queue_bytes };
+    if (queue_bytes != 0 && !force) || sockopt::set_socket_recv_buffer_size_force(&socket, bytes).is_err() {
+        sockopt::set_socket_recv_buffer_size(&socket, bytes)?;
+    }
+    bind(&socket, &SocketAddrNetlink::new(0, CN_IDX_PROC))?;
+    send(&socket, &subscription(), SendFlags::DONTWAIT)?;
+    wait_for_consent(&socket)?;
+    Ok(socket)
+}
+
+fn enter_first_namespace() -> io::Result<()> {
+    let namespace = open("/proc/1/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }
 
 fn subscription() -> Vec<u8> {
