@@ -143,6 +143,11 @@ codes! {
         "${_ENV NAME} needs the name of an environment variable; ${_RANDOM}, ${_RANDOM MIN} and ${_RANDOM MIN MAX} need \
          MIN not above MAX."
 
+    InterruptedDefinition "K0207" Dropped Report "an empty line in a definition"
+        "A definition of several lines goes on while its lines end in a backslash. For keepalived's processes an empty line, \
+         or one that holds a comment alone, ends it, whatever the manual page says; what follows is then read as statements. \
+         It is read on here, as it was meant, when the next line ends in a backslash."
+
     SurplusClose "K0301" Fatal Report "a closing brace too many"
         "No block is open that this brace could close. keepalived goes on at root level, which is rarely what was meant, \
          and starts with what it understood; we do not start."

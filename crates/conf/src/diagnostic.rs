@@ -1,7 +1,8 @@
 //! What is wrong with a configuration: class, code, headline, places, help. How it looks is `render`'s business.
 
 use crate::code::Code;
-use crate::source::Span;
+use crate::source::{FileId, Span};
+use std::collections::BTreeMap;
 
 /// What a mistake does to start, reload and `-t`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -103,10 +104,18 @@ pub(crate) struct Diagnostics {
     dropped: usize,
     /// One that was only counted stops a start.
     lost_fatal: bool,
+    /// What was told of which text: a mistake in a definition or a repetition is told once, however often it is read.
+    told: BTreeMap<(Code, FileId, u32, u32), Vec<String>>,
+    /// The last one pushed was such a repetition.
+    repeated: bool,
 }
 
 impl Diagnostics {
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.repeated = self.is_repeated(&diagnostic);
+        if self.repeated {
+            return;
+        }
         if self.is_full() {
             // The first fatal one is always shown: it is why a start is refused.
             if diagnostic.class == Class::Fatal && !self.has_fatal() {
@@ -118,6 +127,24 @@ impl Diagnostics {
         } else {
             self.kept.push(diagnostic);
         }
+    }
+
+    /// Whether the same was said of the same text, read for another use or another round.
+    pub(crate) fn is_told(&self, code: Code, span: Span, headline: &str) -> bool {
+        let headlines = self.told.get(&(code, span.file, span.start, span.end));
+        headlines.is_some_and(|headlines| headlines.iter().any(|one| one == headline))
+    }
+
+    /// Remembers a mistake; true if it was told before.
+    fn is_repeated(&mut self, diagnostic: &Diagnostic) -> bool {
+        let Some(span) = diagnostic.primary.as_ref().map(|label| label.span) else { return false };
+        let (code, headline) = (diagnostic.code, &diagnostic.headline);
+        let known = self.is_told(code, span, headline);
+        // Beyond what is shown nothing is remembered, so that there is a limit, too.
+        if !known && !self.is_full() {
+            self.told.entry((code, span.file, span.start, span.end)).or_default().push(headline.clone());
+        }
+        known
     }
 
     /// Whether more would only be counted: what is costly to say need not be computed.
@@ -142,7 +169,9 @@ impl Diagnostics {
 
     /// Makes the last one fatal: what it dropped cannot be done without.
     pub(crate) fn escalate(&mut self) {
-        if self.is_full() {
+        if self.repeated {
+            // The first of them was made fatal.
+        } else if self.is_full() {
             self.lost_fatal = true;
         } else if let Some(last) = self.kept.last_mut() {
             last.class = Class::Fatal;

@@ -107,6 +107,16 @@ fn a_definition_of_several_lines_that_uses_itself_ends_at_that_use() {
 }
 
 #[test]
+fn a_mistake_in_text_that_is_read_again_is_told_once() {
+    assert_eq!(codes(&loaded("~SEQ(i, 1, 50) bogus\n")), [Code::UnknownKeyword]);
+    assert_eq!(codes(&loaded("$A= \\\nbogus { \\\n}\n$A\n$A\n$A\n")), [Code::UnknownKeyword]);
+    assert_eq!(loaded("~SEQ(i, 1, 3) bogus$i\n").diagnostics.len(), 3, "words that differ are three mistakes");
+    let fatal = loaded("$A= \\\nglobal_defs { \\\nrouter_id \\\n}\n$A\n$A\n");
+    assert_eq!(codes(&fatal), [Code::MissingParameter]);
+    assert!(fatal.config.is_none());
+}
+
+#[test]
 fn files_that_are_none_are_told_with_keepaliveds_status() {
     let special = |kind, mode| Memory::new().entry("/k.conf", Metadata { kind, mode, uid: 0, gid: 0 }, "");
     for (machine, code, status) in [

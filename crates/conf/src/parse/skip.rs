@@ -75,10 +75,11 @@ impl Parser<'_> {
             return;
         }
         // Looking for what was meant is the costly part, and has no limit of its own.
+        let headline = unknown_headline(&line);
         if self.reader.diagnostics().is_full() {
             self.reader.diagnostics().count();
-        } else {
-            let diagnostic = self.unknown_keyword(block, &line);
+        } else if !self.reader.diagnostics().is_told(Code::UnknownKeyword, line.span_of(0), &headline) {
+            let diagnostic = self.unknown_keyword(block, &line, headline);
             self.report(diagnostic);
         }
         if matches!(self.peek(), Some(Item::Open(_))) {
@@ -87,10 +88,8 @@ impl Parser<'_> {
         }
     }
 
-    fn unknown_keyword(&self, block: &'static Block, line: &Line) -> Diagnostic {
+    fn unknown_keyword(&self, block: &'static Block, line: &Line, headline: String) -> Diagnostic {
         let word = line.word(0).unwrap_or_default();
-        let shown: String = String::from_utf8_lossy(word).chars().take(60).collect();
-        let headline = format!("unknown keyword `{shown}`");
         let label = format!("no statement of {} begins so", quoted(block.name()));
         let mut diagnostic = Diagnostic::new(Code::UnknownKeyword, headline, line.span_of(0), label);
         if let Some(head) = self.frames.last().filter(|f| f.keyword.is_some()).map(|f| f.head) {
@@ -121,6 +120,11 @@ impl Parser<'_> {
         let near = crate::nearest::nearest(word, names)?;
         Some(format!("did you mean `{}`?", String::from_utf8_lossy(near)))
     }
+}
+
+fn unknown_headline(line: &Line) -> String {
+    let shown: String = String::from_utf8_lossy(line.word(0).unwrap_or_default()).chars().take(60).collect();
+    format!("unknown keyword `{shown}`")
 }
 
 /// A block's name in quotes; the root has none.

@@ -33,7 +33,7 @@ impl Definitions {
 }
 
 /// A definition whose last line still ended in a backslash.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct OpenDefinition {
     /// None: the definition is for another configuration id, and only read past.
     name: Option<Vec<u8>>,
@@ -142,8 +142,32 @@ impl Reader<'_> {
             open.lines.push(part);
         }
         if !continued {
+            let empty = line.is_empty().then(|| line.span());
+            let open = if empty.is_some() { self.open_definition.clone() } else { None };
             self.end_definition();
+            self.interrupted = empty.zip(open);
         }
+    }
+
+    /// Takes up a definition again that an empty line has ended, when what follows was meant to belong to it: a line that
+    /// ends in a backslash means nothing elsewhere. One mistake told here keeps its whole rest from being told as mistakes.
+    pub(super) fn resume_definition(&mut self, line: &Text) -> bool {
+        if line.is_empty() {
+            return false;
+        }
+        let Some((gap, open)) = self.interrupted.take() else { return false };
+        let begins = line.bytes().first() == Some(&b'$') && line.bytes().contains(&b'=');
+        if line.bytes().last() != Some(&b'\\') || begins {
+            return false;
+        }
+        let headline = "a definition goes on behind an empty line";
+        let label = "an empty line, or one with a comment alone, ends a definition for keepalived";
+        let diagnostic = Diagnostic::new(Code::InterruptedDefinition, headline, gap, label);
+        let diagnostic = diagnostic.and(line.span(), "this is taken for its next line");
+        self.report(diagnostic.help("remove the line, or end it in a backslash"));
+        self.open_definition = Some(open);
+        self.continue_definition(line);
+        true
     }
 
     pub(super) fn end_definition(&mut self) {

@@ -92,6 +92,8 @@ pub(crate) struct Reader<'h> {
     queue: VecDeque<Item>,
     definitions: Definitions,
     open_definition: Option<OpenDefinition>,
+    /// A definition that an empty line has ended, with that line.
+    interrupted: Option<(Span, OpenDefinition)>,
     config_id: Vec<u8>,
     checks: Checks,
     expanded_lines: usize,
@@ -113,6 +115,7 @@ impl<'h> Reader<'h> {
             queue: VecDeque::new(),
             definitions: Definitions::default(),
             open_definition: None,
+            interrupted: None,
             config_id,
             checks,
             expanded_lines: 0,
@@ -238,6 +241,7 @@ impl<'h> Reader<'h> {
         }
         // A definition ends with its file at the latest.
         self.end_definition();
+        self.interrupted = None;
     }
 
     fn decommented(&mut self, line: line::Physical) -> Option<Text> {
@@ -267,6 +271,9 @@ impl<'h> Reader<'h> {
     fn process(&mut self, line: Text) {
         if self.open_definition.is_some() {
             return self.continue_definition(&line);
+        }
+        if self.resume_definition(&line) {
+            return;
         }
         let Some(line) = self.condition(line) else { return };
         match line.bytes().first() {
