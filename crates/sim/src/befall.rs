@@ -75,6 +75,11 @@ impl<D: Director> World<D> {
 
     /// The daemon reads the configuration of its machine.
     fn reload(&mut self, id: MachineId) -> Result<(), Broken> {
+        if matches!(self.machines[id.0].life, Life::Frozen(..)) {
+            // The signal waits for it.
+            self.machines[id.0].reload_waits = true;
+            return Ok(());
+        }
         let config = self.machines[id.0].config.clone();
         self.act(id, Input::Reload(Box::new(Reload { config, options: Options::default() })))
     }
@@ -140,6 +145,9 @@ impl<D: Director> World<D> {
             self.read(id, arrival)?;
         }
         self.act(id, Input::Wake)?;
+        if core::mem::take(&mut self.machines[id.0].reload_waits) {
+            self.reload(id)?;
+        }
         match outslept.into_iter().find(|router| self.machines[id.0].holds(*router)) {
             Some(router) => broken(Law::ListensAfterPause, format!("machine {}, router {router}, {slept:?}", id.0)),
             None => Ok(()),

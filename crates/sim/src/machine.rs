@@ -108,6 +108,8 @@ pub struct Machine<D> {
     pub frozen_at: Option<Instant>,
     /// Whether what its track script looks at is good.
     pub service_good: bool,
+    /// It was told to read its configuration while it stood still.
+    pub reload_waits: bool,
     /// Until when the daemon may not know it yet.
     pub unsure_until: Instant,
     /// How far its clock is ahead.
@@ -128,6 +130,7 @@ impl<D: Director> Machine<D> {
             states: vec![State::Init; plan.config.instances.len()],
             frozen_at: None,
             service_good: true,
+            reload_waits: false,
             unsure_until: Instant::ZERO,
             clock_ahead: plan.clock_ahead,
         }
@@ -180,6 +183,7 @@ impl<D: Director> Machine<D> {
 
     /// A daemon that is there ends, without a word.
     pub fn end_daemon(&mut self) {
+        self.reload_waits = false;
         self.lives += 1;
         self.armed = None;
         self.states.fill(State::Init);
