@@ -197,13 +197,15 @@ impl Ipvs {
 
     fn request(&mut self, operations: &[Operation]) -> Vec<Result<(), Refused>> {
         // One that cannot be put into octets takes no part and keeps its place.
-        let built: Vec<Result<Vec<u8>, Refused>> =
-            operations.iter().map(|operation| self.builder.operation(operation)).collect();
-        let mut requests: Vec<Vec<u8>> = built.iter().flatten().cloned().collect();
-        let mut answers = self.channel.request(&mut requests).into_iter();
+        let mut requests = Vec::with_capacity(operations.len());
+        let built: Vec<Result<(), Refused>> = operations
+            .iter()
+            .map(|operation| self.builder.operation(operation).map(|request| requests.push(request)))
+            .collect();
+        let mut answers = self.channel.request_quietly(&mut requests).into_iter();
         built
             .into_iter()
-            .map(|built| built.and_then(|_| answers.next().unwrap_or_else(|| Err(Refused::new(libc::EIO)))))
+            .map(|built| built.and_then(|()| answers.next().unwrap_or_else(|| Err(Refused::new(libc::EIO)))))
             .collect()
     }
 
