@@ -55,6 +55,36 @@ pub enum Order {
     },
     /// What was reloaded stays.
     Confirm,
+    /// Something is wanted of a real server.
+    Server(ServerOrder),
+}
+
+/// Something is wanted of a real server, until something else is; over reloads and restarts of the worker, too.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ServerOrder {
+    /// Which one: `10.0.0.1:80`, or by its address alone all that have it.
+    pub server: String,
+    /// Of which virtual server: `192.0.2.1:80`, `TCP 192.0.2.1:80`, its address, or a firewall mark. None is all.
+    pub of: Option<String>,
+    /// What.
+    pub wish: ServerWish,
+}
+
+/// What is wanted of a real server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerWish {
+    /// It serves when its checks say so, with the configured weight.
+    Ready,
+    /// No new connections; it goes when the last one has ended, or after so many seconds.
+    Drain {
+        /// None waits for the last connection however long it takes.
+        within_s: Option<u32>,
+    },
+    /// It goes now.
+    Disable,
+    /// This weight instead of the configured one, 0..=2147483647.
+    Weight(u32),
 }
 
 /// A line to a client.

@@ -4,7 +4,7 @@
 //! configuration as a descriptor, so a worker that was restarted waits for nobody. The worker answers with
 //! [`FromWorker::Hello`], then [`FromWorker::Ready`], then what happens.
 
-use crate::control::Order;
+use crate::control::{Order, ServerOrder};
 use crate::event::Event;
 use crate::status::{Snapshot, Status};
 use core::fmt;
@@ -174,6 +174,13 @@ pub enum ToWorker {
     },
     /// Tell a status now, although nothing may have changed: counters and weights have.
     Report,
+    /// To the `check` worker: something is wanted of real servers. Answered with [`FromWorker::Answer`].
+    Server {
+        /// The number of the order.
+        number: u64,
+        /// What is wanted.
+        order: ServerOrder,
+    },
     /// What only the front is told.
     Front(ToFront),
     /// Stop in order: resign, take addresses and services away as configured, end with status 0.
@@ -210,6 +217,13 @@ pub enum FromWorker {
         up: bool,
         /// Who is told (`vrrp`, `checker`).
         told: Vec<WorkerKind>,
+    },
+    /// What came of an order.
+    Answer {
+        /// Its number.
+        number: u64,
+        /// In words.
+        outcome: Result<String, String>,
     },
     /// What only the front says.
     Front(FromFront),

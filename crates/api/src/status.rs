@@ -183,6 +183,8 @@ pub struct ServerStatus {
     pub weight: u32,
     /// Whether all its checkers are up.
     pub up: bool,
+    /// What an operator wants of it, in a word, unless that it serves as configured.
+    pub ordered: Option<String>,
     /// Why a checker last failed, or why one cannot be performed; none if there is nothing to say.
     pub trouble: Option<String>,
 }

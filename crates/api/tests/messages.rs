@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a sample that cannot be made is a failed test")]
 
 use proptest::prelude::*;
-use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Order, Recorded, Request};
+use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Order, Recorded, Request, ServerOrder, ServerWish};
 use standfast_api::{
     CheckSlice, CheckStatus, DaemonStatus, DecodeError, Event, EventKind, Facility, FromFront, FromWorker, Generation,
     Hello, InstanceStatus, LogSettings, PROTOCOL_VERSION, Said, ServerStatus, ServiceStatus, Setup, Snapshot, Status,
@@ -50,6 +50,10 @@ fn status() -> Status {
     })
 }
 
+fn server_order(wish: ServerWish) -> ServerOrder {
+    ServerOrder { server: "10.0.0.1:80".to_owned(), of: Some("TCP 192.0.2.1:80".to_owned()), wish }
+}
+
 fn snapshot() -> Snapshot {
     let vrrp = match status() {
         Status::Vrrp(vrrp) => Some(vrrp),
@@ -77,6 +81,7 @@ fn from_worker() -> Vec<FromWorker> {
         key: DestinationKey { address: "2001:db8::2".parse().unwrap(), port: 80 },
         weight: 3,
         up: false,
+        ordered: Some("draining".to_owned()),
         trouble: Some("connection refused".to_owned()),
     };
     let check = CheckStatus {
@@ -111,6 +116,7 @@ fn from_worker() -> Vec<FromWorker> {
             order: Order::Reload { force: true, confirm_within_s: Some(60) },
         }),
         FromWorker::Front(FromFront::Refresh { number: 8 }),
+        FromWorker::Answer { number: 9, outcome: Ok("done".to_owned()) },
         event(EventKind::Lost { events: 3 }),
         FromWorker::Reloaded { generation: Generation::FIRST, refused: None },
         FromWorker::Reloaded { generation: Generation(u32::MAX), refused: Some("no".to_owned()) },
@@ -127,6 +133,7 @@ fn every_message_comes_back_as_it_went() {
         ToWorker::Front(ToFront::Snapshot(Box::new(snapshot()))),
         ToWorker::Front(ToFront::LongSnapshot),
         ToWorker::Front(ToFront::Answer { number: 3, outcome: Err("no".to_owned()) }),
+        ToWorker::Server { number: 5, order: server_order(ServerWish::Drain { within_s: Some(3) }) },
         ToWorker::Shutdown,
     ];
     for message in messages {
@@ -144,6 +151,7 @@ fn what_goes_over_the_control_socket_comes_back_as_it_went_and_has_no_line_break
         Request::Events { last: 3, follow: false },
         Request::Order(Order::Reload { force: false, confirm_within_s: None }),
         Request::Order(Order::Confirm),
+        Request::Order(Order::Server(server_order(ServerWish::Weight(7)))),
     ];
     for request in requests {
         let ask = Ask { version: CONTROL_VERSION, request };

@@ -11,6 +11,7 @@ pub mod events;
 pub mod explain;
 pub mod fmt;
 pub mod genhash;
+pub mod ipvs;
 pub mod keywords;
 mod machine;
 pub mod manual;

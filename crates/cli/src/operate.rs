@@ -1,7 +1,8 @@
 //! The subcommands that talk to a running daemon, and their words.
 
-use crate::{events, order, status};
+use crate::{events, ipvs, order, status};
 use clap::{Args, Subcommand};
+use standfast_api::control::ServerWish;
 use std::io;
 use std::path::PathBuf;
 
@@ -18,6 +19,16 @@ pub enum Operate {
     Stats(Stats),
     /// Have the configuration read again, and say what came of it
     Reload(Reload),
+    /// Let a real server serve when its checks say so, with the configured weight
+    Ready(Server),
+    /// Give a real server no new connections, and take it out when the last one has ended
+    Drain(Drain),
+    /// Take a real server out now
+    Disable(Server),
+    /// Give a real server another weight than the configured one
+    Weight(Weight),
+    /// List the kernel's table of virtual servers, as ipvsadm -Ln does
+    Ipvs,
     /// Keep the configuration that was reloaded with --confirm
     Confirm(Confirm),
 }
@@ -90,6 +101,41 @@ pub struct Reload {
     pub socket: Socket,
 }
 
+/// A real server.
+#[derive(Args, Debug)]
+pub struct Server {
+    /// Its address, with or without port: 10.0.0.1:80
+    pub server: String,
+    /// Of this virtual server only: 192.0.2.1:80, or a firewall mark
+    #[arg(long, value_name = "VIRTUAL_SERVER")]
+    pub of: Option<String>,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast drain`.
+#[derive(Args, Debug)]
+pub struct Drain {
+    /// Which server
+    #[command(flatten)]
+    pub server: Server,
+    /// Take it out after so many seconds at the latest
+    #[arg(long, value_name = "SECONDS")]
+    pub within: Option<u32>,
+}
+
+/// `standfast weight`.
+#[derive(Args, Debug)]
+pub struct Weight {
+    /// Which server
+    #[command(flatten)]
+    pub server: Server,
+    /// The weight
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=2_147_483_647))]
+    pub weight: u32,
+}
+
 /// `standfast confirm`.
 #[derive(Args, Debug)]
 pub struct Confirm {
@@ -111,5 +157,10 @@ pub fn run(command: &Operate) -> io::Result<u8> {
         Operate::Stats(words) => status::stats(words),
         Operate::Reload(words) => order::reload(words),
         Operate::Confirm(words) => order::confirm(words),
+        Operate::Ready(words) => order::server(words, ServerWish::Ready),
+        Operate::Drain(words) => order::server(&words.server, ServerWish::Drain { within_s: words.within }),
+        Operate::Disable(words) => order::server(words, ServerWish::Disable),
+        Operate::Weight(words) => order::server(&words.server, ServerWish::Weight(words.weight)),
+        Operate::Ipvs => ipvs::run(),
     }
 }

@@ -1,8 +1,8 @@
-//! `standfast reload` and `standfast confirm`: something is to be done, and the exit status says whether it was.
+//! `standfast reload`, `confirm`, `ready`, `drain`, `disable`, `weight`: something is to be done, and the exit status says whether it was.
 
 use crate::control::{Conversation, Trouble};
-use crate::operate::{Confirm, Reload, Socket};
-use standfast_api::control::{Answer, Order, Request};
+use crate::operate::{Confirm, Reload, Server, Socket};
+use standfast_api::control::{Answer, Order, Request, ServerOrder, ServerWish};
 use std::io::{self, Write as _};
 
 /// Runs `standfast reload`.
@@ -21,6 +21,16 @@ pub fn reload(words: &Reload) -> io::Result<u8> {
 /// Standard output is closed.
 pub fn confirm(words: &Confirm) -> io::Result<u8> {
     give(&words.socket, Order::Confirm)
+}
+
+/// Runs `standfast ready`, `drain`, `disable` and `weight`.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn server(words: &Server, wish: ServerWish) -> io::Result<u8> {
+    let order = ServerOrder { server: words.server.clone(), of: words.of.clone(), wish };
+    give(&words.socket, Order::Server(order))
 }
 
 fn give(socket: &Socket, order: Order) -> io::Result<u8> {

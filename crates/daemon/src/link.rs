@@ -9,6 +9,7 @@ use crate::signals::{Received, Request, Signals};
 use core::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use standfast_api::control::ServerOrder;
 use standfast_api::{
     EncodeError, Event, EventKind, FromWorker, Generation, Status, ToFront, ToWorker, WorkerKind, decode, encode,
 };
@@ -44,6 +45,13 @@ pub enum Command {
     SyncInstance {
         /// Whether it is.
         master: bool,
+    },
+    /// Something is wanted of real servers; to be answered with [`SupervisorLink::answer`].
+    Server {
+        /// The number of the order.
+        number: u64,
+        /// What is wanted.
+        order: ServerOrder,
     },
     /// What only the front is told.
     Front(ToFront),
@@ -150,6 +158,7 @@ impl SupervisorLink {
             Ok(ToWorker::Bfd { session, up }) => self.heard = Some(Command::Bfd { session, up }),
             Ok(ToWorker::SyncInstance { master }) => self.heard = Some(Command::SyncInstance { master }),
             Ok(ToWorker::Report) => self.heard = Some(Command::Report),
+            Ok(ToWorker::Server { number, order }) => self.heard = Some(Command::Server { number, order }),
             Ok(ToWorker::Front(ToFront::LongSnapshot)) => match long_snapshot(message.descriptors.first()) {
                 Ok(snapshot) => self.heard = Some(Command::Front(snapshot)),
                 Err(error) => warn!("supervisor sent a long snapshot that is none: {error}"),
@@ -197,6 +206,11 @@ impl SupervisorLink {
     /// The answer to [`Command::Reload`]: the new configuration is in force, or why it is not.
     pub fn reloaded(&mut self, generation: Generation, outcome: Result<(), String>) {
         self.event_or_ready(&FromWorker::Reloaded { generation, refused: outcome.err() });
+    }
+
+    /// What came of an order, in words.
+    pub fn answer(&mut self, number: u64, outcome: Result<String, String>) {
+        self.tell(&FromWorker::Answer { number, outcome });
     }
 
     /// What is so now; a status that still waits is replaced.
@@ -291,6 +305,7 @@ fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
     match decode(&bytes).map_err(|error| error.to_string())? {
         ToWorker::Front(snapshot @ ToFront::Snapshot(_)) => Ok(snapshot),
         ToWorker::Front(_)
+        | ToWorker::Server { .. }
         | ToWorker::Setup(_)
         | ToWorker::Reload(_)
         | ToWorker::Report

@@ -162,6 +162,7 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
         | ToWorker::Bfd { .. }
         | ToWorker::SyncInstance { .. }
         | ToWorker::Report
+        | ToWorker::Server { .. }
         | ToWorker::Front(_)
         | ToWorker::Shutdown => Err(StartError::NoSetup),
     }

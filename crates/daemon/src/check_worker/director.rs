@@ -5,11 +5,13 @@
 use super::Problem;
 use super::addresses::LocalAddresses;
 use super::notify::Audience;
+use super::orders;
 use super::probe::Probes;
 use super::table::KernelTable;
 use crate::journal;
 use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
+use standfast_api::control::ServerOrder;
 use standfast_api::{CheckSlice, CheckStatus, ServerStatus, ServiceStatus};
 use standfast_check::{bfd, file};
 use standfast_kernel::timer::boottime;
@@ -117,6 +119,20 @@ impl Worker {
         if let Some(verdicts) = &mut self.verdicts {
             verdicts.clear();
         }
+    }
+
+    /// Does what an operator wants of servers; says of which, or why of none.
+    pub(super) fn order(&mut self, order: &ServerOrder) -> Result<String, String> {
+        let wish = orders::wish(order.wish)?;
+        let servers = orders::choose(self.director.status(), order)?;
+        for server in &servers {
+            self.feed(Event::Order { server: *server, order: wish });
+        }
+        self.changed = true;
+        if let Some(verdicts) = &mut self.verdicts {
+            verdicts.change();
+        }
+        Ok(orders::words(&servers, order.wish))
     }
 
     /// Goes on with another configuration.
@@ -264,5 +280,11 @@ impl Worker {
 fn server_status(server: &standfast_lvs::ServerStatus) -> ServerStatus {
     let unable = server.inability.as_ref().map(|inability| format!("cannot be checked: {inability}"));
     let failed = || server.last_failure.as_ref().map(ToString::to_string);
-    ServerStatus { key: server.key, weight: server.weight, up: server.up, trouble: unable.or_else(failed) }
+    ServerStatus {
+        key: server.key,
+        weight: server.weight,
+        up: server.up,
+        ordered: orders::duty(server.duty),
+        trouble: unable.or_else(failed),
+    }
 }

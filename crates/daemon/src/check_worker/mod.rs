@@ -6,6 +6,7 @@
 mod addresses;
 mod director;
 mod notify;
+mod orders;
 mod probe;
 mod table;
 
@@ -79,6 +80,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Bfd { session, up } => worker.bfd_changed(&session, up),
                 Command::SyncInstance { master } => worker.feed(Event::SyncInstance { master }),
                 Command::Report => supervisor.status(Status::Check(worker.status())),
+                Command::Server { number, order } => supervisor.answer(number, worker.order(&order)),
                 // Not for this worker.
                 Command::Front(_) => {}
             },

@@ -62,7 +62,7 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
                 Command::Front(message) => book.borrow_mut().told(message),
                 // It knows nothing of the configuration, and nothing that it could report.
                 Command::Reload(slice) => supervisor.reloaded(slice.generation(), Ok(())),
-                Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } => {}
+                Command::Server { .. } | Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } => {}
             },
             Some(errand) = wanted.recv() => {
                 let number = book.borrow_mut().expect(errand.answer);

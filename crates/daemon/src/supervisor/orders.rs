@@ -7,7 +7,7 @@ use crate::dump::{self, Dump};
 use crate::log;
 use crate::signals::Received;
 use standfast_api::control::Order;
-use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, VrrpStatus, WorkerKind};
+use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, ToWorker, VrrpStatus, WorkerKind};
 use standfast_kernel::timer::{boottime, wall_clock};
 use tracing::info;
 
@@ -57,11 +57,12 @@ impl Supervisor {
         match (kind, message) {
             (_, FromWorker::Status(_)) => self.publisher.reported(kind),
             (_, FromWorker::Event(event)) => self.publisher.event(event),
+            (_, FromWorker::Answer { number, outcome }) => self.publisher.answer(number, outcome),
             (WorkerKind::Front, FromWorker::Front(FromFront::Refresh { number })) => {
                 self.ask_workers(Asker::Client(number));
             }
             (WorkerKind::Front, FromWorker::Front(FromFront::Order { number, uid, order })) => {
-                self.order(number, uid, &order);
+                self.order(number, uid, order);
             }
             // The worker has dealt with these itself, or nobody but the front may say them.
             (
@@ -76,8 +77,15 @@ impl Supervisor {
         }
     }
 
-    fn order(&mut self, number: u64, uid: u32, order: &Order) {
-        match *order {
+    fn order(&mut self, number: u64, uid: u32, order: Order) {
+        match order {
+            Order::Server(order) => {
+                let check = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Check);
+                let told = check.is_some_and(|check| check.tell(&ToWorker::Server { number, order }));
+                if !told {
+                    self.publisher.answer(number, Err("no check worker is there to do it".to_owned()));
+                }
+            }
             Order::Reload { force, confirm_within_s } => {
                 let wish =
                     reload::Wish { why: format!("order of user {uid}"), force, confirm_within_s, number: Some(number) };

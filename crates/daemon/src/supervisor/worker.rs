@@ -163,16 +163,21 @@ impl Worker {
         WorkerStatus { kind: self.kind(), pid, ready: self.ready, starts: self.starts }
     }
 
+    /// Says it, if it does its work and there is room.
+    pub(super) fn tell(&self, message: &ToWorker) -> bool {
+        self.ready
+            && self
+                .open_channel()
+                .is_some_and(|channel| encode(message).is_ok_and(|message| channel.send(&message, &[]).is_ok()))
+    }
+
     /// Asks for a status of now. True if one will come, unless the worker dies or hangs.
     pub(super) fn ask_for_report(&self) -> bool {
         let reports = match self.kind() {
-            WorkerKind::Vrrp | WorkerKind::Check | WorkerKind::Bfd => self.ready,
+            WorkerKind::Vrrp | WorkerKind::Check | WorkerKind::Bfd => true,
             WorkerKind::Runner | WorkerKind::Front => false,
         };
-        reports
-            && self.open_channel().is_some_and(|channel| {
-                encode(&ToWorker::Report).is_ok_and(|message| channel.send(&message, &[]).is_ok())
-            })
+        reports && self.tell(&ToWorker::Report)
     }
 
     /// Sends what waits for it, as far as there is room. True if nothing waits any more; none if it cannot be reached.
@@ -302,7 +307,7 @@ impl Worker {
 
     fn take(&mut self, message: FromWorker) {
         match message {
-            FromWorker::Event(_) | FromWorker::Front(_) => self.heard.push(message),
+            FromWorker::Event(_) | FromWorker::Answer { .. } | FromWorker::Front(_) => self.heard.push(message),
             FromWorker::Hello(Hello { kind, .. }) if kind == self.kind() => {}
             FromWorker::Hello(Hello { kind, .. }) => self.distrust(&format!("it says that it is the {kind} worker")),
             FromWorker::Ready => {

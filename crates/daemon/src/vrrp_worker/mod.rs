@@ -97,7 +97,7 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                 Command::Bfd { session, up } => worker.bfd(&session, up),
                 Command::Report => supervisor.status(Status::Vrrp(worker.status())),
                 // Not for this worker.
-                Command::Front(_) | Command::SyncInstance { .. } => {}
+                Command::Server { .. } | Command::Front(_) | Command::SyncInstance { .. } => {}
             },
             expired = timer.expired() => expired?,
             event = worker.monitor.next() => {

@@ -1,0 +1,91 @@
+//! The operator's command on a director with IPVS: servers are drained, disabled, weighed and given back by word, and
+//! neither a killed check worker nor a reload forgets it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use lab::seed::Daemon;
+use lab::{Machine, Plan, Result, until};
+
+const CONF: &str = "
+virtual_server 192.0.2.50 80 {
+    delay_loop 1
+    lvs_sched rr
+    lvs_method NAT
+    protocol TCP
+    real_server 192.0.2.1 22 {
+        weight 5
+    }
+    real_server 192.0.2.1 80 {
+        weight 7
+    }
+}
+";
+
+/// Generous: the guest shares two processors with everything else.
+const SOON: Duration = Duration::from_secs(20);
+
+/// The operator's command beside the daemon: whether it succeeded, and what it said.
+fn standfast(director: &Machine, words: &str) -> Result<(bool, String)> {
+    let daemon = Daemon::standfastd()?;
+    let program = Path::new(daemon.program()).with_file_name("standfast");
+    let ended = director.try_run(format!("{} {words} 2>&1", program.display()).as_str())?;
+    Ok((ended.succeeded(), ended.stdout))
+}
+
+fn weights(director: &Machine) -> Result<String> {
+    let (_, listing) = standfast(director, "ipvs")?;
+    let lines = listing.lines().filter(|line| line.contains("->") && !line.contains("RemoteAddress"));
+    let rows = lines.map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        format!("{}={}", words.get(1).unwrap_or(&""), words.get(3).unwrap_or(&""))
+    });
+    Ok(rows.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn servers_leave_and_come_back_by_word_and_nothing_forgets_it() -> Result<()> {
+    let mut plan = Plan::new("operate");
+    let lan = plan.lan("lan");
+    plan.director("director").card(lan, ["192.0.2.1/24"]).memory(256);
+    let lab = plan.start()?;
+    let director = lab.machine("director")?;
+    let process = Daemon::standfastd()?.start(&director, CONF)?;
+    let comes_to = |expected: &str| {
+        let is_so = || weights(&director).is_ok_and(|found| found == expected);
+        until(expected, SOON, is_so).map(drop)
+    };
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=7")?;
+    let listing = director.run("ipvsadm -Ln")?;
+    assert_eq!(standfast(&director, "ipvs")?, (true, listing));
+
+    let (done, said) = standfast(&director, "weight 192.0.2.1:80 3")?;
+    assert!(done && said == "192.0.2.1:80 of TCP 192.0.2.50:80 has weight 3\n", "{said}");
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=3")?;
+    assert!(standfast(&director, "disable 192.0.2.1:22 --of 192.0.2.50")?.0);
+    comes_to("192.0.2.1:80=3")?;
+    assert!(standfast(&director, "status")?.1.contains("192.0.2.1:22 weight 5 up, disabled"));
+    let (done, said) = standfast(&director, "drain 192.0.2.77")?;
+    assert!(!done && said.contains("no virtual server has a real server 192.0.2.77"), "{said}");
+
+    // The successor of a killed worker knows it, and so does the next configuration.
+    director.run("pkill -KILL -f 'standfastd: check'")?;
+    until("another worker", SOON, || {
+        standfast(&director, "status --json").is_ok_and(|(_, said)| said.contains("\"starts\": 2"))
+    })?;
+    comes_to("192.0.2.1:80=3")?;
+    assert!(standfast(&director, "reload")?.0);
+    comes_to("192.0.2.1:80=3")?;
+
+    // Nobody is connected, so the drained server leaves at once.
+    assert!(standfast(&director, "ready 192.0.2.1:22")?.0);
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=3")?;
+    assert!(standfast(&director, "drain 192.0.2.1:80 --within 60")?.0);
+    comes_to("192.0.2.1:22=5")?;
+    assert!(standfast(&director, "ready 192.0.2.1:80")?.0);
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=7")?;
+    let events = standfast(&director, "events -n 100")?.1;
+    assert!(events.contains("order of user 0"), "{events}");
+    process.stop(SOON)?;
+    lab.finish()
+}
