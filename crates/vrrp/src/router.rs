@@ -173,7 +173,7 @@ impl Router {
     }
 
     fn wall_clock(&mut self, now: Instant, unix: Duration) {
-        self.wall = Some((now, unix));
+        let known = self.wall.replace((now, unix)).is_some();
         // Who signs could not take part without it.
         let signers: Vec<InstanceId> = self
             .ids()
@@ -184,7 +184,7 @@ impl Router {
                 machine.wall = Some((now, unix));
             }
         }
-        if self.started {
+        if self.started && !known {
             self.reassess(now, signers, None);
             if self.begun {
                 self.begin(now);

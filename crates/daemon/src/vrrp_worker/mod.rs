@@ -20,7 +20,7 @@ use errands::Errands;
 use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
 use standfast_kernel::process::schedule::{Schedule, allow_open_files};
 use standfast_kernel::route::{Monitor, MonitorEvent};
-use standfast_kernel::timer::{Timer, boottime};
+use standfast_kernel::timer::{Timer, boottime, wall_clock};
 use standfast_kernel::vrrp_socket::RECEIVE_BUFFER_BYTES;
 use standfast_model::config::global::Global;
 use standfast_model::config::track::BfdId;
@@ -44,6 +44,10 @@ const OPEN_FILES: u64 = 16_384;
 
 /// How late a timer has to run for a step up, where `min_auto_priority_delay` says nothing.
 const LATE: Duration = Duration::from_secs(1);
+
+/// How far the clock of the wall may be from what the node believes before it is told anew: far below the window of any
+/// signature, far above what two readings are apart.
+const WALL_CLOCK_OFF: Duration = Duration::from_millis(100);
 
 /// Runs the worker until it is told to stop.
 pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
@@ -139,6 +143,8 @@ struct Worker {
     schedule: Schedule,
     /// `max_auto_priority` and `min_auto_priority_delay`.
     escalation: Option<(u8, Duration)>,
+    /// What the node was told of the clock of the wall, and when.
+    wall: (Instant, Duration),
 }
 
 impl Worker {
@@ -172,10 +178,13 @@ impl Worker {
             router.handle(boottime(), Event::Adopt { instance, advert_sent }, &mut nothing);
         }
         let mut node = VrrpNode::new(config, router);
+        // Also where nothing is signed with it yet: a reload may ask for that.
+        let wall = (boottime(), wall_clock());
+        node.handle(wall.0, Input::WallClock { unix: wall.1 }, &mut machine);
         node.handle(boottime(), Input::Start(observed), &mut machine);
         let escalation = escalation_of(&slice.global);
         let buffer = vec![0; RECEIVE_BUFFER_BYTES];
-        Ok(Self { node, machine, monitor, protocols, buffer, stamps, errands, schedule, escalation })
+        Ok(Self { node, machine, monitor, protocols, buffer, stamps, errands, schedule, escalation, wall })
     }
 
     /// Goes on with another configuration: what is in both is not touched.
@@ -256,6 +265,7 @@ impl Worker {
 
     /// One round. True if something may be left over.
     fn round(&mut self) -> io::Result<bool> {
+        self.tell_wall_clock();
         let more_packets = self.drain_sockets();
         let more_changes = self.drain_monitor()?;
         let now = boottime();
@@ -265,6 +275,19 @@ impl Worker {
         }
         self.machine.retry(now);
         Ok(more_packets || more_changes)
+    }
+
+    /// Tells the node when the clock of the wall was set: what is signed (`auth_hmac`) goes by it.
+    fn tell_wall_clock(&mut self) {
+        if !self.node.router().wants_wall_clock() {
+            return;
+        }
+        let (now, unix) = (boottime(), wall_clock());
+        let (told, was) = self.wall;
+        if unix.abs_diff(was + now.since(told)) > WALL_CLOCK_OFF {
+            self.wall = (now, unix);
+            self.node.handle(now, Input::WallClock { unix }, &mut self.machine);
+        }
     }
 
     /// A timer ran late: `max_auto_priority` lets the process ask for more of the processor.
