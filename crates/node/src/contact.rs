@@ -67,7 +67,8 @@ impl VrrpNode {
         };
         let seen = self.observed.addresses(link.index).map(|seen| seen.address);
         let sources = seen.filter(|address| usable(*address)).map(|address| address.addr()).collect();
-        Some(InterfaceFacts { index: link.index, up: link.up && link.running, sources })
+        let up = self.links.counts(name).unwrap_or(link.up && link.running);
+        Some(InterfaceFacts { index: link.index, up, sources })
     }
 
     /// By which link each instance speaks.
@@ -231,6 +232,33 @@ impl VrrpNode {
         let mut frames: Vec<Frame> = (0..rounds).flat_map(|_| round.iter().cloned()).collect();
         frames.extend(self.pacer.due(now));
         frames
+    }
+
+    /// `garp_extra_if`: masters announce again and again on links that carry no advertisement of theirs.
+    pub(crate) fn arm_extra(&mut self, now: Instant) {
+        let all = (0..).map(InstanceId).zip(&self.config.instances);
+        for (id, extra) in all.filter_map(|(id, instance)| Some((id, instance.options.garp_extra_if?))) {
+            if self.router.holds(id) {
+                self.extra.entry(id).or_insert(now + extra.interval);
+            } else {
+                self.extra.remove(&id);
+            }
+        }
+    }
+
+    /// One announcement on each such link: on devices, or with `all` on every one that holds an address.
+    pub(crate) fn extra_announcement(&self, id: InstanceId) -> Vec<Frame> {
+        let Some(instance) = self.instance(id) else { return Vec::new() };
+        let all = instance.options.garp_extra_if.is_some_and(|extra| extra.all);
+        let advertised_by = self.places.transmits_by(instance);
+        let mut links = BTreeSet::new();
+        let addresses = instance.addresses.iter().chain(&instance.excluded);
+        addresses
+            .filter_map(|address| self.announced(instance, address))
+            .map(|announcement| announcement.frame)
+            .filter(|frame| Some(frame.interface) != advertised_by && (all || self.places.is_device(frame.interface)))
+            .filter(|frame| links.insert(frame.interface))
+            .collect()
     }
 
     fn announced(&self, instance: &Instance, address: &VirtualAddress) -> Option<Announcement> {

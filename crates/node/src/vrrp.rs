@@ -1,6 +1,7 @@
 //! The `vrrp` worker without its sockets: the router, what the kernel was last heard to hold, and the executor.
 
 use crate::contact;
+use crate::debounce::Debounce;
 use crate::holdings::{self, Holding, Owner};
 use crate::pacing::Pacer;
 use crate::places::{Places, prepared};
@@ -114,6 +115,10 @@ pub struct VrrpNode {
     pub(crate) listening: BTreeMap<SocketKey, Listen>,
     pub(crate) restores: BTreeMap<Thing, RestoreLimit>,
     pub(crate) pacer: Pacer,
+    /// Links whose changes have to last before they count.
+    pub(crate) links: Debounce,
+    /// When the links that carry no advertisements are announced on again (`garp_extra_if`), by instance.
+    pub(crate) extra: BTreeMap<InstanceId, Instant>,
     /// The packet filter as it was last asked for.
     pub(crate) filter: Option<Filter>,
     /// Ours before the reload that is being applied, and not any more.
@@ -131,6 +136,8 @@ impl VrrpNode {
         Self {
             places: Places::new(&config),
             pacer: Pacer::new(&config.common),
+            links: Debounce::new(&config.common.link_delays),
+            extra: BTreeMap::new(),
             config,
             router,
             observed: Observed::default(),
@@ -163,7 +170,11 @@ impl VrrpNode {
     /// When [`Input::Wake`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.router.next_deadline(), self.pacer.next_deadline()].into_iter().flatten().min()
+        let extra = self.extra.values().min().copied();
+        [self.router.next_deadline(), self.pacer.next_deadline(), self.links.next_deadline(), extra]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Handles one input; everything it asks for has been done when this returns.
@@ -181,6 +192,9 @@ impl VrrpNode {
                 self.feed(now, Event::Packet(Received { interface, ..packet }), system);
             }
             Input::Wake => {
+                for name in self.links.due(now) {
+                    self.tell(now, &name, system);
+                }
                 self.feed(now, Event::Wake, system);
                 self.announce_due(now, system);
             }
@@ -192,6 +206,7 @@ impl VrrpNode {
             Input::Reload(reload) => self.reload(now, *reload, system),
             Input::Shutdown => self.shut_down(now, system),
         }
+        self.arm_extra(now);
     }
 
     fn start(&mut self, now: Instant, observed: Observed, system: &mut impl System) {
@@ -230,6 +245,8 @@ impl VrrpNode {
         self.restores.clear();
         let orphans = self.places.succeed(Places::new(&self.config));
         self.pacer.reconfigure(&self.config.common);
+        self.links.reconfigure(&self.config.common.link_delays);
+        self.extra.clear();
         let refused = self.places.ensure(&mut self.observed, system);
         let before = core::mem::take(&mut self.holdings);
         let mut former_ways = core::mem::take(&mut self.ways);
@@ -346,6 +363,8 @@ impl VrrpNode {
             self.feed(now, Event::OperationFailed { instance, what: &what }, system);
         }
         for name in self.told.keys().cloned().collect::<Vec<_>>() {
+            let up = self.observed.link_named(&name).map(|link| link.up && link.running);
+            self.links.hear(now, &name, up);
             self.tell(now, &name, system);
         }
         let leftovers = self.operations_of(|_| false);
@@ -442,7 +461,12 @@ impl VrrpNode {
 
     /// Announcements whose turn has come.
     fn announce_due(&mut self, now: Instant, system: &mut impl System) {
-        let frames = self.pacer.due(now);
+        let mut frames = self.pacer.due(now);
+        for id in self.extra.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect::<Vec<_>>() {
+            // Armed anew from now on by the end of this call.
+            self.extra.remove(&id);
+            frames.extend(self.extra_announcement(id));
+        }
         if !frames.is_empty() {
             system.announce(&frames);
         }

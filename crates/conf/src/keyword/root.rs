@@ -97,7 +97,8 @@ pub static ROOT: Block = Block {
             "interface_up_down_delays",
             Entries::Delays,
             "Debounce of link changes; capped below (down_timer_adverts-1)*advert_int.",
-        ),
+        )
+        .live(),
         block(
             "SSL",
             Args::Flag,

@@ -288,14 +288,16 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Other("[all] <SECONDS>", 1),
             "vrrp_garp_extra_if",
             "Extra-interface gratuitous message interval; 0 disables.",
-        ),
+        )
+        .live(),
         value(
             "vmac_garp_intvl",
             Args::Other("[all] <SECONDS>", 1),
             "",
             "Interval between announcements on other interfaces.",
         )
-        .status(Status::Old("garp_extra_if")),
+        .status(Status::Old("garp_extra_if"))
+        .live(),
         value(
             "lower_prio_no_advert",
             Args::Bool,

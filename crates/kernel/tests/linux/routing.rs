@@ -117,10 +117,9 @@ pub(crate) fn round_trip(namespace: &Namespace, route: &mut Route, wanted: &Entr
     seen
 }
 
-#[test]
-fn routes_of_every_form_are_what_was_asked_for_and_are_found_again() {
-    let (namespace, mut route, v0, v1) = two_links();
-    let cases: Vec<(RouteEntry, &str, &str)> = vec![
+/// Routes, how to list them, and what iproute2 says.
+fn forms(v0: InterfaceIndex, v1: InterfaceIndex) -> Vec<(RouteEntry, &'static str, &'static str)> {
+    vec![
         (
             entry(Configured { hop: via("192.0.1.9"), ..plain("10.1.0.0/16") }, Some(v0), &[]),
             "-4 route show 10.1.0.0/16",
@@ -200,8 +199,13 @@ fn routes_of_every_form_are_what_was_asked_for_and_are_found_again() {
             "-4 route show 10.6.0.0/16",
             "10.6.0.0/16 via inet6 2001:db8:1::9 dev v0 proto keepalived",
         ),
-    ];
-    for (wanted, list, expected) in cases {
+    ]
+}
+
+#[test]
+fn routes_of_every_form_are_what_was_asked_for_and_are_found_again() {
+    let (namespace, mut route, v0, v1) = two_links();
+    for (wanted, list, expected) in forms(v0, v1) {
         let seen = round_trip(&namespace, &mut route, &Entry::Route(wanted), list);
         assert_eq!(seen, expected);
     }

@@ -2,7 +2,7 @@
 
 use crate::machine::{ETH0, Machine, address, config, eth0};
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::instance::{Device, Peer, Peering, ReceiveBuffer, Unicast, Vmac};
+use standfast_model::config::instance::{Device, GarpExtra, LinkDelay, Peer, Peering, ReceiveBuffer, Unicast, Vmac};
 use standfast_model::config::vrrp::{Authentication, InstanceId};
 use standfast_model::ipvs::Family;
 use standfast_model::{Instant, InterfaceIndex, MacAddress, State, Version, VirtualAddress};
@@ -228,4 +228,50 @@ fn the_hop_limit_of_ipv6_peers_and_the_receive_queue_are_as_configured() {
     assert!(run(config.clone()).contains(&"listen eth0 index 2 vrids [51] queue 9216".to_owned()));
     config.instances[0].options.kernel_rx_buf_size = Some(5000);
     assert!(run(config).contains(&"listen eth0 index 2 vrids [51] queue 5000".to_owned()));
+}
+
+#[test]
+fn a_link_that_carries_no_advertisement_is_announced_on_again_and_again() {
+    let mut config = with_vmac(Vmac { transmit_base: true, ..Vmac::default() });
+    config.instances[0].options.garp_extra_if = Some(GarpExtra { all: false, interval: Duration::from_secs(30) });
+    config.instances[0].advert_interval = standfast_model::AdvertInterval::from_seconds(100).unwrap();
+    let mut machine = Machine::default();
+    let (mut node, at) = master(config, &mut machine);
+    machine.take_log();
+    let mut now = at;
+    for _ in 0..2 {
+        while now.since(at) < Duration::from_secs(29) {
+            now = node.next_deadline().unwrap();
+            node.handle(now, Input::Wake, &mut machine);
+        }
+    }
+    let log = machine.take_log();
+    assert_eq!(now.since(at), Duration::from_secs(30));
+    // The second burst of the takeover, and one announcement for the device, not for each address.
+    assert_eq!(
+        log.iter().filter(|line| line.starts_with("announce")).collect::<Vec<_>>(),
+        ["announce 10", "announce 1"]
+    );
+    node.handle(now, Input::Shutdown, &mut machine);
+    assert_eq!(node.next_deadline(), None);
+}
+
+#[test]
+fn a_short_loss_of_a_link_with_a_delay_moves_nobody_and_a_long_one_does() {
+    let mut config = config();
+    let delay = LinkDelay { interface: "eth0".parse().unwrap(), down: Duration::from_millis(300), up: Duration::ZERO };
+    config.common.link_delays = vec![delay];
+    let mut machine = Machine::default();
+    let (mut node, at) = master(config, &mut machine);
+    let down = || Input::Changed(Change::Link(Link { running: false, ..eth0(ETH0) }));
+    node.handle(at, down(), &mut machine);
+    assert_eq!(node.router().state(InstanceId(0)), State::Master);
+    node.handle(at + Duration::from_millis(200), Input::Changed(Change::Link(eth0(ETH0))), &mut machine);
+    node.handle(at + Duration::from_millis(900), Input::Wake, &mut machine);
+    assert_eq!(node.router().state(InstanceId(0)), State::Master);
+    node.handle(at + Duration::from_millis(900), down(), &mut machine);
+    node.handle(at + Duration::from_millis(1199), Input::Wake, &mut machine);
+    assert_eq!(node.router().state(InstanceId(0)), State::Master);
+    node.handle(at + Duration::from_millis(1200), Input::Wake, &mut machine);
+    assert_eq!(node.router().state(InstanceId(0)), State::Fault);
 }
