@@ -55,7 +55,8 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
         flag(
             "sync_group_tracking_weight",
             "Keep tracker weights on members (otherwise weighted trackers on members are dropped).",
-        ),
+        )
+        .live(),
         value(
             "notify_priority_changes",
             Args::Bool,
@@ -87,15 +88,17 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "Run on an L2 ipvlan; the address also becomes the advert source.",
         )
         .live(),
-        list("unicast_peer", Entries::Peers, "Unicast destinations; giving a TTL bound turns on check_unicast_src."),
-        flag("unicast_fault_no_peer", "With no peers stay in FAULT rather than fall back to multicast."),
-        flag("check_unicast_src", "Drop adverts whose source is not a peer."),
+        list("unicast_peer", Entries::Peers, "Unicast destinations; giving a TTL bound turns on check_unicast_src.")
+            .live(),
+        flag("unicast_fault_no_peer", "With no peers stay in FAULT rather than fall back to multicast.").live(),
+        flag("check_unicast_src", "Drop adverts whose source is not a peer.").live(),
         value(
             "old_unicast_checksum",
             Args::Other("[never]", 0),
             "auto-detect; bare = always old",
             "Compatibility with pre-1.3.6 VRRPv3 IPv4 unicast checksums.",
-        ),
+        )
+        .live(),
         flag("native_ipv6", "Forces family IPv6 and version 3.")
             .status(Status::Outdated("Forces family IPv6 and version 3.")),
         value(
@@ -133,14 +136,16 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Address,
             "first address of the interface",
             "Source address of unicast adverts; marks the instance as unicast.",
-        ),
+        )
+        .live(),
         value(
             "mcast_dst_ip",
             Args::Address,
             "vrrp_mcast_group4/6",
             "Per-instance advert destination; ignored with unicast.",
-        ),
-        flag("track_src_ip", "FAULT when the configured source address is missing."),
+        )
+        .live(),
+        flag("track_src_ip", "FAULT when the configured source address is missing.").live(),
         value(
             "virtual_router_id",
             Args::Number(1, 255),
@@ -183,7 +188,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Bool,
             "global value (bare = true)",
             "Leave the pseudo header out of the IPv4 VRRPv3 checksum; a mismatch is then also accepted on receive.",
-        ),
+        )
+        .live(),
         list("virtual_routes", Entries::Routes, "Routes installed while master.").live(),
         list("virtual_rules", Entries::Rules, "Policy rules installed while master.").live(),
         flag("accept", "Accept traffic addressed to VIPs.").live(),
@@ -193,7 +199,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Bool,
             "global value (bare = true)",
             "Check advertised addresses only when the master changes; any valid boolean, even off, turns it on.",
-        ),
+        )
+        .live(),
         value("strict_mode", Args::Bool, "vrrp_strict (bare = true)", "Enforce RFC behaviour for this instance."),
         flag("preempt", "Undo an earlier nopreempt.").live(),
         flag("nopreempt", "Do not take over from a lower priority master.").live(),
@@ -317,7 +324,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Bool,
             "global (true if strict owner; bare = true)",
             "Owner drops incoming adverts; an explicit false on an owner is forced back to true with an error.",
-        ),
+        )
+        .live(),
         value(
             "kernel_rx_buf_size",
             Args::Number(0, U32),
@@ -331,7 +339,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::Flag,
             &AUTH_HMAC,
             "HMAC-SHA-256 trailer authentication, replaces legacy authentication.",
-        ),
+        )
+        .live(),
     ],
 };
 
@@ -353,31 +362,36 @@ pub(crate) static AUTH_HMAC: Block = Block {
             Args::Other("<ID> <TEXT>|<ID> hex:<HEX>|<ID> file:<PATH>", 2),
             "at least the active one required",
             "Adds a key; file contents use the same inline syntax.",
-        ),
+        )
+        .live(),
         value(
             "active_key",
             Args::Number(1, 255),
             "required",
             "Key used for signing; undefined id disables the extension.",
-        ),
+        )
+        .live(),
         value(
             "time_window",
             Args::Number(1, 300),
             "3*advert_int, at least 5, at most 300",
             "Accepted clock difference in time mode.",
-        ),
+        )
+        .live(),
         value(
             "anti_replay",
             Args::Choice(&["time", "monotonic"]),
             "time",
             "Replay protection by wall clock or by increasing counter.",
-        ),
+        )
+        .live(),
         value(
             "mode",
             Args::Choice(&["enforce", "permissive", "receive-only"]),
             "enforce",
             "Roll-out mode; strict mode forces enforce.",
-        ),
+        )
+        .live(),
     ],
 };
 
