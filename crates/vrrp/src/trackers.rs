@@ -46,6 +46,8 @@ struct Script {
 struct File {
     name: String,
     value: i32,
+    /// It was read.
+    known: bool,
 }
 
 /// A `vrrp_track_process` and how many there are.
@@ -70,7 +72,7 @@ impl Trackers {
     pub(crate) fn new(common: &VrrpCommon) -> Self {
         Self {
             scripts: common.scripts.iter().cloned().map(Script::new).collect(),
-            files: common.files.iter().map(|file| File { name: file.name.clone(), value: 0 }).collect(),
+            files: common.files.iter().map(|file| File { name: file.name.clone(), value: 0, known: false }).collect(),
             processes: common.processes.iter().cloned().map(Process::new).collect(),
             sessions: common.bfd_sessions.iter().map(|name| Session { name: name.clone(), up: false }).collect(),
             next: None,
@@ -145,14 +147,15 @@ impl Trackers {
         true
     }
 
-    /// A file was read. True if its number changed.
+    /// A file was read. True if its number changed, or was not known before.
     pub(crate) fn file_read(&mut self, id: FileId, value: Option<i32>) -> bool {
         let Some(file) = find_mut(&mut self.files, id.0) else { return false };
         let value = value.unwrap_or(0);
-        core::mem::replace(&mut file.value, value) != value
+        let known = core::mem::replace(&mut file.known, true);
+        core::mem::replace(&mut file.value, value) != value || !known
     }
 
-    /// Processes were counted. True if they are good now and were not, or the other way round.
+    /// Processes were counted. True if they are good now and were not, or the other way round, or were not counted before.
     pub(crate) fn process_count(&mut self, now: Instant, id: ProcessId, count: u32) -> bool {
         let Some(process) = find_mut(&mut self.processes, id.0) else { return false };
         let before = process.count.replace(count);
@@ -175,7 +178,7 @@ impl Trackers {
             process.good = good;
         }
         self.rearm();
-        at_once
+        at_once || before.is_none()
     }
 
     /// A BFD session changed. True if it was not so before.
@@ -193,7 +196,7 @@ impl Trackers {
         }
         for file in &mut self.files {
             if let Some(known) = before.files.iter().find(|known| known.name == file.name) {
-                file.value = known.value;
+                (file.value, file.known) = (known.value, known.known);
             }
         }
         for process in &mut self.processes {
@@ -212,8 +215,11 @@ impl Trackers {
     /// Whether an entry decides over FAULT and nothing is known yet, so that an instance cannot begin.
     pub(crate) fn pending(&self, entry: &Tracked) -> bool {
         match entry.tracker {
-            Tracker::Script(id) if entry.weight == 0 => find(&self.scripts, id.0).is_some_and(|s| s.good.is_none()),
-            Tracker::Script(_) | Tracker::File(_) | Tracker::Process(_) | Tracker::Bfd(_) => false,
+            _ if entry.weight != 0 => false,
+            Tracker::Script(id) => find(&self.scripts, id.0).is_some_and(|script| script.good.is_none()),
+            Tracker::File(id) => find(&self.files, id.0).is_some_and(|file| !file.known),
+            Tracker::Process(id) => find(&self.processes, id.0).is_some_and(|process| process.count.is_none()),
+            Tracker::Bfd(_) => false,
         }
     }
 

@@ -30,10 +30,13 @@ const REFUSED: [u32; 10] =
 
 /// Watches files and tells the number in each, until its task is ended.
 pub(super) async fn watch(watch: u32, files: Vec<TrackFile>, answers: mpsc::UnboundedSender<FromRunner>) {
-    let mut watcher = match Watcher::new(watch, files, answers) {
+    let places = 0..u32::try_from(files.len()).unwrap_or(u32::MAX);
+    let mut watcher = match Watcher::new(watch, files, answers.clone()) {
         Ok(watcher) => watcher,
         Err(error) => {
             warn!("track files are not watched: {error}");
+            // Whoever waits for a first number shall not wait for ever.
+            places.for_each(|index| drop(answers.send(FromRunner::File { watch, index, value: None })));
             return;
         }
     };
@@ -148,7 +151,10 @@ impl Watcher {
                 Ok(Content::Nothing) => None,
                 Ok(Content::TooLarge) => {
                     warn!("track file {}: the number in {} is out of range, ignored", file.name, file.path);
-                    continue;
+                    match told {
+                        Some(_) => continue,
+                        None => None,
+                    }
                 }
                 Err(error) => {
                     warn!("track file {}: {}: {error}", file.name, file.path);

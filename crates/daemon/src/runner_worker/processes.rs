@@ -99,10 +99,10 @@ impl Census {
                         self.look(pid);
                     }
                 }
-                self.tell();
             }
             Err(error) => warn!("processes cannot be counted: {error}"),
         }
+        self.tell();
     }
 
     fn hear(&mut self, event: &ProcessEvent) {

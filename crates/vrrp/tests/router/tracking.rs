@@ -295,6 +295,8 @@ fn the_number_in_a_file_times_its_weight_is_added_and_minus_254_is_a_fault() {
         assert_eq!(found, expected, "weight {weight} reverse {reverse} value {value:?}");
     }
     let mut world = World::of([of_file(0, false)]);
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.state(0, FIRST), State::Init, "nothing was read yet");
     world.event(0, Event::FileRead { file: FILE, value: Some(7) });
     assert_eq!(fault(&world).unwrap(), "track file load says 7");
     world.event(0, Event::FileRead { file: FILE, value: None });
@@ -311,11 +313,13 @@ fn too_few_and_too_many_processes_are_a_fault() {
     let mut config = config(&[(Tracker::Process(PROCESS), 0, false)]);
     config.common.processes = vec![process(2, Some(3), 0, 0)];
     let mut world = World::of([config.clone()]);
-    assert_eq!(fault(&world).unwrap(), "0 processes of haproxy run");
+    world.run(Duration::from_secs(60));
+    assert_eq!(world.state(0, FIRST), State::Init, "nothing was counted yet");
     let seen: Vec<bool> = (0..6).map(|count| counted(&mut world, count).is_none()).collect();
     assert_eq!(seen, [false, false, true, true, false, false]);
     config.common.processes = vec![process(0, Some(0), 0, 0)];
     let mut world = World::of([config]);
+    assert_eq!(counted(&mut world, 0), None);
     assert_eq!(world.state(0, FIRST), State::Backup, "none is what is asked for");
     assert_eq!(counted(&mut world, 1).unwrap(), "1 process of haproxy runs");
 }
