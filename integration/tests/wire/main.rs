@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod form;
 #[cfg(test)]
+mod frr;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod roles;
