@@ -125,6 +125,10 @@ codes! {
         "keepalived reads lines of at most 1022 bytes and splits longer ones. The line is good here, but not in a file \
          shared with keepalived."
 
+    InvisibleIndent "K0108" Dropped Report "blanks that are none"
+        "A line begins with no-break, ideographic or zero-width spaces, as pages and word processors make them. They look like \
+         blanks and are letters, so that keepalived knows no such keyword and ignores the line. It is read here as it looks."
+
     UnknownDefinition "K0201" Dropped Report "a definition that does not exist"
         "${NAME} stands outside quotes and no definition of that name was made above it. Definitions take effect from \
          their own line on. The text is left as it is, and the statement will hardly do what was meant."

@@ -53,6 +53,26 @@ fn of_length(length: usize, head: Span, text: Text) -> Physical {
     if length > KEEPALIVED_LINE { Physical::LongForKeepalived(head, text) } else { Physical::Good(text) }
 }
 
+/// How many bytes at the beginning are blanks that nobody can tell from blanks, and letters to every reader of bytes: no-break,
+/// typographic, ideographic and zero-width spaces. 0 if there are none but common blanks.
+pub(super) fn invisible_indent(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    let mut found = false;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += match rest {
+            [b' ' | b'\t', ..] => 1,
+            [0xc2, 0xa0, ..] => 2,
+            [0xe2, 0x80, 0x80..=0x8b | 0xaf, ..]
+            | [0xe2, 0x81, 0x9f, ..]
+            | [0xe3, 0x80, 0x80, ..]
+            | [0xef, 0xbb, 0xbf, ..] => 3,
+            _ => return if found { at } else { 0 },
+        };
+        found |= !rest.first().is_some_and(u8::is_ascii);
+    }
+}
+
 /// Which kinds of bytes that mean something a line holds, found in one pass: nearly every line holds none.
 #[derive(Clone, Copy)]
 pub(super) struct Marks(u8);

@@ -20,11 +20,11 @@ pub(crate) use repeat::c_number;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::host::Host;
-use crate::source::{FileId, SiteId, Sources, Span};
+use crate::source::{FileId, SiteId, SourceFile, Sources, Span};
 use crate::text::{Mixture, Text};
 use define::{Definitions, OpenDefinition};
 use repeat::Repeat;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -95,6 +95,8 @@ pub(crate) struct Reader<'h> {
     /// A definition that an empty line has ended, with that line.
     interrupted: Option<(Span, OpenDefinition)>,
     config_id: Vec<u8>,
+    /// Files whose invisible indentation was told.
+    invisible_told: BTreeSet<FileId>,
     checks: Checks,
     expanded_lines: usize,
     bytes_read: usize,
@@ -117,6 +119,7 @@ impl<'h> Reader<'h> {
             open_definition: None,
             interrupted: None,
             config_id,
+            invisible_told: BTreeSet::new(),
             checks,
             expanded_lines: 0,
             bytes_read: 0,
@@ -246,7 +249,7 @@ impl<'h> Reader<'h> {
 
     fn decommented(&mut self, line: line::Physical) -> Option<Text> {
         match line {
-            line::Physical::Good(text) => Some(text),
+            line::Physical::Good(text) => Some(self.visible(text)),
             line::Physical::Nul(span) => {
                 let label = "the line is ignored";
                 self.report(Diagnostic::new(Code::NulByte, "a NUL byte in a line", span, label));
@@ -265,6 +268,29 @@ impl<'h> Reader<'h> {
                 Some(text)
             }
         }
+    }
+
+    /// The line without blanks at its beginning that are letters to keepalived. Whoever has pasted such a line has pasted many,
+    /// so that it is told once for a file, and the line is read as it looks.
+    fn visible(&mut self, text: Text) -> Text {
+        // Nearly every line begins with a letter of ASCII.
+        if text.bytes().first().is_none_or(u8::is_ascii) {
+            return text;
+        }
+        let indent = line::invisible_indent(text.bytes());
+        if indent == 0 {
+            return text;
+        }
+        let span = text.span_of(0..indent);
+        if self.invisible_told.insert(span.file) {
+            let file = self.sources.file(span.file).map(SourceFile::text).unwrap_or_default();
+            let lines = file.split(|b| *b == b'\n').filter(|line| line::invisible_indent(line) > 0).count();
+            let headline = "blanks that are none at the beginning of a line";
+            let label = if lines > 1 { format!("{lines} lines of this file begin so") } else { String::new() };
+            let diagnostic = Diagnostic::new(Code::InvisibleIndent, headline, span, label);
+            self.report(diagnostic.help("indent with blanks or tabs; keepalived ignores these lines"));
+        }
+        text.slice(indent..text.len())
     }
 
     /// One logical line: everything but the brackets of its feed.
