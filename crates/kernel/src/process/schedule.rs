@@ -177,6 +177,8 @@ mod tests {
             assert_eq!(schedule.apply(&Process { realtime: Some(7), ..Process::default() }), Vec::<String>::new());
             // Fields 40 and 41 of the manual: priority and policy (2 is round robin).
             assert_eq!((stat()[37].as_str(), stat()[38].as_str()), ("7", "2"));
+            // In microseconds.
+            assert_eq!(getrlimit(Resource::Rttime).current, Some(10_000_000));
             assert_eq!(schedule.apply(&Process::default()), Vec::<String>::new());
             assert_eq!((stat()[37].as_str(), stat()[38].as_str()), ("0", "0"));
             assert_eq!(status("Cpus_allowed_list:"), all);

@@ -86,6 +86,10 @@ impl System for Machine {
                     self.log.push(format!("remove {address}"));
                     self.addresses.remove(&address.to_string())
                 }
+                Operation::AddRoute(_) if self.refuse.is_some() => {
+                    results.push(Err("network is unreachable".to_owned()));
+                    continue;
+                }
                 Operation::AddRoute(entry) => self.log_change("add route to", &entry.route.destination),
                 Operation::RemoveRoute(entry) => self.log_change("remove route to", &entry.route.destination),
                 Operation::AddRule(rule) => self.log_change("add rule", &rule.preference),

@@ -5,7 +5,7 @@ use standfast_model::config::VrrpConfig;
 use standfast_model::config::route::{Hop, Insert, Route, RouteKind, Rule, RuleAction};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Instant, State, VirtualAddress};
+use standfast_model::{Instant, Priority, State, VirtualAddress};
 use standfast_net::{Change, Observed, ObservedRoute};
 use standfast_node::{Input, VrrpNode};
 use standfast_vrrp::Router;
@@ -204,4 +204,18 @@ fn static_entries_stand_from_start_to_stop_and_what_was_there_before_stays() {
     let log = machine.take_log();
     let removed: Vec<&String> = log.iter().filter(|line| line.starts_with("remove")).collect();
     assert_eq!(removed, ["remove rule 200", "remove route to 10.9.0.0/16", "remove 192.168.1.50/32"]);
+}
+
+#[test]
+fn a_refused_route_is_told_and_the_master_stays() {
+    let mut config = routed();
+    // What has addresses of its own already needs none of the kernel.
+    config.instances[0].addresses = vec![VirtualAddress::plain("192.168.1.11/24".parse().unwrap())];
+    config.instances[0].priority = Priority::OWNER;
+    let mut machine = Machine { refuse: Some("no"), ..Machine::default() };
+    let node = started(config, &mut machine);
+    assert_eq!(node.router().state(InstanceId(0)), State::Master);
+    let log = machine.take_log();
+    assert!(log.contains(&"refused adding route to 10.1.0.0/16: network is unreachable".to_owned()), "{log:?}");
+    assert!(log.contains(&"add rule 100".to_owned()), "{log:?}");
 }
