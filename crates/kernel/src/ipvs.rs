@@ -81,14 +81,14 @@ impl Ipvs {
     /// [`OpenError`], whose words say what to do.
     pub fn open() -> Result<Self, OpenError> {
         let mut channel = Channel::open(NETLINK_GENERIC).map_err(OpenError::Socket)?;
-        let asked = encode::get_family().map_err(OpenError::Refused)?;
+        let asked = encode::get_family();
         let answers = channel.ask(&asked).map_err(|refused| match refused.errno {
             libc::ENOENT => OpenError::NoIpvs,
             _ => OpenError::Refused(refused),
         })?;
         let family = answers.iter().find_map(|(_, payload)| decode::family(payload));
         let builder = Builder::new(family.ok_or(OpenError::Incomplete("family number"))?);
-        let asked = builder.plain(Command::GetInfo).map_err(OpenError::Refused)?;
+        let asked = builder.plain(Command::GetInfo);
         let answers = channel.ask(&asked).map_err(|refused| match refused.errno {
             libc::EPERM | libc::EACCES => OpenError::NoPermission,
             _ => OpenError::Refused(refused),
@@ -119,7 +119,7 @@ impl Ipvs {
     ///
     /// As [`Self::dump`].
     pub fn services(&mut self) -> Result<Vec<Service>, Refused> {
-        let asked = self.builder.plain(Command::GetService)?;
+        let asked = self.builder.plain(Command::GetService);
         let answers = self.channel.dump(&asked)?;
         Ok(answers.iter().filter_map(|(_, payload)| decode_service(payload)).map(|(service, _)| service).collect())
     }
@@ -131,7 +131,7 @@ impl Ipvs {
     ///
     /// As [`Self::dump`].
     pub fn destinations(&mut self, key: &ServiceKey) -> Result<BTreeMap<DestinationKey, Destination>, Refused> {
-        let asked = self.builder.destinations_of(key)?;
+        let asked = self.builder.destinations_of(key);
         let answers: Vec<Dumped> = self.channel.dump(&asked)?;
         let rows = answers.iter().filter_map(|(_, payload)| decode_destination(payload, key.family()));
         Ok(rows.map(|(destination, _)| (destination.key, destination)).collect())
@@ -145,10 +145,10 @@ impl Ipvs {
     pub fn dump_with_counters(&mut self) -> Result<(Table, Counters), Refused> {
         let mut table = Table::default();
         let mut counters = Counters::new();
-        let asked = self.builder.plain(Command::GetService)?;
+        let asked = self.builder.plain(Command::GetService);
         for (_, payload) in self.channel.dump(&asked)? {
             let Some((service, traffic)) = decode_service(&payload) else { continue };
-            let asked = self.builder.destinations_of(&service.key)?;
+            let asked = self.builder.destinations_of(&service.key);
             // Of a service that has vanished meanwhile the kernel dumps no destination, and no error.
             let answers: Vec<Dumped> = self.channel.dump(&asked)?;
             let rows: Vec<_> =
@@ -196,17 +196,8 @@ impl Ipvs {
     }
 
     fn request(&mut self, operations: &[Operation]) -> Vec<Result<(), Refused>> {
-        // One that cannot be put into octets takes no part and keeps its place.
-        let mut requests = Vec::with_capacity(operations.len());
-        let built: Vec<Result<(), Refused>> = operations
-            .iter()
-            .map(|operation| self.builder.operation(operation).map(|request| requests.push(request)))
-            .collect();
-        let mut answers = self.channel.request_quietly(&mut requests).into_iter();
-        built
-            .into_iter()
-            .map(|built| built.and_then(|()| answers.next().unwrap_or_else(|| Err(Refused::new(libc::EIO)))))
-            .collect()
+        let mut requests: Vec<Vec<u8>> = operations.iter().map(|operation| self.builder.operation(operation)).collect();
+        self.channel.request_quietly(&mut requests)
     }
 
     /// Empties the table, whoever made its entries (`ipvsadm -C`).
@@ -215,7 +206,7 @@ impl Ipvs {
     ///
     /// The kernel's; `ETIMEDOUT` if it does not answer.
     pub fn flush(&mut self) -> Result<(), Refused> {
-        let request = self.builder.plain(Command::Flush)?;
+        let request = self.builder.plain(Command::Flush);
         self.channel.request(&mut [request]).pop().unwrap_or_else(|| Err(Refused::new(libc::EIO)))
     }
 
@@ -227,7 +218,7 @@ impl Ipvs {
     pub fn connections(&mut self, services: &[ServiceKey]) -> Result<Activity, Refused> {
         let mut activity = Activity::new();
         for key in services {
-            let asked = self.builder.destinations_of(key)?;
+            let asked = self.builder.destinations_of(key);
             let answers: Vec<Dumped> = self.channel.dump(&asked)?;
             let rows = answers.iter().filter_map(|(_, payload)| decode_destination(payload, key.family()));
             activity.extend(rows.map(|(destination, counted)| {

@@ -51,7 +51,7 @@ impl Ipvs {
     ///
     /// The kernel's; `ETIMEDOUT` if it does not answer.
     pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Refused> {
-        let request = self.builder.timeouts(timeouts)?;
+        let request = self.builder.timeouts(timeouts);
         self.request_one(request)
     }
 
@@ -61,7 +61,7 @@ impl Ipvs {
     ///
     /// The kernel's; `ETIMEDOUT` if it does not answer.
     pub fn timeouts(&mut self) -> Result<Timeouts, Refused> {
-        let request = self.builder.plain(Command::GetConfig)?;
+        let request = self.builder.plain(Command::GetConfig);
         let answers = self.channel.ask(&request)?;
         let timeouts = answers.iter().find_map(|(_, payload)| decode::timeouts(payload));
         timeouts.ok_or_else(|| Refused::new(libc::EPROTO))
@@ -73,7 +73,7 @@ impl Ipvs {
     ///
     /// The kernel's; `ETIMEDOUT` if it does not answer.
     pub fn sync_daemons(&mut self) -> Result<Vec<SyncState>, Refused> {
-        let request = self.builder.plain(Command::GetDaemon)?;
+        let request = self.builder.plain(Command::GetDaemon);
         let answers = self.channel.dump(&request)?;
         Ok(answers.iter().filter_map(|(_, payload)| decode::sync_daemon(payload)).collect())
     }
@@ -95,7 +95,7 @@ impl Ipvs {
             result = result.and(self.stop_sync_daemon(daemon.sends));
         }
         if let Some(role) = role.filter(|_| !runs) {
-            let request = self.builder.start_sync_daemon(role)?;
+            let request = self.builder.start_sync_daemon(role);
             result = result.and(self.request_one(request));
         }
         result
@@ -104,7 +104,7 @@ impl Ipvs {
     /// A daemon that is stopped before its thread has run for the first time is stopped, and the kernel says nothing: it
     /// takes the end of such a thread (`EINTR`) for a request that will be repeated.
     fn stop_sync_daemon(&mut self, sends: bool) -> Result<(), Refused> {
-        let request = self.builder.stop_sync_daemon(sends)?;
+        let request = self.builder.stop_sync_daemon(sends);
         match self.request_one(request) {
             Err(refused) if refused.errno == libc::ETIMEDOUT => {
                 let runs = self.sync_daemons()?.iter().any(|daemon| daemon.sends == sends);

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 const NETLINK_HEADER: usize = 16;
 
 fn written(operation: &Operation) -> Vec<u8> {
-    Builder::new(0x21).operation(operation).unwrap()
+    Builder::new(0x21).operation(operation)
 }
 
 fn web() -> Service {
@@ -78,7 +78,7 @@ fn a_request_is_octet_by_octet_what_the_kernel_expects() {
 
 #[test]
 fn what_is_no_answer_is_none() {
-    let plain = Builder::new(0x21).plain(Command::GetInfo).unwrap();
+    let plain = Builder::new(0x21).plain(Command::GetInfo);
     for payload in [&plain[NETLINK_HEADER..], &[], &[1, 1, 0, 0, 0]] {
         assert_eq!(decode_service(payload), None);
         assert_eq!(decode_destination(payload, Family::Inet), None);
