@@ -3,8 +3,10 @@
 
 use crate::command_line::Options;
 use crate::exit_status::ExitStatus;
-use crate::host::System;
+use crate::host::{Elsewhere, System};
+use standfast_conf::host::Host;
 use standfast_conf::{Checks, Class, Code, Diagnostic, exit_code_for_test, render, render_line};
+use standfast_kernel::process::identity;
 use standfast_model::Config;
 use standfast_model::config::global::Reload;
 use std::fs::OpenOptions;
@@ -22,10 +24,24 @@ pub struct Loaded {
     pub status: ExitStatus,
 }
 
-/// Reads the configuration for a start and tells its mistakes. A refusal is told on standard error as well.
-#[must_use]
-pub fn load(options: &Options) -> Loaded {
-    let loaded = read(options);
+/// The network namespace that a configuration names cannot be entered.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot enter network namespace {name}: {source}")]
+pub struct NoNamespace {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub source: io::Error,
+}
+
+/// Reads the configuration for a start and tells its mistakes. A refusal is told on standard error as well. The process
+/// is in the namespace of `net_namespace` from here on, unless the command line has put it into another.
+///
+/// # Errors
+///
+/// There is no such namespace, or it is not ours to enter.
+pub fn load(options: &Options) -> Result<Loaded, NoNamespace> {
+    let loaded = read_in_its_namespace(options)?;
     for diagnostic in &loaded.diagnostics {
         tell(diagnostic.class, &render_line(diagnostic, &loaded.sources));
     }
@@ -42,7 +58,7 @@ pub fn load(options: &Options) -> Loaded {
     }
     let no_file = loaded.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoMainFile);
     let status = if no_file { ExitStatus::NoConfiguration } else { ExitStatus::Configuration };
-    Loaded { config: loaded.config, status }
+    Ok(Loaded { config: loaded.config, status })
 }
 
 /// Reads the configuration for a reload, judges it and tells its mistakes. A statement that would be dropped at a start
@@ -84,7 +100,13 @@ pub fn reload(options: &Options, settings: &Reload, force: bool) -> Result<Confi
 /// Reads the configuration and reports on it (`-t`), on standard error or at the end of a file.
 #[must_use]
 pub fn test(options: &Options, report: Option<&Path>) -> ExitStatus {
-    let loaded = read(options);
+    let loaded = match read_in_its_namespace(options) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("standfastd: {error}");
+            return ExitStatus::Fatal;
+        }
+    };
     let written = match report {
         Some(path) => append(path).and_then(|mut file| write_report(&mut file, &loaded, false)),
         None => {
@@ -101,10 +123,33 @@ pub fn test(options: &Options, report: Option<&Path>) -> ExitStatus {
     ExitStatus::of_code(exit_code_for_test(&loaded.diagnostics))
 }
 
+/// Interfaces are those of the namespace in which the daemon will run, so the file is read again in there.
+fn read_in_its_namespace(options: &Options) -> Result<standfast_conf::Loaded, NoNamespace> {
+    let loaded = read(options);
+    if options.namespace.is_some() {
+        return Ok(loaded);
+    }
+    let named = |config: &Option<Config>| config.as_ref().and_then(|config| config.global.net_namespace.clone());
+    let name = match &loaded.config {
+        config @ Some(_) => named(config),
+        // It may have been refused for the very interfaces that are in there.
+        None => named(&read_by(options, &Elsewhere).config),
+    };
+    let Some(name) = name else { return Ok(loaded) };
+    match identity::enter_network_namespace(&name) {
+        Ok(()) => Ok(read(options)),
+        Err(source) => Err(NoNamespace { name, source }),
+    }
+}
+
 fn read(options: &Options) -> standfast_conf::Loaded {
+    read_by(options, &System)
+}
+
+fn read_by(options: &Options, host: &dyn Host) -> standfast_conf::Loaded {
     let include_checks = if options.include_errors { Checks::ALL } else { Checks::default() };
     let for_conf = standfast_conf::Options { config_id: options.configuration_id.clone(), include_checks };
-    standfast_conf::load(&System, &options.configuration, &for_conf)
+    standfast_conf::load(host, &options.configuration, &for_conf)
 }
 
 /// A link in that place could make us write into a file of its maker's choice.

@@ -110,3 +110,52 @@ impl Host for System {
         std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
     }
 }
+/// This machine as it may look from another network namespace: any interface may be there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Elsewhere;
+
+impl Host for Elsewhere {
+    fn metadata(&self, path: &Path) -> Result<Metadata, HostError> {
+        System.metadata(path)
+    }
+
+    fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, HostError> {
+        System.read(path, limit)
+    }
+
+    fn read_dir(&self, path: &Path) -> Result<Vec<OsString>, HostError> {
+        System.read_dir(path)
+    }
+
+    fn current_dir(&self) -> PathBuf {
+        System.current_dir()
+    }
+
+    fn interface(&self, name: &str) -> Option<InterfaceFacts> {
+        Some(InterfaceFacts { loopback: name == "lo" })
+    }
+
+    fn user(&self, name: &str) -> Option<User> {
+        System.user(name)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        System.group(name)
+    }
+
+    fn environment(&self, name: &[u8]) -> Option<Vec<u8>> {
+        System.environment(name)
+    }
+
+    fn host_name(&self) -> String {
+        System.host_name()
+    }
+
+    fn random(&self) -> u32 {
+        System.random()
+    }
+
+    fn processors(&self) -> u32 {
+        System.processors()
+    }
+}

@@ -5,7 +5,7 @@
 use standfast_api::{EncodeError, WorkerKind};
 use standfast_conf::reference;
 use standfast_daemon::command_line::{self, Invocation, Options};
-use standfast_daemon::configuration::{self, Loaded};
+use standfast_daemon::configuration::{self, Loaded, NoNamespace};
 use standfast_daemon::exit_status::ExitStatus;
 use standfast_daemon::pid_files::{self, AlreadyRunning};
 use standfast_daemon::service_manager::ServiceManager;
@@ -82,8 +82,8 @@ enum Failure {
     AlreadyRunning(AlreadyRunning),
     #[error("cannot have the pid file: {0}")]
     PidFile(AlreadyRunning),
-    #[error("cannot enter network namespace {name}: {source}")]
-    Namespace { name: String, source: io::Error },
+    #[error(transparent)]
+    Namespace(#[from] NoNamespace),
     #[error("cannot hand over the configuration: {0}")]
     Encode(#[from] EncodeError),
     #[error(transparent)]
@@ -103,7 +103,7 @@ impl Failure {
             Self::Configuration(status) => status,
             Self::Capabilities { .. } => ExitStatus::Permission,
             Self::AlreadyRunning(_) => ExitStatus::Ok,
-            Self::PidFile(_) | Self::Namespace { .. } | Self::Encode(_) | Self::Supervisor(_) | Self::Io(_) => {
+            Self::PidFile(_) | Self::Namespace(_) | Self::Encode(_) | Self::Supervisor(_) | Self::Io(_) => {
                 ExitStatus::Fatal
             }
         }
@@ -134,16 +134,21 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     let binary = OwnBinary::open()?;
     enter_namespace(options)?;
     protect_memory(options)?;
-    let Loaded { config, status } = configuration::load(options);
+    let Loaded { config, status } = configuration::load(options)?;
     let config = config.ok_or(Failure::Configuration(status))?;
+    if let Some(name) = &config.global.processes.name {
+        identity::set_process_name(name)?;
+    }
     // What is done later is done elsewhere: the daemon leaves this directory.
     let configuration = std::path::absolute(&options.configuration)?;
-    let options = &Options { log, configuration, ..options.clone() };
+    let pid_files = pid_files::placed(&options.pid_files, &config.global);
+    let options = &Options { log, configuration, pid_files, ..options.clone() };
     let kinds = supervisor::kinds_to_run(options, &config);
     if kinds.iter().all(|kind| *kind == WorkerKind::Front) {
         warn!("nothing to run: neither vrrp_instance nor virtual_server is configured for the workers chosen");
     }
     check_capabilities(&kinds)?;
+    pid_files::make_directory(&options.pid_files)?;
     let mut pid_file = pid_files::acquire(pid_files::main_path(&options.pid_files))?;
     let plans = kinds.iter().map(|kind| supervisor::plan(*kind, options, &config));
     let plans = plans.collect::<Result<Vec<_>, _>>()?;
@@ -159,6 +164,7 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
         Ok::<_, Failure>(supervisor.run().await)
     });
     remove(pid_file);
+    pid_files::remove_directory();
     info!("Stopped standfastd v{}", env!("CARGO_PKG_VERSION"));
     status
 }
@@ -175,7 +181,8 @@ fn say_hello(options: &Options) {
 
 fn enter_namespace(options: &Options) -> Result<(), Failure> {
     let Some(name) = &options.namespace else { return Ok(()) };
-    identity::enter_network_namespace(name).map_err(|source| Failure::Namespace { name: name.clone(), source })
+    identity::enter_network_namespace(name).map_err(|source| NoNamespace { name: name.clone(), source })?;
+    Ok(())
 }
 
 fn protect_memory(options: &Options) -> Result<(), Failure> {

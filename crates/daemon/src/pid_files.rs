@@ -3,6 +3,10 @@
 use crate::command_line::PidFiles;
 use standfast_api::WorkerKind;
 use standfast_kernel::process::{PidFile, PidFileError};
+use standfast_model::config::Global;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// The process name of keepalived. Before 2.2.8 it did not lock its pid files.
@@ -33,6 +37,49 @@ impl AlreadyRunning {
             Self::Locked(PidFileError::NotRegular { .. } | PidFileError::Io { .. }) => false,
         }
     }
+}
+
+/// keepalived's directory for pid files of which there may be several.
+const DIRECTORY: &str = "/run/keepalived";
+
+/// The pid files of this daemon: those that were named on the command line, and the others in the place that is the
+/// configuration's (`use_pid_dir`, `instance`, `net_namespace`).
+#[must_use]
+pub fn placed(given: &PidFiles, global: &Global) -> PidFiles {
+    let directory = global.use_pid_dir || global.instance.is_some() || global.net_namespace.is_some();
+    let directory = Path::new(if directory { DIRECTORY } else { "/run" });
+    let instance = global.instance.as_ref().map_or_else(String::new, |name| format!("_{}", name.replace('/', "_")));
+    let place = |given: &Option<PathBuf>, name: &str| {
+        Some(given.clone().unwrap_or_else(|| directory.join(format!("{name}{instance}.pid"))))
+    };
+    PidFiles {
+        main: place(&given.main, "keepalived"),
+        vrrp: place(&given.vrrp, "vrrp"),
+        checkers: place(&given.checkers, "checkers"),
+        bfd: place(&given.bfd, "bfd"),
+    }
+}
+
+/// Makes the directory for pid files, if that is where they are.
+///
+/// # Errors
+///
+/// It cannot be made.
+pub fn make_directory(files: &PidFiles) -> io::Result<()> {
+    let wanted = [&files.main, &files.vrrp, &files.checkers, &files.bfd];
+    if !wanted.into_iter().flatten().any(|path| path.starts_with(DIRECTORY)) {
+        return Ok(());
+    }
+    match DirBuilder::new().mode(0o755).create(DIRECTORY) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Removes the directory, if nobody has a file in there any more.
+pub fn remove_directory() {
+    // Another daemon's files keep it, and who has none has nothing to remove.
+    let _ = std::fs::remove_dir(DIRECTORY);
 }
 
 /// Where the daemon's own pid file is.

@@ -19,7 +19,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use tracing::{debug, error, info};
 
-/// What the first word of a worker's command line begins with.
+/// What a process is called unless the configuration names it.
+pub const PROCESS_NAME: &str = "standfastd";
+
+/// What the first word of a worker's command line begins with; the second is the name of its process.
 pub const ARGUMENT: &str = "--worker=";
 
 /// What the memory file of a worker's slice is labelled with.
@@ -90,7 +93,7 @@ fn run(name: &str) -> Result<ExitStatus, StartError> {
     let kind = kind.ok_or_else(|| StartError::UnknownKind(name.to_owned()))?;
     let end = take_channel()?;
     // An exec by descriptor leaves the number of the descriptor as the name.
-    set_process_name("standfastd")?;
+    set_process_name(&std::env::args().nth(2).unwrap_or_else(|| PROCESS_NAME.to_owned()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let channel = Channel::new(end)?;

@@ -15,7 +15,8 @@ pub static ROOT: Block = Block {
             Args::Word("NAME"),
             "none",
             "Run inside this network namespace; also switches pid files to the pid directory; later duplicate is an error and is ignored.",
-        ),
+        )
+        .live(),
         value(
             "net_namespace_ipvs",
             Args::OptionalWord("NAME"),
@@ -23,13 +24,14 @@ pub static ROOT: Block = Block {
             "Namespace used for IPVS only; without a name it means the default namespace.",
         ),
         flag("namespace_with_ipsets", "Ipsets are not used, so there is nothing to permit.").moot(),
-        flag("use_pid_dir", "Put pid files in a keepalived/ sub-directory of the run directory."),
+        flag("use_pid_dir", "Put pid files in a keepalived/ sub-directory of the run directory.").live(),
         value(
             "instance",
             Args::Word("NAME"),
             "none",
             "Names this daemon instance (syslog ident, pid file names, optional dump file names); implies use_pid_dir.",
-        ),
+        )
+        .live(),
         value(
             "child_wait_time",
             Args::Number(0, U32),

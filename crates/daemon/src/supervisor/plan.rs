@@ -4,6 +4,7 @@
 
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
+use crate::worker::PROCESS_NAME;
 use crate::{control_socket, run_state, stamps, verdicts};
 use standfast_api::{
     BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
@@ -11,6 +12,7 @@ use standfast_api::{
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_model::Config;
+use standfast_model::config::global::Processes;
 use std::io;
 use std::os::fd::OwnedFd;
 use tracing::warn;
@@ -24,6 +26,8 @@ pub struct Plan {
     pub slice: Vec<u8>,
     /// What else it gets, in the order in which [`crate::worker::WorkerContext::attached`] has it.
     pub attached: Vec<OwnedFd>,
+    /// What its process is called.
+    pub process_name: String,
     /// Locked already; the front has none, for nobody sends it a signal.
     pub pid_file: Option<PidFile>,
 }
@@ -75,6 +79,21 @@ pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeErro
     }
 }
 
+/// The name of a worker's process: its own, the fixed one of its kind (`process_names`), the one of the daemon
+/// (`process_name`), or ours.
+fn process_name(kind: WorkerKind, names: &Processes) -> &str {
+    let (own, fixed) = match kind {
+        WorkerKind::Vrrp => (&names.vrrp.name, "keepalived_vrrp"),
+        WorkerKind::Check => (&names.checker.name, "keepalived_lvs"),
+        WorkerKind::Bfd => (&names.bfd.name, "keepalived_bfd"),
+        // The kernel keeps 15 characters of a name.
+        WorkerKind::Runner => (&None, "keepalived_run"),
+        WorkerKind::Front => (&None, "keepalived_ctl"),
+    };
+    let named = own.as_deref().or_else(|| names.fixed_names.then_some(fixed)).or(names.name.as_deref());
+    named.unwrap_or(PROCESS_NAME)
+}
+
 /// Everything that a worker needs to be started. Its pid file is locked from here on.
 ///
 /// # Errors
@@ -91,7 +110,8 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
         WorkerKind::Front => for_front(options, config),
         WorkerKind::Runner | WorkerKind::Bfd => Vec::new(),
     };
-    Ok(Plan { setup, slice, attached, pid_file })
+    let process_name = process_name(kind, &config.global.processes).to_owned();
+    Ok(Plan { setup, slice, attached, process_name, pid_file })
 }
 
 /// The control socket and the history, as far as they can be had: nothing depends on them.

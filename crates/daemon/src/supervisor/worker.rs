@@ -30,6 +30,7 @@ pub(super) struct Worker {
     setup: Setup,
     slice: OwnedFd,
     attached: Vec<OwnedFd>,
+    process_name: String,
     pid_file: Option<PidFile>,
     running: Option<Running>,
     backoff: Backoff,
@@ -107,11 +108,12 @@ impl Worker {
     ///
     /// Its slice does not go into memory.
     pub(super) fn new(plan: Plan) -> Result<Self, memfd::MemfdError> {
-        let Plan { setup, slice, attached, pid_file } = plan;
+        let Plan { setup, slice, attached, process_name, pid_file } = plan;
         Ok(Self {
             setup,
             slice: Self::write_slice(setup.kind, &slice)?,
             attached,
+            process_name,
             pid_file,
             running: None,
             backoff: Backoff::new(),
@@ -229,7 +231,11 @@ impl Worker {
         channel::send(&ours, &setup, &descriptors).map_err(io::Error::other)?;
         let channel = Some(Channel::new(ours)?);
         let kind = self.kind().name();
-        let child = binary.spawn(&format!("standfastd: {kind}"), &[&format!("{ARGUMENT}{kind}")], theirs)?;
+        let child = binary.spawn(
+            &format!("standfastd: {kind}"),
+            &[&format!("{ARGUMENT}{kind}"), &self.process_name],
+            theirs,
+        )?;
         Ok(Running { child, started: boottime(), channel, terminate_at: None, kill_at: None })
     }
 
