@@ -4,8 +4,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use standfast_wire::ipv4;
-use standfast_wire::vrrp::{Advert, Coverage, GROUP_V4, GROUP_V6, View};
+use standfast_wire::vrrp::{Advert, Coverage, GROUP_V4, GROUP_V6, PROOF_LEN, Proof, View};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 const ENVELOPE: ipv4::Envelope =
     ipv4::Envelope { source: Ipv4Addr::new(192, 0, 2, 1), destination: GROUP_V4, identification: 1 };
@@ -24,10 +25,20 @@ fn look_at(view: &View<'_>) {
     assert_eq!(view.trailer().is_some(), view.password().is_some());
 }
 
+/// A trailer that is there can be looked at, whatever its octets are, and is no other key's.
+fn prove(view: &View<'_>) {
+    let Some((advert, proof)) = view.split_proof() else { return };
+    assert_eq!(advert.octets().len() + PROOF_LEN, view.octets().len());
+    let _ = (proof.check_form(), proof.sequence().skew(Duration::from_secs(1)));
+    let ours = Proof::sign(&[7; 32], proof.key_id(), proof.sequence(), advert.source(), advert.octets());
+    assert!(ours.verifies(&[7; 32], &advert) && !ours.verifies(&[8; 32], &advert));
+}
+
 fn over_ipv4(message: &[u8], coverage: Coverage) {
     let of = |message| View::new(message, ENVELOPE.source.into(), ENVELOPE.destination.into());
     let Ok(view) = of(message) else { return };
     look_at(&view);
+    prove(&view);
     let _ = Advert::<Ipv6Addr>::parse(&view, &Coverage::BOTH);
     let message = mended(message, &view, coverage);
     let view = of(&message).expect("as long as before");
@@ -43,6 +54,7 @@ fn over_ipv6(message: &[u8]) {
     let of = |message| View::new(message, LINK_LOCAL.into(), GROUP_V6.into());
     let Ok(view) = of(message) else { return };
     look_at(&view);
+    prove(&view);
     let message = mended(message, &view, Coverage::PseudoHeader);
     let view = of(&message).expect("as long as before");
     let Ok((advert, _)) = Advert::<Ipv6Addr>::parse(&view, &Coverage::BOTH) else { return };
