@@ -3,9 +3,14 @@
 use crate::lan::{Packet, advert, group, name, tracked, v2, v3, v6, vip, with_priority};
 use proptest::prelude::*;
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::instance::VrrpCommon;
+use standfast_model::config::script::Script;
+use standfast_model::config::track::{
+    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, TrackFile, TrackProcess, TrackScript, Tracked, Tracker,
+};
 use standfast_model::config::vrrp::{Instance, InstanceId, Preempt};
 use standfast_model::ipvs::Family;
-use standfast_model::{AdvertInterval, Instant, InterfaceIndex, Refusal, State, Transition, Version, Vrid};
+use standfast_model::{AdvertInterval, Ended, Instant, InterfaceIndex, Refusal, State, Transition, Version, Vrid};
 use standfast_vrrp::{Action, Event, InterfaceFacts, Notice, Options, Output, Router};
 use standfast_wire::Received;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -48,6 +53,11 @@ enum Step {
     Failed {
         instance: u32,
     },
+    /// One of the four things that are tracked says something.
+    Told {
+        tracker: u8,
+        value: i32,
+    },
     Start,
     Shutdown,
 }
@@ -68,6 +78,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(lan, up, sources, index)| Step::Link { lan, up, sources, index: index * 10 + u32::from(lan) }),
         1 => (0..3_u8).prop_map(|lan| Step::Gone { lan }),
         1 => (0..4_u32).prop_map(|instance| Step::Failed { instance }),
+        4 => (0..4_u8, prop_oneof![Just(0), Just(1), -300..300_i32])
+            .prop_map(|(tracker, value)| Step::Told { tracker, value }),
         1 => Just(Step::Start),
     ]
 }
@@ -123,6 +135,47 @@ prop_compose! {
     }
 }
 
+/// What tracks one of four things, each of them in one way.
+fn trackers() -> impl Strategy<Value = Vec<Tracked>> {
+    let all = [
+        Tracker::Script(ScriptId(0)),
+        Tracker::File(FileId(0)),
+        Tracker::Process(ProcessId(0)),
+        Tracker::Bfd(BfdId(0)),
+    ];
+    let entry = (prop::sample::select(all.to_vec()), prop_oneof![Just(0), -253..=253_i16], any::<bool>());
+    let entry = entry.prop_map(|(tracker, weight, reverse)| Tracked { tracker, weight, reverse });
+    prop::collection::vec(entry, 0..3)
+}
+
+/// Something to track of each kind.
+fn tracked_things() -> VrrpCommon {
+    let interval = Duration::from_millis(700);
+    VrrpCommon {
+        scripts: vec![TrackScript {
+            name: "s".to_owned(),
+            script: Script { words: vec![b"/bin/true".to_vec()], identity: None },
+            interval,
+            timeout: interval,
+            rise: 2,
+            fall: 2,
+            init_fail: false,
+        }],
+        files: vec![TrackFile { name: "f".to_owned(), path: "/f".to_owned(), init: None }],
+        processes: vec![TrackProcess {
+            name: "p".to_owned(),
+            words: vec![b"p".to_vec()],
+            matching: ProcessMatch::Name,
+            quorum: 0,
+            quorum_max: Some(200),
+            terminate_delay: Duration::ZERO,
+            fork_delay: Duration::from_millis(300),
+        }],
+        bfd_sessions: vec!["b".to_owned()],
+        ..VrrpCommon::default()
+    }
+}
+
 fn config() -> impl Strategy<Value = VrrpConfig> {
     let groups = prop_oneof![
         Just(vec![]),
@@ -131,10 +184,12 @@ fn config() -> impl Strategy<Value = VrrpConfig> {
         // Members that do not exist, or are in a group already, are nobody.
         Just(vec![group(&[2, 0, 7]), group(&[0, 9])]),
     ];
-    ((instance(0), instance(1), instance(2)), groups).prop_map(|((a, b, c), groups)| VrrpConfig {
-        instances: vec![a, b, c],
-        groups,
-        ..VrrpConfig::default()
+    let trackers = (trackers(), trackers());
+    ((instance(0), instance(1), instance(2)), groups, trackers).prop_map(|((a, b, c), mut groups, (own, grouped))| {
+        let mut instances = vec![a, b, c];
+        instances[0].options.trackers = own;
+        groups.iter_mut().for_each(|group| group.options.trackers.clone_from(&grouped));
+        VrrpConfig { instances, groups, common: tracked_things() }
     })
 }
 
@@ -256,6 +311,12 @@ impl Run {
             Step::Failed { instance } => {
                 self.handle(Event::OperationFailed { instance: InstanceId(*instance), what: "adding an address" })
             }
+            Step::Told { tracker, value } => self.handle(match tracker {
+                0 => Event::ScriptEnded { script: ScriptId(0), outcome: Ended::Exited(*value) },
+                1 => Event::FileRead { file: FileId(0), value: Some(*value) },
+                2 => Event::ProcessCount { process: ProcessId(0), count: value.unsigned_abs() },
+                _ => Event::BfdChanged { session: BfdId(0), up: *value > 0 },
+            }),
             Step::Start => self.handle(Event::Start),
             Step::Shutdown => self.handle(Event::Shutdown),
         }
@@ -402,6 +463,7 @@ fn check_deadlines(run: &Run, step: &Step, before: &Seen, after: &Seen) -> Resul
         | Step::Link { .. }
         | Step::Gone { .. }
         | Step::Failed { .. }
+        | Step::Told { .. }
         | Step::Start
         | Step::Shutdown => {
             let old = before.deadline.is_some_and(|at| after.deadline.is_some_and(|now| now >= at));
