@@ -69,7 +69,7 @@ fn servers_leave_and_come_back_by_word_and_nothing_forgets_it() -> Result<()> {
     assert!(!done && said.contains("no virtual server has a real server 192.0.2.77"), "{said}");
 
     // The successor of a killed worker knows it, and so does the next configuration.
-    director.run("pkill -KILL -f 'standfastd: check'")?;
+    director.run("pkill -KILL -f '[s]tandfastd: check'")?;
     until("another worker", SOON, || {
         standfast(&director, "status --json").is_ok_and(|(_, said)| said.contains("\"starts\": 2"))
     })?;

@@ -172,6 +172,8 @@ pub enum ToWorker {
         /// Whether it is.
         master: bool,
     },
+    /// Say [`FromWorker::Alive`] as soon as the loop comes round: who hangs does not.
+    Ping,
     /// Tell a status now, although nothing may have changed: counters and weights have.
     Report,
     /// To the `check` worker: something is wanted of real servers. Answered with [`FromWorker::Answer`].
@@ -218,6 +220,8 @@ pub enum FromWorker {
         /// Who is told (`vrrp`, `checker`).
         told: Vec<WorkerKind>,
     },
+    /// The answer to [`ToWorker::Ping`].
+    Alive,
     /// What came of an order.
     Answer {
         /// Its number.

@@ -101,6 +101,7 @@ fn from_worker() -> Vec<FromWorker> {
     vec![
         FromWorker::Hello(Hello { kind: WorkerKind::Check, pid: 4_194_304 }),
         FromWorker::Ready,
+        FromWorker::Alive,
         FromWorker::Status(status()),
         FromWorker::Status(Status::Check(check)),
         FromWorker::LongStatus,
@@ -129,6 +130,7 @@ fn every_message_comes_back_as_it_went() {
         ToWorker::Setup(setup()),
         ToWorker::Reload(Generation(2)),
         ToWorker::Report,
+        ToWorker::Ping,
         ToWorker::Peer(WorkerKind::Runner),
         ToWorker::Front(ToFront::Snapshot(Box::new(snapshot()))),
         ToWorker::Front(ToFront::LongSnapshot),

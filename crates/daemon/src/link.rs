@@ -157,6 +157,8 @@ impl SupervisorLink {
             Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
             Ok(ToWorker::Bfd { session, up }) => self.heard = Some(Command::Bfd { session, up }),
             Ok(ToWorker::SyncInstance { master }) => self.heard = Some(Command::SyncInstance { master }),
+            // Whoever waits here has come round its loop.
+            Ok(ToWorker::Ping) => self.tell(&FromWorker::Alive),
             Ok(ToWorker::Report) => self.heard = Some(Command::Report),
             Ok(ToWorker::Server { number, order }) => self.heard = Some(Command::Server { number, order }),
             Ok(ToWorker::Front(ToFront::LongSnapshot)) => match long_snapshot(message.descriptors.first()) {
@@ -308,6 +310,7 @@ fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
         | ToWorker::Server { .. }
         | ToWorker::Setup(_)
         | ToWorker::Reload(_)
+        | ToWorker::Ping
         | ToWorker::Report
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }

@@ -2,6 +2,7 @@
 //!
 //! Without `NOTIFY_SOCKET` nothing happens. It never waits: a manager that does not read misses a message.
 
+use core::time::Duration;
 use standfast_kernel::timer::monotonic_micros;
 use std::ffi::OsStr;
 use std::io;
@@ -14,17 +15,20 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 pub struct ServiceManager {
     socket: Option<(UnixDatagram, SocketAddr)>,
     last_status: String,
+    watchdog: Option<Duration>,
 }
 
 impl ServiceManager {
     /// The one named in the environment.
     #[must_use]
     pub fn from_environment() -> Self {
-        Self::named(std::env::var_os("NOTIFY_SOCKET").as_deref())
+        let variable = |name| std::env::var(name).ok();
+        let watchdog = watchdog(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref());
+        Self { watchdog, ..Self::named(std::env::var_os("NOTIFY_SOCKET").as_deref()) }
     }
 
     fn named(name: Option<&OsStr>) -> Self {
-        Self { socket: name.and_then(|name| open(name.as_bytes()).ok()), last_status: String::new() }
+        Self { socket: name.and_then(|name| open(name.as_bytes()).ok()), last_status: String::new(), watchdog: None }
     }
 
     /// All workers do their work, or there are none.
@@ -41,6 +45,17 @@ impl ServiceManager {
     /// The reload is over, whatever came of it: the daemon serves.
     pub fn reloaded(&mut self) {
         self.send("READY=1");
+    }
+
+    /// How often it wants to hear that we live (`WatchdogSec=`), if it does.
+    #[must_use]
+    pub const fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
+    }
+
+    /// We live, and so do the workers.
+    pub fn alive(&self) {
+        self.send("WATCHDOG=1");
     }
 
     /// The stop has begun.
@@ -63,6 +78,15 @@ impl ServiceManager {
             tracing::debug!("service manager not told: {error}");
         }
     }
+}
+
+/// The interval of the watchdog, unless it is meant for another process: that of a launcher is the daemon's, too.
+fn watchdog(microseconds: Option<&str>, pid: Option<&str>) -> Option<Duration> {
+    let ours = [std::process::id(), std::os::unix::process::parent_id()];
+    if pid.is_some_and(|pid| !ours.iter().any(|our| our.to_string() == pid)) {
+        return None;
+    }
+    microseconds?.parse().ok().filter(|microseconds| *microseconds > 0).map(Duration::from_micros)
 }
 
 /// A path, or with `@` in front the name of an abstract socket.
@@ -110,6 +134,16 @@ mod tests {
         assert_eq!(heard(&listener).unwrap(), "STATUS=one");
         assert_eq!(heard(&listener).unwrap(), "STATUS=two READY=1");
         assert_eq!(heard(&listener), None);
+    }
+
+    #[test]
+    fn the_watchdog_is_ours_or_nobody_s_to_feed() {
+        let ours = std::process::id().to_string();
+        assert_eq!(watchdog(Some("2500000"), Some(&ours)), Some(Duration::from_millis(2500)));
+        assert_eq!(watchdog(Some("2500000"), None), Some(Duration::from_millis(2500)));
+        for (microseconds, pid) in [(Some("2500000"), Some("1")), (None, None), (Some("0"), None), (Some("x"), None)] {
+            assert_eq!(watchdog(microseconds, pid), None, "{microseconds:?} {pid:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod plan;
 mod publisher;
 mod reload;
 mod summary;
+mod watchdog;
 mod worker;
 
 pub use plan::{Plan, PlanError, kinds_to_run, missing_capabilities, plan, slice_of};
@@ -32,6 +33,7 @@ use std::collections::BTreeMap;
 use std::io;
 use summary::summary;
 use tracing::{info, warn};
+use watchdog::Watchdog;
 use worker::{End, Verdict, Worker};
 
 /// What the daemon was started with, and what it reads a new configuration by.
@@ -61,6 +63,7 @@ pub struct Supervisor {
     publisher: Publisher,
     /// How things were when the statistics were last cleared; the `vrrp` worker itself only counts on.
     cleared: Option<VrrpStatus>,
+    watchdog: Option<Watchdog>,
     /// The last reload was refused; shown until one succeeds.
     refused: Option<String>,
     workers: Vec<Worker>,
@@ -111,6 +114,7 @@ impl Supervisor {
             started: boottime(),
             publisher: Publisher::new(),
             cleared: None,
+            watchdog: Watchdog::new(service_manager.watchdog()),
             refused: None,
             workers,
             bfd: BTreeMap::new(),
@@ -136,6 +140,7 @@ impl Supervisor {
             self.settle_reload();
             self.tell_service_manager();
             self.publish();
+            self.feed_watchdog();
             let deadline = self.next_deadline();
             tokio::select! {
                 received = self.signals.next() => self.signalled(received),
@@ -242,6 +247,7 @@ impl Supervisor {
             self.publisher.next_deadline(),
             self.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.until),
             self.held_back,
+            self.watchdog.as_ref().map(|watchdog| watchdog.next),
         ];
         workers.chain(others.into_iter().flatten()).min()
     }

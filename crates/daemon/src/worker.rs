@@ -165,6 +165,7 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
         | ToWorker::Bfd { .. }
         | ToWorker::SyncInstance { .. }
         | ToWorker::Report
+        | ToWorker::Ping
         | ToWorker::Server { .. }
         | ToWorker::Front(_)
         | ToWorker::Shutdown => Err(StartError::NoSetup),

@@ -224,3 +224,79 @@ const fn number(state: State) -> u8 {
         State::Stop => 98,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+    use standfast_api::{Generation, VrrpStatus};
+    use standfast_conf::host::Memory;
+    use standfast_model::{Instant, VrrpCounters};
+    use std::path::Path;
+
+    fn written(globals: &str) -> String {
+        let path = Path::new("/k");
+        let text = format!(
+            "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\n interface eth0\n virtual_router_id 7\n \
+             nopreempt\n advert_int 2\n virtual_ipaddress {{\n 192.0.2.7\n }}\n}}\n"
+        );
+        let host = Memory::new().file(path, &text).with_interface("eth0");
+        let config = standfast_conf::load(&host, path, &standfast_conf::Options::default()).config.unwrap();
+        let instance = &config.vrrp.instances[0];
+        let status = InstanceStatus {
+            name: instance.name.clone(),
+            interface: instance.interface.clone(),
+            vrid: instance.vrid,
+            state: State::Backup,
+            since: Instant::from_nanos(2_500_000_000),
+            priority: 100,
+            base_priority: 100,
+            master: None,
+            master_priority: Some(200),
+            group: None,
+            addresses: instance.addresses.clone(),
+            fault: None,
+            last_transition: None,
+            counters: VrrpCounters::default(),
+        };
+        let daemon = DaemonStatus {
+            at: Instant::from_nanos(5_000_000_000),
+            unix: Duration::from_secs(1_000_000),
+            version: String::new(),
+            pid: 1,
+            started: Instant::ZERO,
+            configuration: String::new(),
+            generation: Generation::FIRST,
+            in_force_since: Instant::ZERO,
+            reload_refused: None,
+            reloading: false,
+            confirm_until: None,
+            workers: Vec::new(),
+        };
+        let vrrp = VrrpStatus { at: Instant::ZERO, instances: vec![status] };
+        json(&config, &Snapshot { daemon, vrrp: Some(vrrp), check: None })
+    }
+
+    #[test]
+    fn the_second_form_names_what_it_lists() {
+        let first: serde_json::Value = serde_json::from_str(&written("")).unwrap();
+        let second: serde_json::Value = serde_json::from_str(&written("json_version 2")).unwrap();
+        assert_eq!(first[0]["data"]["iname"], "A");
+        assert_eq!(second["vrrp"], first);
+        assert!(second.get("track_process").is_none(), "there is none");
+    }
+
+    #[test]
+    fn a_standby_holds_nothing_and_numbers_are_written_as_keepalived_does() {
+        let text = written("");
+        for part in [
+            "\"master_priority\":200,\"last_transition\":999997.500000,\"garp_delay\":5,",
+            "\"vipset\":false,\"promote_secondaries\":false,\"adver_int\":2,",
+            "\"nopreempt\":true,\"preempt_delay\":0,\"state\":1,",
+            "\"vips\":[\"192.0.2.7 dev eth0 scope global\"]",
+            "\"auth_type\":0},\"stats\":{\"advert_rcvd\":0,",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}

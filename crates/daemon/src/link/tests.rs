@@ -87,6 +87,7 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
                 | FromWorker::LongStatus
                 | FromWorker::Status(_)
                 | FromWorker::Bfd { .. }
+                | FromWorker::Alive
                 | FromWorker::Answer { .. }
                 | FromWorker::Front(_)
                 | FromWorker::Reloaded { .. }) => panic!("{other:?}"),

@@ -69,6 +69,7 @@ impl Supervisor {
                 _,
                 FromWorker::Hello(_)
                 | FromWorker::Ready
+                | FromWorker::Alive
                 | FromWorker::Reloaded { .. }
                 | FromWorker::LongStatus
                 | FromWorker::Bfd { .. }

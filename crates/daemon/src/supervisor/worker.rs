@@ -37,6 +37,8 @@ pub(super) struct Worker {
     restart_at: Option<Instant>,
     ready: bool,
     status: Option<Status>,
+    /// It was asked whether it lives and has not answered.
+    pinged: bool,
     /// A snapshot of now would show it differently.
     changed: bool,
     /// What it said for others.
@@ -120,6 +122,7 @@ impl Worker {
             restart_at: None,
             ready: false,
             status: None,
+            pinged: false,
             changed: true,
             heard: Vec::new(),
             awaited: None,
@@ -173,6 +176,15 @@ impl Worker {
                 .is_some_and(|channel| encode(message).is_ok_and(|message| channel.send(&message, &[]).is_ok()))
     }
 
+    /// Asks whether it lives. One that has not answered before is killed.
+    pub(super) fn ping(&mut self) {
+        if core::mem::replace(&mut self.pinged, false) && self.is_running() {
+            self.distrust("it hangs: no sign of life within the time of the watchdog");
+        } else {
+            self.pinged = self.tell(&ToWorker::Ping);
+        }
+    }
+
     /// Asks for a status of now. True if one will come, unless the worker dies or hangs.
     pub(super) fn ask_for_report(&self) -> bool {
         let reports = match self.kind() {
@@ -199,6 +211,7 @@ impl Worker {
     pub(super) fn start(&mut self, binary: &OwnBinary) {
         self.restart_at = None;
         self.ready = false;
+        self.pinged = false;
         self.changed = true;
         let kind = self.kind();
         match self.spawn(binary) {
@@ -316,6 +329,7 @@ impl Worker {
             FromWorker::Event(_) | FromWorker::Answer { .. } | FromWorker::Front(_) => self.heard.push(message),
             FromWorker::Hello(Hello { kind, .. }) if kind == self.kind() => {}
             FromWorker::Hello(Hello { kind, .. }) => self.distrust(&format!("it says that it is the {kind} worker")),
+            FromWorker::Alive => self.pinged = false,
             FromWorker::Ready => {
                 self.ready = true;
                 self.changed = true;

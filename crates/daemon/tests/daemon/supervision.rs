@@ -135,3 +135,35 @@ fn a_worker_that_is_slow_to_wake_stops_in_order_within_its_time() {
     assert_eq!(daemon.end().code(), Some(0));
     assert!(machine.read("stderr").contains(&format!("vrrp worker, pid {frozen}, exited with status 0")));
 }
+
+#[test]
+fn a_worker_that_hangs_is_replaced_before_the_watchdog_of_the_service_manager_bites() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+    let machine = Machine::with_pair();
+    let name = format!("standfast-test-watchdog-{}", std::process::id());
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut command = machine.command(&["-n"]);
+    command.env("NOTIFY_SOCKET", format!("@{name}")).env("WATCHDOG_USEC", "1500000");
+    let mut daemon = machine.start_command(&mut command);
+    let fed = || {
+        let mut bytes = [0; 1000];
+        let mut times = 0;
+        while let Ok(length) = socket.recv(&mut bytes) {
+            times += usize::from(bytes[..length].starts_with(b"WATCHDOG=1"));
+        }
+        times
+    };
+    assert!(!becomes(Duration::from_secs(2), || false));
+    assert!((3..=6).contains(&fed()), "once in half a second, and no more");
+    let first = worker();
+    kill(first, Signal::STOP);
+    let hangs = boottime();
+    let second = successor_of(first);
+    let took = boottime().since(hangs);
+    assert!(took >= Duration::from_millis(400) && took < Duration::from_millis(1400), "{took:?}");
+    assert!(runs(second) && machine.read("stderr").contains("it hangs: no sign of life"));
+    assert!(fed() >= 1, "the daemon as a whole is well");
+    assert_eq!(daemon.stop(), 0);
+}
