@@ -105,9 +105,11 @@ fn topology(text: &mut Text, config: &VrrpConfig, instance: &Instance, status: &
         text.value(1, "Password", "********");
     }
     let held = status.state == State::Master;
-    for (label, list) in [("Virtual IP", &instance.addresses), ("Virtual IP Excluded", &instance.excluded)] {
+    let counted = format!("Virtual IP ({}):", instance.addresses.len());
+    // keepalived counts the former and not the latter.
+    for (label, list) in [(counted.as_str(), &instance.addresses), ("Virtual IP Excluded :", &instance.excluded)] {
         if !list.is_empty() {
-            text.line(1, &format!("{label} ({}):", list.len()));
+            text.line(1, label);
             list.iter().for_each(|entry| text.line(2, &words::address(instance, entry, held)));
         }
     }

@@ -240,7 +240,7 @@ mod tests {
             "global_defs {{\n{globals}\n}}\nvrrp_instance A {{\n interface eth0\n virtual_router_id 7\n \
              nopreempt\n advert_int 2\n virtual_ipaddress {{\n 192.0.2.7\n }}\n}}\n"
         );
-        let host = Memory::new().file(path, &text).with_interface("eth0");
+        let host = Memory::new().file(path, text).with_interface("eth0");
         let config = standfast_conf::load(&host, path, &standfast_conf::Options::default()).config.unwrap();
         let instance = &config.vrrp.instances[0];
         let status = InstanceStatus {
