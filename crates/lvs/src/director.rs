@@ -17,7 +17,7 @@ pub use operator::Order;
 
 use crate::listing::Activity;
 use crate::member::Member;
-use crate::notice::ServerName;
+use crate::notice::{Notice, ServerName};
 use crate::output::{Action, Output, SyncRole};
 use crate::pool::{Pool, key_of};
 use crate::random::Random;
@@ -365,6 +365,7 @@ impl Director {
         self.reconciler.start(out);
         self.suspend_or_resume(now, out);
         let idle = self.share_checks();
+        self.tell_of_sharing(0, out);
         for checker in idle {
             let Some(seat) = self.seats.get_mut(checker) else { continue };
             let due = now + self.random.part_of(seat.state.timing().warmup);
@@ -387,6 +388,14 @@ impl Director {
         let alone =
             |seat: &crate::seats::Seat| pools.get(seat.place.0).is_none_or(|pool| pool.config().options.ha_suspend);
         self.seats.share(self.common.share_checks, alone)
+    }
+
+    /// Says how many checks are spared, if that is another number than before.
+    fn tell_of_sharing(&self, before: usize, out: &mut Output) {
+        let Probes { checks, saved } = self.probes_saved();
+        if saved != before {
+            out.notice(Notice::ChecksShared { checks, saved });
+        }
     }
 
     /// The sync daemon that should run: it sends on the master, and receives everywhere else.

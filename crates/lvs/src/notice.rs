@@ -154,6 +154,13 @@ pub enum Notice {
         /// Which.
         service: ServiceKey,
     },
+    /// Checks that are the same are performed once (`share_checks`).
+    ChecksShared {
+        /// Checkers of all servers.
+        checks: usize,
+        /// Those that get the verdict of another.
+        saved: usize,
+    },
     /// A reload came into effect.
     Reloaded(Changes),
     /// A service had servers from before we started, and some of our servers were not among them: they stay out until
@@ -331,6 +338,9 @@ impl fmt::Display for Notice {
                 write!(f, "Removing service {real} from {service}: no longer configured{rest}")
             }
             Self::ServiceRemoved { service } => write!(f, "Removing {}: no longer configured", Virtual(*service)),
+            Self::ChecksShared { checks, saved } => {
+                write!(f, "Sharing checks: {saved} of {checks} get the verdict of another that is the same")
+            }
             Self::Reloaded(changes) => write!(f, "Reloaded: {changes}"),
             Self::Adopted { service, out } => {
                 write!(f, "Adopted {} as found, servers out until checked: {out}", Virtual(*service))

@@ -6,7 +6,7 @@
 use crate::member::{Duty, Member};
 use crate::table::Entry;
 use standfast_model::config::lvs::{RealServer, SorryServer, VirtualServer};
-use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
+use standfast_model::ipvs::{Destination, DestinationKey, Family, Persistence, Service, ServiceKey};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -244,11 +244,17 @@ impl Pool {
     }
 
     fn service(&self, key: ServiceKey) -> Service {
+        // A length is one of the family of the first service; in the other family each client is for itself.
+        let persistence = self.config.persistence.map(|persistence| match (key.family(), self.config.key.family()) {
+            (family, first) if family == first => persistence,
+            (Family::Inet, _) => Persistence { granularity: 32, ..persistence },
+            (Family::Inet6, _) => Persistence { granularity: 128, ..persistence },
+        });
         Service {
             key,
             scheduler: self.config.scheduler.clone(),
             flags: self.config.flags,
-            persistence: self.config.persistence,
+            persistence,
             one_packet: self.config.one_packet,
             persistence_engine: self.config.options.persistence_engine.clone(),
         }

@@ -43,9 +43,9 @@ fn fields(notice: &Notice) -> Fields {
         Notice::CheckerUp { server, .. } | Notice::ServerUp { server, .. } | Notice::SorryServerOut { server, .. } => {
             of_server(Level::INFO, server, None)
         }
-        Notice::WeightChanged { server, .. } | Notice::Ordered { server, .. } | Notice::ServerRemoved { server, .. } => {
-            of_server(Level::INFO, server, None)
-        }
+        Notice::WeightChanged { server, .. }
+        | Notice::Ordered { server, .. }
+        | Notice::ServerRemoved { server, .. } => of_server(Level::INFO, server, None),
         Notice::Drained { server, cut, .. } => {
             of_server(if *cut == 0 { Level::INFO } else { Level::WARN }, server, None)
         }
@@ -54,7 +54,7 @@ fn fields(notice: &Notice) -> Fields {
         | Notice::Suspended { service }
         | Notice::Resumed { service }
         | Notice::ServiceRemoved { service } => of_service(Level::INFO, service),
-        Notice::Reloaded(_) => of_table(Level::INFO, None),
+        Notice::Reloaded(_) | Notice::ChecksShared { .. } => of_table(Level::INFO, None),
         Notice::CheckUnable { server, inability, .. } => of_server(Level::WARN, server, Some(inability.to_string())),
         Notice::CheckAble { inability } => of_table(Level::INFO, Some(inability.to_string())),
         Notice::SorryServerIn { server, .. } => of_server(Level::WARN, server, None),

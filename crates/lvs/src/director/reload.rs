@@ -48,6 +48,7 @@ struct Former {
 impl Director {
     pub(super) fn reload(&mut self, now: Instant, config: LvsConfig, out: &mut Output) {
         let LvsConfig { virtual_servers, common } = config;
+        let saved = self.probes_saved().saved;
         let former = core::mem::replace(&mut self.common, common);
         let files = core::mem::take(&mut self.common.track_files);
         let mut passage = Passage {
@@ -87,6 +88,7 @@ impl Director {
         }
         self.suspend_or_resume(now, out);
         self.date(now, undated);
+        self.tell_of_sharing(saved, out);
         if former.timeouts != self.common.timeouts {
             out.push(Action::SetTimeouts(self.common.timeouts));
         }

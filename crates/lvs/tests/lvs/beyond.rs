@@ -290,6 +290,7 @@ fn identical_checks_are_performed_once_and_their_verdict_counts_for_all() {
     let mut world = World::started(shared(true));
     let saved = world.director.probes_saved();
     assert_eq!((saved.checks, saved.saved), (4, 2));
+    assert!(world.said().contains(&"Sharing checks: 2 of 4 get the verdict of another that is the same".to_owned()));
     assert_eq!(world.running.len(), 2);
     world.live(Duration::ZERO, |_| Verdict::Ok);
     world.live(seconds(3), |checker| if checker.0 == 0 { REFUSED } else { Verdict::Ok });

@@ -197,6 +197,24 @@ fn all_services_of_a_group_have_the_same_servers_all_the_time() {
 }
 
 #[test]
+fn in_a_group_of_both_families_each_has_a_granularity_of_its_own() {
+    let address: std::net::IpAddr = "2001:db8::1".parse().unwrap();
+    let six = standfast_model::ipvs::ServiceKey::Address {
+        address,
+        port: 80,
+        protocol: standfast_model::ipvs::Protocol::Tcp,
+    };
+    let mut service = virtual_server(1, vec![real_server(1, timing())]);
+    service.persistence = Some(Persistence { timeout_seconds: 60, granularity: 24 });
+    let mut mixed = group([2]);
+    mixed.others.push(six);
+    service.options.group = Some(mixed);
+    let world = World::started(only(service));
+    let granularity = |key| world.director.desired().services[&key].service.persistence.unwrap().granularity;
+    assert_eq!([service_key(1), service_key(2), six].map(granularity), [24, 24, 128]);
+}
+
+#[test]
 fn the_service_is_as_configured() {
     let persistence = Some(Persistence { timeout_seconds: 300, granularity: 24 });
     let flags = SchedulerFlags { first: true, second: false, third: true };
