@@ -210,9 +210,11 @@ mod tests {
             file.write_all_at(&good[..length], 0).unwrap();
             assert_eq!(taken_over(&file).1, None, "{length} bytes");
         }
-        for other in [Verdicts { boot: "another".to_owned(), ..taken_over(&file).0 }, Verdicts { namespace: 1, ..taken_over(&file).0 }] {
-            let other = Verdicts { changed: true, ..other };
-            let mut other = other;
+        for other in [
+            Verdicts { boot: "another".to_owned(), ..taken_over(&file).0 },
+            Verdicts { namespace: 1, ..taken_over(&file).0 },
+        ] {
+            let mut other = Verdicts { changed: true, ..other };
             other.write(Instant::ZERO, &director(3));
             assert!(file.metadata().unwrap().len() > 50);
             assert_eq!(taken_over(&file).1, None);
