@@ -71,7 +71,7 @@ fn story(machine: &Machine, command: &mut Command) -> Told {
     let kinds = ["_master", "_backup", "_fault", "_stop", "all", "group"];
     let calls = machine.lines("calls");
     let of_kind = |kind: &str| {
-        let of_it = calls.iter().filter_map(|line| Some(line.split_once('|')?)).filter(|(of, _)| *of == kind);
+        let of_it = calls.iter().filter_map(|line| line.split_once('|')).filter(|(of, _)| *of == kind);
         (kind.to_owned(), of_it.map(|(_, words)| words.to_owned()).collect())
     };
     let fifo = machine.lines("fifo.log");
