@@ -56,11 +56,6 @@ impl Settings {
         self.set(&Sysctl::inet("all", "rp_filter", 0))
     }
 
-    /// Forgets what was changed below a link that is gone.
-    pub fn forget(&mut self, link: &str) {
-        self.changed.retain(|path, _| path.split('/').nth(3) != Some(link));
-    }
-
     /// Gives every setting its first value back, those excepted that somebody has changed since. Settings of links that
     /// are gone are gone with them.
     pub fn restore(&mut self) {
