@@ -106,6 +106,17 @@ impl Director {
         Ok(counted.trim().parse().unwrap_or(0))
     }
 
+    /// How many system calls its processes make in a span.
+    fn calls(&self, span: Duration) -> Result<f64> {
+        let line = format!(
+            "timeout --signal=INT {} strace -c -f $(pgrep {} | sed 's/^/-p /') 2>&1 | grep total",
+            span.as_secs(),
+            self.name
+        );
+        let said = self.machine.run(lab::Command::from(line).within(LIMIT))?;
+        Ok(said.split_whitespace().nth(3).and_then(|calls| calls.parse().ok()).unwrap_or(f64::NAN))
+    }
+
     fn memory(&self) -> Result<f64> {
         let line = format!("for p in $(pgrep {}); do grep '^Pss:' /proc/$p/smaps_rollup; done", self.name);
         let shown = self.machine.run(line)?;
@@ -177,7 +188,8 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
 fn checks(settings: &Settings, book: &mut Book, servers: usize, kind: &str, checker: &str) -> Result<()> {
     let name = |what: &str| format!("{what}, {servers} real servers, {kind} every second");
     let mut rows = [
-        Row::new(name("processor of a check"), "us"),
+        Row::new(name("system calls of a check"), "calls"),
+        Row::new(name("processor of a check, by a clock of 10 ms"), "us"),
         Row::new(name("checks a second"), "1/s").bounded(u32::try_from(servers).map_or(f64::NAN, f64::from)),
     ];
     for (program, _) in settings.daemons.iter().enumerate() {
@@ -209,8 +221,11 @@ fn checks(settings: &Settings, book: &mut Book, servers: usize, kind: &str, chec
         let watch = director.machine.watch(&director.name, WINDOW * 2, WINDOW)?;
         let (ran, _) = watch.rested()?;
         let made = opened()? - before;
-        rows[0].add(program, ran.as_secs_f64() * 1e6 / made);
-        rows[1].add(program, made / Moment::now().since(from).as_secs_f64());
+        rows[1].add(program, ran.as_secs_f64() * 1e6 / made);
+        rows[2].add(program, made / Moment::now().since(from).as_secs_f64());
+        let before = opened()?;
+        let calls = director.calls(Duration::from_secs(5))?;
+        rows[0].add(program, calls / (opened()? - before));
         process.stop(Duration::from_secs(20))?;
         director.lab.finish()?;
     }
