@@ -176,7 +176,10 @@ fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, Strin
         }
         Notice::ClockDiffers { instance, source, skew, ahead } => {
             let way = if *ahead { "ahead of" } else { "behind" };
-            let text = format!("the clock of {source} is {} s {way} ours, which auth_hmac tolerates only so far", skew.as_secs());
+            let text = format!(
+                "the clock of {source} is {} s {way} ours, which auth_hmac tolerates only so far",
+                skew.as_secs()
+            );
             (VrrpKind::ClockDiffers, Some(*instance), *source, text)
         }
         Notice::Tracked { .. } => return None,

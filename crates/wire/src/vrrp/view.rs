@@ -316,6 +316,7 @@ impl<'a> View<'a> {
     /// [`Error::AddressCount`].
     pub const fn check_count(&self) -> Result<(), Error> {
         // REQ: VRRP3-5.2.5-01
+        // REQ: KA-CNT0-01
         if self.version_nibble() == 3 && self.count() == 0 { Err(Error::AddressCount) } else { Ok(()) }
     }
 
@@ -334,6 +335,7 @@ impl<'a> View<'a> {
     /// [`Error::Checksum`] if none fits, and if `allowed` is empty.
     pub fn check_checksum(&self, allowed: &[Coverage]) -> Result<Coverage, Error> {
         // REQ: VRRP2-5.3.8-01 VRRP3-5.2.8-02 VRRP3-5.2.8-03 VRRP3-5.2.8-04 VRRP3-5.2.8-05
+        // REQ: VRRP3-5.2.8-01 VRRP3-7.1-06
         for wish in allowed {
             let coverage = Coverage::applying(self.version_nibble(), self.source.is_ipv6(), *wish);
             if sum(self.source, self.destination, coverage, self.message).is_intact() {
