@@ -269,16 +269,16 @@ struct Flooded {
     _daemon: Process,
 }
 
-/// How often the flooded master advertises.
-const FLOODED_INTERVAL: Duration = millis(100);
+/// How often the flooded master advertises: so often that a hundredth of its advertisements in ten seconds is several.
+const FLOODED_INTERVAL: Duration = millis(20);
 
-/// A master of version 3 that owns its address and advertises ten times a second.
+/// A master of version 3 that owns its address and advertises fifty times a second.
 fn flooded(name: &str) -> Result<Flooded> {
     let lab = plan(name).start()?;
     let capture = lab.lan("lan")?.capture_only("src host 192.0.2.1 and ip proto 112")?;
     let (first, second) = (lab.machine("first")?, lab.machine("second")?);
     let begin = Moment::now();
-    let daemon = Daemon::standfastd()?.start(&first, &V3.conf(255).replace("advert_int 1\n", "advert_int 0.1\n"))?;
+    let daemon = Daemon::standfastd()?.start(&first, &V3.conf(255).replace("advert_int 1\n", "advert_int 0.02\n"))?;
     capture.wait_for_advert("the owner", begin, seconds(10), |seen| seen.what.priority == 255)?;
     Ok(Flooded { lab, capture, first, second, _daemon: daemon })
 }
@@ -312,9 +312,14 @@ fn twenty_thousand_forged_packets_a_second_delay_no_advertisement_and_fill_no_me
     let (mut packets, _) = V3.packets();
     // What is no packet of version 2 either; the whole one of version 3 among them would be heard.
     packets.extend(["V2-TTL1", "V2-CSUM", "V2-TYPE2", "V2-8OCTETS", "V2-VRID52"].into_iter().filter_map(packet));
+    // How late the machine makes it by itself, with what else it does.
+    let begin = Moment::now();
+    pause(seconds(5));
+    let alone = percentile_99(&lateness(&sent(&flood.capture, "first", begin)?, FLOODED_INTERVAL)).unwrap_or_default();
     let (late, grown) = under(&flood, &packets)?;
-    assert!((97..=102).contains(&late.len()), "{} advertisements in ten seconds", late.len());
-    assert!(percentile_99(&late) < Some(millis(5)), "{late:?}");
+    println!("99th percentile {:?}, {alone:?} without the flood", percentile_99(&late));
+    assert!((480..=510).contains(&late.len()), "{} advertisements in ten seconds", late.len());
+    assert!(percentile_99(&late) < Some(millis(5) + alone), "{late:?}");
     assert!(grown < 1024, "{grown} KiB");
     flood.lab.finish()
 }
