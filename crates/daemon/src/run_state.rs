@@ -42,15 +42,13 @@ pub fn history(options: &Options, config: &Config) -> PathBuf {
     PathBuf::from(PERSISTENT).join(name.file_name().unwrap_or_default())
 }
 
-/// Opens the history, which is root's: the front gets the descriptor and nothing else of the directory.
+/// Opens the history, which is root's: the front gets the descriptor and nothing else of the directory. That is not
+/// made: where nobody has provided it (`StateDirectory=`), nobody wants anything to outlive the daemon.
 ///
 /// # Errors
 ///
-/// Those of `mkdir` and `open`, for instance of a root that is read-only; a link or a special file.
+/// Those of `open`, `ENOENT` where the directory is missing; a link or a special file.
 pub fn open_history(path: &Path) -> io::Result<OwnedFd> {
-    if let Some(directory) = path.parent() {
-        make_directory(directory)?;
-    }
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = open(path, flags, Mode::from_raw_mode(0o640))?;
     if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {

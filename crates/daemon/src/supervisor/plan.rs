@@ -15,7 +15,7 @@ use standfast_model::Config;
 use standfast_model::config::global::Processes;
 use std::io;
 use std::os::fd::OwnedFd;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// A worker that is to run.
 #[derive(Debug)]
@@ -122,7 +122,11 @@ fn for_front(options: &Options, config: &Config) -> Vec<OwnedFd> {
     });
     let history = run_state::history(options, config);
     let history = run_state::open_history(&history).inspect_err(|error| {
-        warn!("{}: {error}; events are remembered while the front runs", history.display());
+        if error.kind() == io::ErrorKind::NotFound {
+            debug!("{}: {error}; events are remembered while the front runs", history.display());
+        } else {
+            warn!("{}: {error}; events are remembered while the front runs", history.display());
+        }
     });
     socket.into_iter().chain(history).collect()
 }

@@ -115,7 +115,8 @@ fn events_are_the_lines_of_the_journal_and_outlive_the_daemon() {
     assert_eq!(before.iter().filter(|line| line.contains("Entering MASTER")).count(), 1, "{before:?}");
     assert_eq!(events(1).len(), 1);
     // Who follows hears what happens from then on.
-    let mut follower = ask(Request::Events { last: 0, follow: true });
+    let mut follower = ask(Request::Events { last: 1, follow: true });
+    assert!(matches!(next(&mut follower), Answer::Event(_)), "from here on it is heard");
     machine.write("keepalived.conf", "}");
     daemon.signal(Signal::HUP);
     let Answer::Event(heard) = next(&mut follower) else { panic!("no event") };

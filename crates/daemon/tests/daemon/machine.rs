@@ -49,6 +49,7 @@ impl Machine {
         mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), nothing).unwrap();
         // What outlives a boot is kept there, and must not outlive a test.
         mount(Some("tmpfs"), "/var/lib", Some("tmpfs"), MsFlags::empty(), nothing).unwrap();
+        std::fs::create_dir("/var/lib/standfast").unwrap();
         let devices = Path::new("/run/devices");
         std::fs::create_dir(devices).unwrap();
         for device in ["null", "zero", "urandom"] {
