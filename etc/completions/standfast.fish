@@ -32,6 +32,18 @@ complete -c standfast -n "__fish_standfast_needs_command" -f -a "check-pair" -d 
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "fmt" -d 'Lay a configuration file out in the one way, without changing what it means'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "config" -d 'Show configurations'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "keywords" -d 'List every keyword with its words, range and default'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "genhash" -d 'Print the digest of a page, for `digest` of a url: keepalived\'s genhash'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "status" -d 'Say how things are; the exit status is that of a monitoring plugin'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "events" -d 'List what has happened, in the words of the journal'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "why" -d 'Say what led to the last change of an instance or a server'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "stats" -d 'Print the counters of every instance, as keepalived does on SIGUSR2'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "reload" -d 'Have the configuration read again, and say what came of it'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "ready" -d 'Let a real server serve when its checks say so, with the configured weight'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "drain" -d 'Give a real server no new connections, and take it out when the last one has ended'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "disable" -d 'Take a real server out now'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "weight" -d 'Give a real server another weight than the configured one'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "ipvs" -d 'List the kernel\'s table of virtual servers, as ipvsadm -Ln does'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "confirm" -d 'Keep the configuration that was reloaded with --confirm'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c standfast -n "__fish_standfast_using_subcommand check" -l format -d 'How the diagnostics are written' -r -f -a "human\t'With source lines, for a person'
@@ -60,5 +72,50 @@ complete -c standfast -n "__fish_standfast_using_subcommand config; and __fish_s
 complete -c standfast -n "__fish_standfast_using_subcommand keywords" -l coverage -d 'How many of keepalived\'s keywords are known and acted upon, block by block; with names compared to a table whose first column holds paths, if one is given' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand keywords" -l json -d 'For programs'
 complete -c standfast -n "__fish_standfast_using_subcommand keywords" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s s -l server -d 'The server\'s address' -r
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s p -l port -d 'Its port' -r
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s u -l url -d 'The path of the page' -r
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s V -l use-virtualhost -d 'The Host header; by default address and port' -r
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s m -l fwmark -d 'Firewall mark of the packets' -r
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s P -l protocol -d 'HTTP version; 1.0c is 1.0 with Connection: close' -r -f -a "1.0\t'1.0'
+1.0c\t'1.0 with `Connection: close`'
+1.1\t'1.1 with `Connection: close`'"
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s t -l timeout -d 'Seconds for the connection, and again for the answer' -r
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s S -l use-ssl -d 'Over TLS'
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s I -l use-sni -d 'Show the virtual host in the TLS handshake'
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s v -l verbose -d 'List what came as well'
+complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c standfast -n "__fish_standfast_using_subcommand status" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand status" -l json -d 'For programs'
+complete -c standfast -n "__fish_standfast_using_subcommand status" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand events" -s n -l last -d 'How many of the last ones' -r
+complete -c standfast -n "__fish_standfast_using_subcommand events" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand events" -s f -l follow -d 'Go on with what happens from now on'
+complete -c standfast -n "__fish_standfast_using_subcommand events" -l json -d 'For programs: one object a line'
+complete -c standfast -n "__fish_standfast_using_subcommand events" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand why" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand why" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand stats" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand stats" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand reload" -l confirm -d 'Put the configuration before back after so many seconds, unless `standfast confirm` says that it is to stay' -r
+complete -c standfast -n "__fish_standfast_using_subcommand reload" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand reload" -l force -d 'Also if statements of the file are wrong and will be ignored'
+complete -c standfast -n "__fish_standfast_using_subcommand reload" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand ready" -l of -d 'Of this virtual server only: 192.0.2.1:80, or a firewall mark' -r
+complete -c standfast -n "__fish_standfast_using_subcommand ready" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand ready" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand drain" -l of -d 'Of this virtual server only: 192.0.2.1:80, or a firewall mark' -r
+complete -c standfast -n "__fish_standfast_using_subcommand drain" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand drain" -l within -d 'Take it out after so many seconds at the latest' -r
+complete -c standfast -n "__fish_standfast_using_subcommand drain" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand disable" -l of -d 'Of this virtual server only: 192.0.2.1:80, or a firewall mark' -r
+complete -c standfast -n "__fish_standfast_using_subcommand disable" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand disable" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand weight" -l of -d 'Of this virtual server only: 192.0.2.1:80, or a firewall mark' -r
+complete -c standfast -n "__fish_standfast_using_subcommand weight" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand weight" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand ipvs" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand confirm" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand confirm" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
