@@ -118,12 +118,11 @@ fn sessions_with(name: &str, family: Family, other: &Daemon) -> Result<()> {
     assert!(pair.first_holds(), "{}", pair.ours.log());
     println!("{:?} after the kill of the bfd worker the address is still held", Moment::now().since(restarted));
     // We take leave, and it hears it.
+    let heard_before = pair.theirs.log().matches("Down").count();
     let stopped = Moment::now();
     assert_eq!(pair.ours.stop(seconds(10))?, Exit::Status(0));
-    pair.theirs.wait_for("Entering Down state", seconds(5)).map(drop).or_else(|_| {
-        let log = pair.theirs.log();
-        if log.contains("Down") { Ok(()) } else { panic!("it did not hear of our leave: {log}") }
-    })?;
+    let heard = || pair.theirs.log().matches("Down").count();
+    lab::until("the neighbour hears of our leave", seconds(5), || heard() > heard_before)?;
     println!("the stop took {:?}", Moment::now().since(stopped));
     pair.lab.finish()
 }
