@@ -431,7 +431,7 @@ fn rows_of_others_are_read_too() {
         ..destination("10.0.0.1", 8080, Forwarding::Nat)
     };
     assert_eq!(ipvs.dump().unwrap(), table(&[(&web, &[server])]));
-    assert_eq!(ipvs.services().unwrap(), [web.clone()]);
+    assert_eq!(ipvs.services().unwrap(), std::slice::from_ref(&web));
     assert_eq!(ipvs.destinations(&web.key).unwrap(), [(server.key, server)].into());
     assert_eq!(ipvs.destinations(&key(Protocol::Udp, "192.0.2.1", 80)).unwrap(), [].into());
 }
