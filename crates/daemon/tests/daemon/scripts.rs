@@ -53,7 +53,7 @@ fn children_of(parent: i32, line: &[u8]) -> Vec<i32> {
 
 /// The runner of a daemon.
 fn runner_of(daemon: i32) -> Option<i32> {
-    children_of(daemon, b"standfastd: runner\x00--worker=runner\x00").pop()
+    children_of(daemon, b"standfastd: runner\x00--worker=runner\x00standfastd\x00").pop()
 }
 
 /// Appends its arguments to a file, one line per run, in one write.
