@@ -82,8 +82,7 @@ fn a_power_cut_costs_one_master_down_interval_and_the_return_next_to_nothing() -
         Ok(())
     })?;
     outage_at_most(&reports, Duration::from_millis(300));
-    pair.standby
-        .wait_for("Entering BACKUP STATE: advertisement from 192.168.1.11 with higher priority 150", seconds(1))?;
+    pair.standby.wait_for("with higher priority 150, ours 100", seconds(1))?;
     pair.seed.lab.finish()
 }
 

@@ -89,6 +89,12 @@ impl Verdicts {
         self.changed = true;
     }
 
+    /// An operator has ordered something, which no check would find out again: it is noted at once.
+    pub fn order(&mut self) {
+        self.changed = true;
+        self.next = Instant::ZERO;
+    }
+
     /// When [`Self::write`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
@@ -188,6 +194,9 @@ mod tests {
         assert_eq!(taken_over(&file).1, Some(director(30).memory()), "too early");
         verdicts.write(due, &director(2));
         assert_eq!((taken_over(&file).1, verdicts.next_deadline()), (Some(director(2).memory()), None));
+        verdicts.order();
+        verdicts.write(due, &director(4));
+        assert_eq!(taken_over(&file).1, Some(director(4).memory()), "an order waits for nothing");
         verdicts.clear();
         assert_eq!(taken_over(&file).1, None);
     }

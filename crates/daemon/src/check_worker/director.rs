@@ -130,7 +130,7 @@ impl Worker {
         }
         self.changed = true;
         if let Some(verdicts) = &mut self.verdicts {
-            verdicts.change();
+            verdicts.order();
         }
         Ok(orders::words(&servers, order.wish))
     }
