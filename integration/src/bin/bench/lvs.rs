@@ -51,6 +51,11 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
         }
         rows.into_iter().for_each(|row| book.add(row));
     }
+    measure_checks(settings, book)
+}
+
+/// What checks cost, and nothing else.
+pub(crate) fn measure_checks(settings: &Settings, book: &mut Book) -> Result<()> {
     for (servers, _) in CHECKED.into_iter().filter(|(_, quick)| *quick || !settings.quick) {
         checks(settings, book, servers, "TCP", "TCP_CHECK {\n            connect_timeout 2\n        }")?;
         let get = "HTTP_GET {\n            url {\n                path /\n                status_code 200\n            }\n            \
@@ -106,15 +111,19 @@ impl Director {
         Ok(counted.trim().parse().unwrap_or(0))
     }
 
-    /// How many system calls its processes make in a span.
-    fn calls(&self, span: Duration) -> Result<f64> {
+    /// How many system calls its processes make in a span, by name; all of them as `total`.
+    fn calls(&self, span: Duration) -> Result<Vec<(String, f64)>> {
         let line = format!(
-            "timeout --signal=INT {} strace -c -f $(pgrep {} | sed 's/^/-p /') 2>&1 | grep total",
+            "timeout --signal=INT {} strace -c -U name,calls -f $(pgrep {} | sed 's/^/-p /') 2>&1 || true",
             span.as_secs(),
             self.name
         );
         let said = self.machine.run(lab::Command::from(line).within(LIMIT))?;
-        Ok(said.split_whitespace().nth(3).and_then(|calls| calls.parse().ok()).unwrap_or(f64::NAN))
+        let counted = |line: &str| {
+            let (name, calls) = line.trim().split_once(char::is_whitespace)?;
+            Some((name.to_owned(), calls.trim().parse().ok()?))
+        };
+        Ok(said.lines().filter_map(counted).collect())
     }
 
     fn memory(&self) -> Result<f64> {
@@ -184,6 +193,12 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
     Ok([started, millis(ran), memory, reloaded, stopped, left])
 }
 
+/// Which system calls a check consists of, besides the table: what to look at when a row asks why.
+fn tell(whose: &str, calls: &[(String, f64)], checks: f64) {
+    let each = calls.iter().map(|(name, calls)| format!("{name} {:.2}", calls / checks));
+    eprintln!("a check of {whose}: {}", each.collect::<Vec<_>>().join(", "));
+}
+
 /// What a check costs: processor of the daemon by connections that the host behind it has counted.
 fn checks(settings: &Settings, book: &mut Book, servers: usize, kind: &str, checker: &str) -> Result<()> {
     let name = |what: &str| format!("{what}, {servers} real servers, {kind} every second");
@@ -225,7 +240,10 @@ fn checks(settings: &Settings, book: &mut Book, servers: usize, kind: &str, chec
         rows[2].add(program, made / Moment::now().since(from).as_secs_f64());
         let before = opened()?;
         let calls = director.calls(Duration::from_secs(5))?;
-        rows[0].add(program, calls / (opened()? - before));
+        let made = opened()? - before;
+        let total = calls.iter().find(|(name, _)| name == "total").map_or(f64::NAN, |(_, calls)| *calls);
+        rows[0].add(program, total / made);
+        tell(&format!("{kind} by {}", director.name), &calls, made);
         process.stop(Duration::from_secs(20))?;
         director.lab.finish()?;
     }

@@ -28,7 +28,7 @@ pub(crate) struct Settings {
 }
 
 const USAGE: &str =
-    "usage: bench vrrp|lvs --ours STANDFASTD [--peer KEEPALIVED] [--quick] --out DIRECTORY; scripts/bench knows them";
+    "usage: bench vrrp|lvs|checks --ours STANDFASTD [--peer KEEPALIVED] [--quick] --out DIRECTORY; scripts/bench knows them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     let mut book = Book::new(names);
     let measured = match what.as_str() {
         "vrrp" => vrrp(&settings, &mut book),
+        "checks" => lvs::measure_checks(&settings, &mut book),
         _ => lvs::measure(&settings, &mut book),
     };
     // What was measured before something broke off is worth reading all the same.
@@ -61,7 +62,7 @@ fn vrrp(settings: &Settings, book: &mut Book) -> Result<()> {
 
 fn read(arguments: &[String]) -> Option<(String, Settings, [String; 2], PathBuf)> {
     let mut words = arguments.iter().map(String::as_str);
-    let what = words.next().filter(|what| matches!(*what, "vrrp" | "lvs"))?.to_owned();
+    let what = words.next().filter(|what| matches!(*what, "vrrp" | "lvs" | "checks"))?.to_owned();
     let (mut ours, mut peer, mut out, mut quick) = (None, "keepalived".to_owned(), None, false);
     while let Some(word) = words.next() {
         match word {
