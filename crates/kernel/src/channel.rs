@@ -18,8 +18,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// carries: the kernel copies a message in one piece of memory, and a larger piece may not be there to have.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 
-/// Descriptors that one message may carry: the configuration and one to spare for each of our kinds of message.
-pub const MAX_DESCRIPTORS: usize = 4;
+/// Descriptors that one message may carry: the most goes to the front, which gets its configuration, the control socket,
+/// two files of history and at most four listening sockets.
+pub const MAX_DESCRIPTORS: usize = 8;
 
 /// Room for a few messages of the greatest length. The kernel's default holds three, and an administrator may have
 /// lowered it below one.

@@ -3,6 +3,7 @@
 use super::script::{Identity, Script};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// Process-wide settings.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -55,6 +56,8 @@ pub struct Global {
     pub netlink: NetlinkBuffers,
     /// `use_symlink_paths`: script paths stay as they are written.
     pub use_symlink_paths: bool,
+    /// `http_*`
+    pub http: Http,
 }
 
 impl Default for Global {
@@ -84,6 +87,7 @@ impl Default for Global {
             data_use_instance: false,
             netlink: NetlinkBuffers::default(),
             use_symlink_paths: false,
+            http: Http::default(),
         }
     }
 }
@@ -222,4 +226,34 @@ pub struct NetlinkBuffer {
     pub bytes: u32,
     /// `*_force`: beyond the limit of the system (SO_RCVBUFFORCE).
     pub force: bool,
+}
+
+/// The status page with its metrics and its interface for programs. Beyond keepalived; off unless something listens.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Http {
+    /// `http_listen`: where it is served, at most [`Http::MAX_LISTEN`].
+    pub listen: Vec<SocketAddr>,
+    /// `http_token`: the file with the word that gives the right to give orders. Without one there is no such right.
+    pub token_file: Option<String>,
+    /// `http_peer`: the other directors, whose page is asked how things are there; at most [`Http::MAX_PEERS`].
+    pub peers: Vec<HttpPeer>,
+    /// `http_name`: names that the page may be asked for by, beside addresses and `localhost`.
+    pub names: Vec<String>,
+}
+
+impl Http {
+    /// One of each family for a host, its loopback and one more: each is a descriptor that goes from process to process.
+    pub const MAX_LISTEN: usize = 4;
+
+    /// Directors of one group: each is asked every few seconds, and is a column of the page.
+    pub const MAX_PEERS: usize = 7;
+}
+
+/// Another director that serves a page.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HttpPeer {
+    /// What the page calls it.
+    pub name: String,
+    /// Where its page is.
+    pub address: SocketAddr,
 }

@@ -1,5 +1,6 @@
 //! `global_defs` and the process-wide root keywords.
 
+mod http;
 mod lvs;
 mod mail;
 mod process;
@@ -162,6 +163,7 @@ pub(crate) fn global_defs(parser: &mut Parser<'_>, head: &Statement, draft: &mut
         let taken = general(parser, &statement, draft)
             || scripts(parser, &statement, draft)
             || mail::take(parser, &statement, draft)
+            || http::take(parser, &statement, &mut draft.global.model.http)
             || process::take(parser, &statement, &mut draft.global.model.processes)
             || vrrp::take(parser, &statement, draft)
             || lvs::take(parser, &statement, draft);
