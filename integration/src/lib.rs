@@ -14,12 +14,14 @@
 //! ```
 //!
 //! A test ends with [`Lab::finish`]. A lab that goes in another way is taken for a failure: what its machines and programs
-//! have written is printed. Three variables of the environment change what a run does:
+//! have written is printed. Some variables of the environment change what a run does:
 //!
 //! | variable | meaning |
 //! |---|---|
 //! | `LAB_KEEP=1` | at its end a lab stays until its program is interrupted; the commands that give a shell are printed |
 //! | `LAB_BACKEND=uml`, `namespaces` | what directors are made of, where the test leaves it open |
+//! | `LAB_SEED=NUMBER` | what a test does at random |
+//! | `LAB_TIMES=NUMBER` | how often a test does it, or for how many minutes |
 //! | `LAB_AGENT=PATH` | where `lab-agent` lies, for a program that it was not built beside |
 //!
 //! One program, `lab-agent`, is the first process everywhere. It needs root, and Debian's packages that
@@ -28,6 +30,7 @@
 pub mod agent;
 mod backend;
 mod capture;
+mod chance;
 mod clock;
 mod core;
 mod dns;
@@ -44,10 +47,12 @@ mod remote;
 pub mod seed;
 mod servers;
 mod switch;
+mod talk;
 mod wait;
 
 pub use backend::Backend;
 pub use capture::{Capture, Seen};
+pub use chance::{Chance, times};
 pub use clock::{Moment, pause};
 pub use error::{Error, Result};
 pub use frames::{Advert, Arp, Content, Frame, Mac, Neighbour};
@@ -59,4 +64,5 @@ pub use plan::{LanId, MachinePlan, Plan};
 pub use probe::{Outage, Probe, Probing, Question, Report, Sample};
 pub use process::{Command, Exit, Finished, Process};
 pub use servers::WHO;
+pub use talk::{Said, Talk, Talking, Transcript, Word};
 pub use wait::{eventually, until};

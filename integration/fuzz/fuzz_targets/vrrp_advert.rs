@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use standfast_wire::ipv4;
+use standfast_model::{InterfaceIndex, Password};
+use standfast_wire::{Received, ah, ipv4};
 use standfast_wire::vrrp::{Advert, Coverage, GROUP_V4, GROUP_V6, PROOF_LEN, Proof, View};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -64,7 +65,27 @@ fn over_ipv6(message: &[u8]) {
     assert_eq!(Advert::parse(&view, &Coverage::BOTH).expect("our own advertisement").0, advert);
 }
 
+/// Any packet of any length behind any IPv4 header, as a socket for protocol 51 delivers it.
+fn authenticated(packet: &[u8]) {
+    let key = Password::truncating(b"s3cr3t");
+    if let Ok(Received { ah: Some(header), message, .. }) = Received::of_ipv4(InterfaceIndex(2), packet) {
+        assert!(!header.verifies(&key), "a value that nobody made");
+        assert_eq!(header.message(), message);
+        assert!(!format!("{header:?}").is_empty());
+    }
+    // What is in front of a message that is one, is as long as it should be and believed.
+    let Ok(view) = View::new(packet, ENVELOPE.source.into(), ENVELOPE.destination.into()) else { return };
+    let message = mended(packet, &view, Coverage::MessageOnly);
+    let view = View::new(&message, ENVELOPE.source.into(), ENVELOPE.destination.into()).expect("as long as before");
+    let Ok((advert, _)) = Advert::<Ipv4Addr>::parse(&view, &[Coverage::MessageOnly]) else { return };
+    let emitted = advert.emit_authenticated_packet(&ENVELOPE, &key, 7);
+    assert_eq!(emitted.len(), 20 + ah::HEADER_LEN + message.len());
+    let received = Received::of_ipv4(InterfaceIndex(2), &emitted).expect("our own packet");
+    assert!(received.ah.is_some_and(|header| header.verifies(&key) && header.sequence() == 7));
+}
+
 fuzz_target!(|message: &[u8]| {
+    authenticated(message);
     Coverage::BOTH.map(|coverage| over_ipv4(message, coverage));
     over_ipv6(message);
 });

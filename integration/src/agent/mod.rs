@@ -13,6 +13,7 @@ mod sender;
 mod serve;
 pub(crate) mod shell;
 pub(crate) mod stream;
+mod talker;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -27,6 +28,8 @@ pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// - none, as the first process of a kernel: a director; and `guest-service`, where systemd is the first process
 /// - `freeze PID`, `thaw PID`: all processes of a machine
 /// - `probe ...`: asks a service until it is told to stop, started by [`crate::Machine::probe`]
+/// - `echo PORT NAME`, `talk ...`: both ends of connections that last, started by [`crate::Machine::serve_echo`] and
+///   [`crate::Machine::talk`]
 /// - `send CARD PER-SECOND MILLISECONDS`: sends packets as they are, started by [`crate::Machine::send_packets`]
 /// - `busy NAME QUIET LIMIT`: watches processes until they rest, both in milliseconds; started by [`crate::Machine::watch`]
 /// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
@@ -42,6 +45,8 @@ pub fn main(arguments: &[String]) -> ExitCode {
         ["freeze", pid] => number(pid).and_then(freeze::freeze).map(|()| ExitCode::SUCCESS),
         ["thaw", pid] => number(pid).and_then(freeze::thaw).map(|()| ExitCode::SUCCESS),
         ["probe", probe @ ..] => prober::probe(probe).map(|()| ExitCode::SUCCESS),
+        ["echo", port, name] => number(port).and_then(|port| talker::echo(port, name)).map(|()| ExitCode::SUCCESS),
+        ["talk", talk @ ..] => talker::talk(talk).map(|()| ExitCode::SUCCESS),
         ["send", card, per_second, millis] => number(per_second)
             .and_then(|per_second| sender::send(card, per_second, number(millis)?))
             .map(|()| ExitCode::SUCCESS),

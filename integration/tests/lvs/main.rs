@@ -6,4 +6,6 @@ mod documents;
 #[cfg(test)]
 mod haproxy;
 #[cfg(test)]
+mod quorum;
+#[cfg(test)]
 mod same_tables;

@@ -27,8 +27,7 @@ pub(crate) struct Settings {
     pub(crate) quick: bool,
 }
 
-const USAGE: &str =
-    "usage: bench vrrp|lvs|checks --ours STANDFASTD [--peer KEEPALIVED] [--quick] --out DIRECTORY; scripts/bench knows them";
+const USAGE: &str = "usage: bench vrrp|lvs|checks --ours STANDFASTD [--peer KEEPALIVED] [--quick] --out DIRECTORY; scripts/bench knows them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

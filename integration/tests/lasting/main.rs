@@ -1,0 +1,9 @@
+//! What must not be seen by who is connected: reloads, crashes and takeovers under traffic, on real kernels with real
+//! IPVS; and long sequences of all of them.
+
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod rack;
