@@ -1,6 +1,7 @@
 //! How a node reaches others and what it tells the router of its interfaces: sockets, ways of packets, announcements,
 //! settings and the packet filter.
 
+use crate::backlog::Rounds;
 use crate::firewall;
 use crate::holdings::Owner;
 use crate::pacing::Announcement;
@@ -8,7 +9,7 @@ use crate::system::{Frame, Listen, Packet, Record, SocketKey, System};
 use crate::vrrp::{Routes, VrrpNode, Way};
 use ipnet::IpNet;
 use standfast_model::config::instance::{Peering, ReceiveBuffer};
-use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::config::vrrp::{Authentication, Instance, InstanceId};
 use standfast_model::ipvs::Family;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName, VirtualAddress};
 use standfast_net::{Filter, Sysctl, entry};
@@ -110,10 +111,12 @@ impl VrrpNode {
                 key,
                 name: link.name.clone(),
                 vrids: Vec::new(),
+                ah: false,
                 queue_bytes: None,
             });
             socket.vrids.extend(vrid);
             if vrid.is_some() {
+                socket.ah |= matches!(instance.authentication, Authentication::Ah(_));
                 socket.queue_bytes = socket.queue_bytes.max(self.queue_bytes(instance, link.mtu));
             }
         };
@@ -219,17 +222,21 @@ impl VrrpNode {
         }
     }
 
-    /// One gratuitous ARP or neighbour advertisement per address and round, in configured order, as far as nothing
-    /// says to pause between them. An address that the kernel refused is not announced: nobody would answer for it.
-    pub(crate) fn announcement(&mut self, now: Instant, id: InstanceId, rounds: u32) -> Vec<Frame> {
+    /// One gratuitous ARP or neighbour advertisement per address, in configured order, as far as nothing says to pause
+    /// between them; what is to be sent with pauses is queued with all its rounds before the first. An address that the
+    /// kernel refused is not announced: nobody would answer for it.
+    pub(crate) fn round(&mut self, now: Instant, id: InstanceId, rounds: Rounds) -> Vec<Frame> {
         let Some(instance) = self.instance(id) else { return Vec::new() };
         let addresses = instance.addresses.iter().chain(&instance.excluded);
         let all: Vec<Announcement> = addresses.filter_map(|address| self.announced(instance, address)).collect();
-        let mut round = Vec::new();
+        let mut frames = Vec::with_capacity(all.len());
         for announcement in all {
-            round.extend(self.pacer.admit(announcement, rounds));
+            if !self.pacer.pauses(&announcement) {
+                frames.push(announcement.frame);
+            } else if rounds.first {
+                self.pacer.admit(announcement, rounds.left);
+            }
         }
-        let mut frames: Vec<Frame> = (0..rounds).flat_map(|_| round.iter().cloned()).collect();
         frames.extend(self.pacer.due(now));
         frames
     }

@@ -3,12 +3,14 @@
 //!
 //! The daemon runs this with sockets behind [`system::System`], the simulator with values. There is no second copy.
 
+mod backlog;
 mod contact;
 mod debounce;
 mod firewall;
 mod holdings;
 mod pacing;
 mod places;
+mod rehearsal;
 pub mod restore;
 pub mod system;
 mod upkeep;
@@ -16,5 +18,6 @@ pub mod vrrp;
 
 pub use holdings::routing_protocols;
 pub use places::prepared;
+pub use rehearsal::{Rehearsal, Step};
 pub use system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
 pub use vrrp::{Input, Reload, VrrpNode};

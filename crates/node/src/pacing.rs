@@ -19,7 +19,7 @@ enum Queue {
     Interface(InterfaceName, Family),
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Line {
     /// Frames with their addresses and the number of times each is still to be sent: no more than there are addresses.
     waiting: VecDeque<(Announcement, u32)>,
@@ -39,7 +39,7 @@ pub(crate) struct Announcement {
 }
 
 /// The announcements of a node.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Pacer {
     groups: Vec<GarpGroup>,
     garp_interval: Duration,
@@ -67,18 +67,21 @@ impl Pacer {
         }
     }
 
-    /// Takes one announcement to be made `times` times. Comes back with it if there are no pauses on that interface.
-    pub(crate) fn admit(&mut self, announcement: Announcement, times: u32) -> Option<Frame> {
-        let (queue, interval) = self.queue(&announcement.paced_by, announcement.address.into());
-        if interval.is_zero() {
-            return Some(announcement.frame);
-        }
+    /// Whether anything says to pause between announcements like that one.
+    pub(crate) fn pauses(&self, announcement: &Announcement) -> bool {
+        let family = announcement.address.into();
+        let anywhere = !self.interval(None, family).is_zero() || !self.groups.is_empty();
+        anywhere && !self.queue(&announcement.paced_by, family).1.is_zero()
+    }
+
+    /// Takes one announcement to be made `times` times, with pauses.
+    pub(crate) fn admit(&mut self, announcement: Announcement, times: u32) {
+        let (queue, _) = self.queue(&announcement.paced_by, announcement.address.into());
         let line = self.lines.entry(queue).or_default();
         match line.waiting.iter_mut().find(|(other, _)| *other == announcement) {
             Some((_, left)) => *left = (*left).saturating_add(times),
             None => line.waiting.push_back((announcement, times)),
         }
-        None
     }
 
     /// What may leave now, in turn.
@@ -167,11 +170,13 @@ mod tests {
             interfaces: vec![eth0.clone(), eth1.clone()],
         };
         let mut pacer = Pacer::new(&VrrpCommon { garp_groups: vec![group], ..VrrpCommon::default() });
-        assert_eq!(pacer.admit(inet(&eth0, 1), 2), None);
-        assert_eq!(pacer.admit(inet(&eth1, 2), 1), None);
+        for (announcement, times) in [(inet(&eth0, 1), 2), (inet(&eth1, 2), 1)] {
+            assert!(pacer.pauses(&announcement));
+            pacer.admit(announcement, times);
+        }
         let inet6 = Announcement { address: [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into(), ..inet(&eth0, 3) };
-        assert_eq!(pacer.admit(inet6, 1), Some(frame(3)), "no pause of that family");
-        assert_eq!(pacer.admit(inet(&eth2, 4), 1), Some(frame(4)), "not in the group");
+        assert!(!pacer.pauses(&inet6), "no pause of that family");
+        assert!(!pacer.pauses(&inet(&eth2, 4)), "not in the group");
         let mut sent = Vec::new();
         for now in (1000..1100).map(at) {
             sent.extend(pacer.due(now).into_iter().map(|frame| (now, frame.bytes[0])));
@@ -186,7 +191,7 @@ mod tests {
         let common = VrrpCommon { garp_interval: Duration::from_millis(10), ..VrrpCommon::default() };
         let mut pacer = Pacer::new(&common);
         for _ in 0..3 {
-            assert_eq!(pacer.admit(inet(&eth0, 1), 2), None);
+            pacer.admit(inet(&eth0, 1), 2);
         }
         assert_eq!(pacer.due(at(1000)), [frame(1)]);
         assert_eq!(pacer.next_deadline(), Some(at(1010)));

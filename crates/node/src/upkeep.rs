@@ -1,6 +1,7 @@
 //! What the kernel has, brought in line with what the router wants: addresses, routes and rules of who is master, and
 //! what stands from start to stop.
 
+use crate::backlog::Rounds;
 use crate::holdings::{Holding, Owner};
 use crate::restore::RestoreLimit;
 use crate::system::{Applied, Record, System};
@@ -23,7 +24,7 @@ pub(crate) enum Thing {
 }
 
 /// The thing, and whether it is to be there.
-fn subject(operation: &Operation) -> (Thing, bool) {
+pub(crate) fn subject(operation: &Operation) -> (Thing, bool) {
     match operation {
         Operation::Add { interface, address } => (Thing::Address(*interface, entry(address)), true),
         Operation::Remove { interface, address, peer: _ } => (Thing::Address(*interface, *address), false),
@@ -45,7 +46,7 @@ pub(crate) struct Outcome {
 
 impl VrrpNode {
     /// Whether the owner has what is his now.
-    fn holds(&self, owner: Owner) -> bool {
+    pub(crate) fn holds(&self, owner: Owner) -> bool {
         match owner {
             Owner::Instance(id) => self.router.holds(id),
             Owner::Static | Owner::Device(_) => !self.stopping,
@@ -97,10 +98,8 @@ impl VrrpNode {
     }
 
     pub(crate) fn reconcile(&mut self, now: Instant, system: &mut impl System) {
-        let operations = self.operations();
-        for (instance, what) in self.apply(&operations, system).refused {
-            self.feed(now, Event::OperationFailed { instance, what: &what }, system);
-        }
+        self.backlog.compare();
+        self.work(now, system);
     }
 
     /// What stands from start to stop, and what devices need for themselves.
@@ -134,6 +133,9 @@ impl VrrpNode {
     /// Undoes what something else did to one thing of ours: what a master misses comes back, within [`RestoreLimit`],
     /// and what a standby was given goes, since two nodes would answer for it.
     pub(crate) fn restore_thing(&mut self, now: Instant, thing: Thing, system: &mut impl System) {
+        if self.is_as_wanted(thing) || self.backlog.concerns(thing) {
+            return;
+        }
         let owners: Vec<Owner> = match thing {
             // By far the most frequent, and there may be thousands.
             Thing::Address(interface, address) => self.homes.get(&(interface, address)).copied().into_iter().collect(),
@@ -148,6 +150,18 @@ impl VrrpNode {
             if subject(&operation).0 == thing && !self.is_untracked(&operation) {
                 self.restore(now, &operation, system);
             }
+        }
+    }
+
+    /// Whether an address is there if its owner has it, and only then: nearly every notice is of what we did ourselves,
+    /// and there may be thousands.
+    fn is_as_wanted(&self, thing: Thing) -> bool {
+        match thing {
+            Thing::Address(interface, address) => {
+                let owner = self.homes.get(&(interface, address));
+                owner.is_some_and(|owner| self.holds(*owner) == self.observed.has(interface, address))
+            }
+            Thing::Route(..) | Thing::Rule(_) => false,
         }
     }
 
@@ -200,7 +214,7 @@ impl VrrpNode {
             Owner::Instance(instance) => {
                 system.record(Record::Restored { instance, operation: operation.clone() });
                 if let Operation::Add { .. } = operation {
-                    let frames = self.announcement(now, instance, 1);
+                    let frames = self.round(now, instance, Rounds { left: 1, first: true });
                     system.announce(&frames);
                 }
             }
@@ -211,7 +225,7 @@ impl VrrpNode {
     }
 
     /// Whose the thing of an addition is.
-    fn owner_of(&self, operation: &Operation) -> Option<Owner> {
+    pub(crate) fn owner_of(&self, operation: &Operation) -> Option<Owner> {
         match operation {
             Operation::Add { interface, address } => self.homes.get(&(*interface, entry(address))).copied(),
             Operation::AddRoute(route) => {

@@ -1,5 +1,6 @@
 //! The `vrrp` worker without its sockets: the router, what the kernel was last heard to hold, and the executor.
 
+use crate::backlog::{Backlog, Credit};
 use crate::contact;
 use crate::debounce::Debounce;
 use crate::holdings::{self, Holding, Owner};
@@ -11,7 +12,7 @@ use crate::upkeep::Thing;
 use core::time::Duration;
 use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId};
+use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
 use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName};
@@ -61,6 +62,13 @@ pub enum Input<'a> {
         /// Whether it is up.
         up: bool,
     },
+    /// The quorum of a tracked virtual server was told.
+    QuorumTold {
+        /// Which.
+        service: ServiceId,
+        /// Whether it has it.
+        has_quorum: bool,
+    },
     /// What the clock of the wall shows now, UTC since 1970.
     WallClock {
         /// Seconds and fraction.
@@ -68,6 +76,23 @@ pub enum Input<'a> {
     },
     /// The configuration was read again: apply the difference.
     Reload(Box<Reload>),
+    /// An operator wants this node to be master of nothing, or lets it take part again.
+    Maintenance {
+        /// Master of nothing.
+        on: bool,
+    },
+    /// An operator wants another router to be master.
+    HandOver {
+        /// Which instance, with its sync group.
+        instance: InstanceId,
+        /// When it may preempt again at the latest.
+        until: Option<Instant>,
+    },
+    /// An instance, with its sync group, preempts again as configured.
+    TakePart {
+        /// Which.
+        instance: InstanceId,
+    },
     /// Resign, remove the addresses, stop.
     Shutdown,
 }
@@ -93,7 +118,7 @@ pub(crate) struct Way {
 }
 
 /// A node of a virtual router: everything the worker is but the system calls.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VrrpNode {
     pub(crate) config: VrrpConfig,
     pub(crate) router: Router,
@@ -125,6 +150,12 @@ pub struct VrrpNode {
     pub(crate) retired: Vec<Holding>,
     /// Nothing shall stand any more.
     pub(crate) stopping: bool,
+    /// What is asked for and not done yet.
+    pub(crate) backlog: Backlog,
+    /// How much of it the input that is being handled may do.
+    pub(crate) credit: Credit,
+    /// When something was last done about it.
+    pub(crate) worked_at: Instant,
     output: Output,
 }
 
@@ -151,6 +182,9 @@ impl VrrpNode {
             filter: None,
             retired: Vec::new(),
             stopping: false,
+            backlog: Backlog::default(),
+            credit: Credit::NONE,
+            worked_at: Instant::ZERO,
             output: Output::default(),
         }
     }
@@ -171,14 +205,44 @@ impl VrrpNode {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let extra = self.extra.values().min().copied();
-        [self.router.next_deadline(), self.pacer.next_deadline(), self.links.next_deadline(), extra]
+        let left = Some(self.worked_at).filter(|_| self.has_work());
+        [self.router.next_deadline(), self.pacer.next_deadline(), self.links.next_deadline(), extra, left]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// Handles one input; everything it asks for has been done when this returns.
+    /// Whether something waits that was too much for one input.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Handles one input. What it asks to be sent has been sent when this returns, and the rest has been done but for
+    /// what takes too long: then [`Self::next_deadline`] has passed already, and wakes go on with it.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, system: &mut impl System) {
+        self.credit = match &input {
+            Input::Start(_) | Input::Reload(_) | Input::Shutdown => Credit::ALL,
+            Input::Wake => Credit::PIECE,
+            Input::Resync(_)
+            | Input::Changed(_)
+            | Input::Packet(_)
+            | Input::ScriptEnded { .. }
+            | Input::FileRead { .. }
+            | Input::ProcessCount { .. }
+            | Input::BfdChanged { .. }
+            | Input::QuorumTold { .. }
+            | Input::Maintenance { .. }
+            | Input::HandOver { .. }
+            | Input::TakePart { .. }
+            | Input::WallClock { .. } => {
+                if self.backlog.is_empty() {
+                    Credit::PIECE
+                } else {
+                    Credit::NONE
+                }
+            }
+        };
         match input {
             Input::Start(observed) => self.start(now, observed, system),
             Input::Resync(observed) => {
@@ -202,8 +266,14 @@ impl VrrpNode {
             Input::FileRead { file, value } => self.feed(now, Event::FileRead { file, value }, system),
             Input::ProcessCount { process, count } => self.feed(now, Event::ProcessCount { process, count }, system),
             Input::BfdChanged { session, up } => self.feed(now, Event::BfdChanged { session, up }, system),
+            Input::QuorumTold { service, has_quorum } => {
+                self.feed(now, Event::QuorumTold { service, has_quorum }, system);
+            }
             Input::WallClock { unix } => self.feed(now, Event::WallClock { unix }, system),
             Input::Reload(reload) => self.reload(now, *reload, system),
+            Input::Maintenance { on } => self.feed(now, Event::Maintenance { on }, system),
+            Input::HandOver { instance, until } => self.feed(now, Event::HandOver { instance, until }, system),
+            Input::TakePart { instance } => self.feed(now, Event::TakePart { instance }, system),
             Input::Shutdown => self.shut_down(now, system),
         }
         self.arm_extra(now);
@@ -240,6 +310,9 @@ impl VrrpNode {
     /// wish under the new configuration removes what the new one does not have. Devices and sockets of what goes stay
     /// until it has resigned by them.
     fn reload(&mut self, now: Instant, reload: Reload, system: &mut impl System) {
+        // What waits knows instances by their former numbers.
+        self.work(now, system);
+        self.credit = Credit::PIECE;
         let Reload { config, options } = reload;
         self.config = prepared(config);
         self.restores.clear();
@@ -266,7 +339,6 @@ impl VrrpNode {
         self.ways = ways;
         self.close_sockets(system);
         self.reconcile(now, system);
-        self.retired.clear();
         orphans.into_iter().for_each(|index| system.remove_device(index));
         self.refresh_filter(system);
         for (instance, what) in refused.into_iter().chain(deaf) {
@@ -353,7 +425,7 @@ impl VrrpNode {
         let before = core::mem::take(&mut self.holdings);
         self.find_homes();
         // What lives nowhere by the configuration's names, as on a link that was renamed, must not stay where it was.
-        self.retired = before.into_iter().map(|holding| holding.without(&self.holdings)).collect();
+        self.retired.extend(before.into_iter().map(|holding| holding.without(&self.holdings)));
         self.keep_settings(system);
         self.reconcile_fixed(now, system);
         let deaf = self.open_sockets(system);
@@ -398,65 +470,39 @@ impl VrrpNode {
         }
     }
 
-    /// Lets the router handle one event and does what it asks, then feeds back what the kernel refused.
+    /// Lets the router handle one event and does what it asks, as far as there is credit.
     pub(crate) fn feed(&mut self, now: Instant, event: Event<'_>, system: &mut impl System) {
-        let mut output = core::mem::take(&mut self.output);
-        self.router.handle(now, event, &mut output);
-        let mut refused = self.perform(now, &mut output, system);
-        // Each refusal takes its instance out of MASTER, so this ends after one round per instance at the latest.
-        while let Some((instance, what)) = refused.pop() {
-            self.router.handle(now, Event::OperationFailed { instance, what: &what }, &mut output);
-            refused.extend(self.perform(now, &mut output, system));
-        }
-        self.output = output;
+        self.ask(now, event, system);
+        self.work(now, system);
     }
 
-    /// Does what the router asked for, in order; neighbours of one kind go to the system in one call.
-    fn perform(&mut self, now: Instant, output: &mut Output, system: &mut impl System) -> Vec<(InstanceId, String)> {
-        let mut refused = Vec::new();
+    /// Lets the router handle one event: what it wants sent is sent, in one call, and the rest waits its turn.
+    pub(crate) fn ask(&mut self, now: Instant, event: Event<'_>, system: &mut impl System) {
+        let mut output = core::mem::take(&mut self.output);
+        self.router.handle(now, event, &mut output);
         let mut packets: Vec<Packet> = Vec::new();
-        let mut frames = Vec::new();
         for action in output.actions.drain(..) {
-            if !packets.is_empty() && !matches!(action, Action::Send { .. }) {
-                system.send(&packets);
-                packets.clear();
-            }
-            if !frames.is_empty() && !matches!(action, Action::Announce { .. }) {
-                system.announce(&frames);
-                frames.clear();
-            }
             match action {
                 Action::Send { instance: _, interface, source, destination, packet } => {
                     packets.push(self.outgoing(interface, source, destination, packet));
                 }
-                Action::Reconcile => {
-                    // A device or socket that could not be had is tried for again as well: a master must not be deaf.
-                    refused.extend(self.places.ensure(&mut self.observed, system));
-                    refused.extend(self.open_sockets(system));
-                    let operations = self.operations();
-                    refused.extend(self.apply(&operations, system).refused);
-                    let observed = &self.observed;
-                    self.pacer.retain(|a| observed.entries(a.frame.interface, a.address).next().is_some());
-                }
-                Action::Announce { instance, rounds } => frames.extend(self.announcement(now, instance, rounds)),
-                Action::Transition(transition) => system.record(Record::Transition(transition)),
-                Action::GroupTransition(transition) => system.record(Record::GroupTransition(transition)),
-                Action::Priority(change) => system.record(Record::Priority(change)),
+                Action::Reconcile => self.backlog.compare(),
+                Action::Announce { instance, rounds } => self.backlog.announce(instance, rounds),
+                Action::RunScript { script } => self.backlog.run(script),
+                Action::Transition(transition) => self.backlog.record(Record::Transition(transition)),
+                Action::GroupTransition(transition) => self.backlog.record(Record::GroupTransition(transition)),
+                Action::Priority(change) => self.backlog.record(Record::Priority(change)),
                 Action::LowerPriorityReceived { instance, theirs } => {
-                    system.record(Record::LowerPriorityReceived { instance, theirs });
+                    self.backlog.record(Record::LowerPriorityReceived { instance, theirs });
                 }
-                Action::Deleted(instance) => system.record(Record::Deleted(instance)),
-                Action::RunScript { script } => system.run_script(script),
-                Action::Notice(notice) => system.record(Record::Notice(notice)),
+                Action::Deleted(instance) => self.backlog.record(Record::Deleted(instance)),
+                Action::Notice(notice) => self.backlog.record(Record::Notice(notice)),
             }
         }
         if !packets.is_empty() {
             system.send(&packets);
         }
-        if !frames.is_empty() {
-            system.announce(&frames);
-        }
-        refused
+        self.output = output;
     }
 
     /// Announcements whose turn has come.

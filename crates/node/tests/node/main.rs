@@ -9,4 +9,5 @@
 mod devices;
 mod executor;
 mod machine;
+mod pieces;
 mod routing;
