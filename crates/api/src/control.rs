@@ -57,6 +57,44 @@ pub enum Order {
     Confirm,
     /// Something is wanted of a real server.
     Server(ServerOrder),
+    /// Another router is to be master of what this one is.
+    Switchover(SwitchoverOrder),
+    /// This node is to be master of nothing, over restarts too, until it is let take part again.
+    Maintenance {
+        /// Master of nothing.
+        on: bool,
+    },
+    /// How much is said in the log from now on, until the daemon ends.
+    LogLevel(LogLevel),
+    /// What would a reload do? Nothing is changed; the answer is a [`crate::plan::Plan`] in JSON. An order because the
+    /// daemon reads the file, which whoever asks may not be able to.
+    Plan {
+        /// Another file than the configuration of the daemon.
+        file: Option<String>,
+    },
+}
+
+/// How much is said in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// What happens.
+    Info,
+    /// As `-D`: also how it comes about.
+    Debug,
+    /// As `-D -D`: everything.
+    Trace,
+}
+
+/// Another router is to be master.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SwitchoverOrder {
+    /// The `vrrp_instance` or `vrrp_sync_group`; none is everything this node is master of.
+    pub of: Option<String>,
+    /// Preempt again as configured, instead.
+    pub undo: bool,
+    /// Preempt again as configured after so many seconds; none is when `undo` says so.
+    pub for_s: Option<u32>,
 }
 
 /// Something is wanted of a real server, until something else is; over reloads and restarts of the worker, too.

@@ -6,6 +6,7 @@
 //! - [`status`]: what is so
 //! - [`event`]: what has happened
 //! - [`control`]: what goes over the control socket
+//! - [`plan`]: what a reload would do
 //! - [`code`]: values to bytes and back, with a version in front
 //!
 //! It opens no socket and decides nothing.
@@ -14,6 +15,7 @@ pub mod code;
 pub mod control;
 pub mod event;
 pub mod message;
+pub mod plan;
 pub mod runner;
 pub mod slice;
 pub mod status;
@@ -24,7 +26,7 @@ pub use message::{
     Facility, FromFront, FromWorker, Generation, Hello, LogSettings, Setup, ToFront, ToWorker, WorkerKind,
     WorkerOptions,
 };
-pub use slice::{BfdSlice, CheckSlice, FrontSlice, RunnerSlice, VrrpSlice};
+pub use slice::{BfdSlice, CheckSlice, FrontSlice, RunnerSlice, Token, VrrpSlice};
 pub use status::{
     BfdSessionStatus, BfdStatus, CheckStatus, DaemonStatus, InstanceStatus, ServerStatus, ServiceStatus, Snapshot,
     Status, VrrpStatus, WorkerStatus,

@@ -4,11 +4,13 @@
 //! configuration as a descriptor, so a worker that was restarted waits for nobody. The worker answers with
 //! [`FromWorker::Hello`], then [`FromWorker::Ready`], then what happens.
 
-use crate::control::{Order, ServerOrder};
+use crate::control::{Order, ServerOrder, SwitchoverOrder};
 use crate::event::Event;
+use crate::plan::Part;
 use crate::status::{Snapshot, Status};
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use standfast_model::config::track::TrackedService;
 
 /// Which worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -114,6 +116,8 @@ pub struct WorkerOptions {
     /// Not from the command line: the worker takes the place of one that died, so what is done once at the start of the
     /// daemon is not done again.
     pub restarted: bool,
+    /// Not from the command line: an operator wants this node to be master of nothing.
+    pub maintenance: bool,
 }
 
 /// What a worker is told before anything else. The descriptor with it is a sealed memory file of the worker's slice.
@@ -167,6 +171,13 @@ pub enum ToWorker {
         /// Whether it is up.
         up: bool,
     },
+    /// A virtual server that instances track has its quorum, or lost it.
+    Quorum {
+        /// The words of its head.
+        service: TrackedService,
+        /// Whether it has.
+        has_quorum: bool,
+    },
     /// The instance of `lvs_sync_daemon` is master, or is not.
     SyncInstance {
         /// Whether it is.
@@ -182,6 +193,26 @@ pub enum ToWorker {
         number: u64,
         /// What is wanted.
         order: ServerOrder,
+    },
+    /// To the `vrrp` worker: an operator wants this node to be master of nothing, or lets it take part again.
+    Maintenance {
+        /// Master of nothing.
+        on: bool,
+    },
+    /// To the `vrrp` worker: another router is to be master. Answered with [`FromWorker::Answer`].
+    Switchover {
+        /// The number of the order.
+        number: u64,
+        /// What is wanted.
+        order: SwitchoverOrder,
+    },
+    /// Say so much from now on: 0 is normal, 1 detailed, 2 and more everything.
+    LogDetail(u8),
+    /// What would a reload to the slice in the sealed memory file that comes along do? Answered with
+    /// [`FromWorker::Planned`]; nothing is changed.
+    Plan {
+        /// The number of the question.
+        number: u64,
     },
     /// What only the front is told.
     Front(ToFront),
@@ -228,6 +259,13 @@ pub enum FromWorker {
         number: u64,
         /// In words.
         outcome: Result<String, String>,
+    },
+    /// The answer to [`ToWorker::Plan`].
+    Planned {
+        /// The number of the question.
+        number: u64,
+        /// What it would do, or why that cannot be said.
+        outcome: Result<Part, String>,
     },
     /// What only the front says.
     Front(FromFront),

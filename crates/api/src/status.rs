@@ -136,6 +136,8 @@ pub struct InstanceStatus {
     pub group: Option<String>,
     /// The addresses that it holds as master.
     pub addresses: Vec<VirtualAddress>,
+    /// What an operator wants of it, in words, unless that it takes part as configured.
+    pub ordered: Option<String>,
     /// Why it is in FAULT.
     pub fault: Option<Cause>,
     /// The last change of its state.

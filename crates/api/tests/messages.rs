@@ -43,6 +43,7 @@ fn status() -> Status {
             master_priority: Some(200),
             group: Some("G".to_owned()),
             addresses: Vec::new(),
+            ordered: Some("maintenance".to_owned()),
             fault: Some(Cause::Started),
             last_transition: None,
             counters,

@@ -14,7 +14,7 @@ use standfast_model::config::lvs::Timing;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// What one check has come to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Checker {
     timing: Timing,
     up: bool,

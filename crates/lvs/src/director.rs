@@ -7,6 +7,7 @@ mod adoption;
 mod memory;
 mod operator;
 mod recovery;
+mod rehearsal;
 mod reload;
 mod suspend;
 mod tell;
@@ -111,7 +112,7 @@ enum Phase {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Director {
     pools: Vec<Pool>,
     /// The place of the pool of each service.

@@ -27,7 +27,7 @@ pub enum Duty {
 }
 
 /// The state of one real server.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Member {
     /// Its checkers, in the order of the configuration.
     pub(crate) checkers: Vec<CheckerId>,

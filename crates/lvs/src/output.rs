@@ -43,7 +43,7 @@ pub struct SyncRole {
 }
 
 /// Collects actions in order; reused between calls.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Output {
     /// The actions, first to last.
     pub actions: Vec<Action>,

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 /// The SplitMix64 generator (Steele, Lea and Flood, 2014).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {

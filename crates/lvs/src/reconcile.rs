@@ -39,7 +39,7 @@ enum Reading {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reconciler {
     /// Every service that may be in the table because of us.
     ours: BTreeSet<ServiceKey>,
@@ -144,6 +144,16 @@ impl Reconciler {
             self.reading = Reading::Asked;
             out.push(Action::Dump);
         }
+    }
+
+    /// Whether the kernel's table was read at least once, or need not be because nothing of it is ours.
+    pub(crate) fn knows_table(&self) -> bool {
+        self.known.is_some() || self.ours.is_empty()
+    }
+
+    /// A table that nobody has read, because nothing of it was ours, has nothing of ours.
+    pub(crate) fn take_nothing_for_empty(&mut self) {
+        self.known.get_or_insert_default();
     }
 
     /// When [`Self::wake`] has something to do. Changes are due in the moment they are made, but applied on the wake

@@ -10,7 +10,7 @@ use standfast_model::config::lvs::{self as config, Probe};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A checker in its place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seat {
     /// The place of its pool, and of its server there.
     pub(crate) place: (usize, usize),
@@ -35,7 +35,7 @@ impl Seat {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seats {
     seats: BTreeMap<CheckerId, Seat>,
     /// Numbers are never used twice: a late answer to a checker that is gone must find nobody.

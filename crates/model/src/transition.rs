@@ -142,10 +142,21 @@ pub enum Cause {
         /// Whether it is up.
         up: bool,
     },
+    /// `track_virtual_server`
+    VirtualServer {
+        /// The words of its head.
+        service: String,
+        /// Whether the servers that are up reach its quorum.
+        has_quorum: bool,
+    },
     /// The configuration was read again.
     Reloaded,
     /// `auth_hmac` is to sign with the time, which nobody has told yet.
     ClockUnknown,
+    /// An operator wants this node to be master of nothing (`standfast maintenance on`).
+    Maintenance,
+    /// An operator wants another node to be master (`standfast switchover`).
+    Switchover,
 }
 
 impl fmt::Display for Cause {
@@ -180,9 +191,13 @@ impl fmt::Display for Cause {
             Self::File { file, value } => write!(f, "track file {file} says {value}"),
             Self::Process { process, count: 1 } => write!(f, "1 process of {process} runs"),
             Self::Process { process, count } => write!(f, "{count} processes of {process} run"),
+            Self::VirtualServer { service, has_quorum: true } => write!(f, "virtual server {service} has its quorum"),
+            Self::VirtualServer { service, has_quorum: false } => write!(f, "virtual server {service} is below its quorum"),
             Self::Bfd { session, up } => write!(f, "BFD session {session} is {}", if *up { "up" } else { "down" }),
             Self::ClockUnknown => f.write_str("the wall clock, which auth_hmac signs with, is not known"),
             Self::Reloaded => f.write_str("configuration read again"),
+            Self::Maintenance => f.write_str("operator: maintenance"),
+            Self::Switchover => f.write_str("operator: switchover"),
         }
     }
 }

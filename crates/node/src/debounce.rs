@@ -17,7 +17,7 @@ struct Link {
 }
 
 /// The links that have delays.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Debounce {
     links: BTreeMap<InterfaceName, (LinkDelay, Link)>,
 }

@@ -38,7 +38,7 @@ struct Wish {
 }
 
 /// The devices of a node and the links of the machine by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     wishes: BTreeMap<Key, Wish>,
     made: BTreeMap<Key, Device>,

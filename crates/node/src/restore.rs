@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// Five times in ten seconds: a network manager that renews a lease removes our address once and is content; one
 /// that does it again and again is configured against us, and two programs that undo each other's work help nobody.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RestoreLimit {
     recent: VecDeque<Instant>,
 }

@@ -9,7 +9,7 @@ use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::{GroupTransition, PriorityChange, Transition};
 
 /// Actions by kind; each kind keeps the order in which it was asked for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
     sends: Vec<Action>,
     reconcile: bool,

@@ -8,7 +8,7 @@ use standfast_model::config::vrrp::InstanceId;
 use std::collections::BTreeSet;
 
 /// The earliest deadline of every instance that has one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Deadlines {
     due: BTreeSet<(Instant, InstanceId)>,
 }

@@ -3,7 +3,7 @@
 use crate::router::Options;
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId};
+use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName};
 use standfast_wire::Received;
@@ -32,6 +32,14 @@ pub enum Event<'a> {
         instance: InstanceId,
         /// When the predecessor sent its last advertisement.
         advert_sent: Instant,
+    },
+    /// Before [`Event::Start`]: how far the sequence numbers of `auth_type AH` were when a predecessor was killed
+    /// ([`crate::Status::sequence`]). A successor that began anew would be refused for as long as the predecessor has run.
+    Sequence {
+        /// The instance.
+        instance: InstanceId,
+        /// The highest that was noted.
+        highest: u32,
     },
     /// The configuration and the first facts of all interfaces are known: begin.
     Start,
@@ -74,6 +82,13 @@ pub enum Event<'a> {
         /// How many.
         count: u32,
     },
+    /// The quorum of a tracked virtual server was told. One that was never told of does no harm.
+    QuorumTold {
+        /// Its place in [`standfast_model::config::instance::VrrpCommon::services`].
+        service: ServiceId,
+        /// Whether the servers that are up reach it.
+        has_quorum: bool,
+    },
     /// A BFD session came up or went down. One that was never told of counts as down.
     BfdChanged {
         /// Its place in [`standfast_model::config::instance::VrrpCommon::bfd_sessions`].
@@ -90,6 +105,25 @@ pub enum Event<'a> {
     /// The configuration was read again: apply the difference. Instances are numbered by the new configuration from
     /// the return of this call on, and so are trackers; no result of a script that was started before is told any more.
     Reload(Box<Reload>),
+    /// An operator wants this node to be master of nothing, or lets it take part again. Nothing happens where it is so
+    /// already. Before [`Event::Start`] it says how to begin.
+    Maintenance {
+        /// Master of nothing: every instance is in FAULT.
+        on: bool,
+    },
+    /// An operator wants another router to be master: the instance, with its sync group, resigns and does not preempt
+    /// whoever takes over. If nobody does it becomes master again when its Master_Down_Timer runs out.
+    HandOver {
+        /// The instance. What is not master is left as it is.
+        instance: InstanceId,
+        /// When it may preempt again at the latest; none is when [`Event::TakePart`] says so.
+        until: Option<Instant>,
+    },
+    /// The instance, with its sync group, preempts again as it is configured to.
+    TakePart {
+        /// The instance.
+        instance: InstanceId,
+    },
     /// Resign and stop.
     Shutdown,
 }

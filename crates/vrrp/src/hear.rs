@@ -82,9 +82,13 @@ impl Machine {
         let ours = self.priority;
         let owner = self.config.priority.is_owner();
         let preempt = self.config.preempt;
+        let stands_back = self.stands_back.is_some_and(|until| now < until);
         let Some(backup) = self.phase.backup_mut() else { return false };
         if theirs >= ours {
             backup.preempt_at = None;
+            return true;
+        }
+        if stands_back {
             return true;
         }
         match preempt {
@@ -218,6 +222,10 @@ impl Machine {
 
     /// Remembers what an accepted advertisement was signed with, and how it was summed.
     pub(crate) fn believe(&mut self, now: Instant, heard: &Heard, batch: &mut Batch) {
+        if let Some(sequence) = heard.sequence {
+            // REQ: VRRP2A-AH-04 VRRP2A-AH-05
+            self.ah_sequence = sequence;
+        }
         self.old_checksum = self.old_checksum || heard.coverage == Coverage::GroupPseudoHeader;
         match heard.seal {
             Seal::NotWanted => {}

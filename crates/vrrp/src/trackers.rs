@@ -1,10 +1,10 @@
-//! What is known of tracked scripts, files, processes and BFD sessions, and what an instance makes of it.
+//! What is known of tracked scripts, files, processes, BFD sessions and virtual servers, and what an instance makes of it.
 //!
 //! It counts results, waits out delays and says when a script is due; it knows no instance and moves no state.
 
 use crate::timing;
 use standfast_model::config::instance::VrrpCommon;
-use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, TrackProcess, TrackScript, Tracked, Tracker};
+use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId, TrackProcess, TrackScript, Tracked, TrackedService, Tracker};
 use standfast_model::{Cause, Ended, Instant};
 
 /// What an entry of a track list asks of an instance.
@@ -17,12 +17,13 @@ pub(crate) enum Verdict {
 }
 
 /// Tracked objects by their ids.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Trackers {
     scripts: Vec<Script>,
     files: Vec<File>,
     processes: Vec<Process>,
     sessions: Vec<Session>,
+    services: Vec<Service>,
     /// The earliest deadline of all.
     next: Option<Instant>,
 }
@@ -67,6 +68,14 @@ struct Session {
     up: bool,
 }
 
+/// Virtual servers under one name.
+#[derive(Clone, Debug)]
+struct Service {
+    named: TrackedService,
+    /// None: the first checks are under way.
+    has_quorum: Option<bool>,
+}
+
 impl Trackers {
     /// Nothing known yet.
     pub(crate) fn new(common: &VrrpCommon) -> Self {
@@ -75,6 +84,7 @@ impl Trackers {
             files: common.files.iter().map(|file| File { name: file.name.clone(), value: 0, known: false }).collect(),
             processes: common.processes.iter().cloned().map(Process::new).collect(),
             sessions: common.bfd_sessions.iter().map(|name| Session { name: name.clone(), up: false }).collect(),
+            services: common.services.iter().cloned().map(|named| Service { named, has_quorum: None }).collect(),
             next: None,
         }
     }
@@ -186,6 +196,13 @@ impl Trackers {
         find_mut(&mut self.sessions, id.0).is_some_and(|session| core::mem::replace(&mut session.up, up) != up)
     }
 
+    /// The quorum of a virtual server was told. True if it was not so before.
+    pub(crate) fn quorum_told(&mut self, id: ServiceId, has_quorum: bool) -> bool {
+        let told = Some(has_quorum);
+        find_mut(&mut self.services, id.0)
+            .is_some_and(|service| core::mem::replace(&mut service.has_quorum, told) != told)
+    }
+
     /// Takes over what a predecessor knew of the same things: a script or a process that is defined as it was keeps its
     /// results, a file its number, a session its state (keepalived). Nothing runs for us yet.
     pub(crate) fn inherit(&mut self, before: &Self) {
@@ -209,6 +226,11 @@ impl Trackers {
                 session.up = known.up;
             }
         }
+        for service in &mut self.services {
+            if let Some(known) = before.services.iter().find(|known| known.named == service.named) {
+                service.has_quorum = known.has_quorum;
+            }
+        }
         self.rearm();
     }
 
@@ -219,7 +241,8 @@ impl Trackers {
             Tracker::Script(id) => find(&self.scripts, id.0).is_some_and(|script| script.good.is_none()),
             Tracker::File(id) => find(&self.files, id.0).is_some_and(|file| !file.known),
             Tracker::Process(id) => find(&self.processes, id.0).is_some_and(|process| process.count.is_none()),
-            Tracker::Bfd(_) => false,
+            // A director whose servers have not answered yet is no worse than another that has just been started.
+            Tracker::Bfd(_) | Tracker::Service(_) => false,
         }
     }
 
@@ -244,6 +267,10 @@ impl Trackers {
             Tracker::Bfd(id) => {
                 find(&self.sessions, id.0).map(|bfd| Cause::Bfd { session: bfd.name.clone(), up: bfd.up })
             }
+            Tracker::Service(id) => {
+                let service = find(&self.services, id.0)?;
+                Some(Cause::VirtualServer { service: service.named.to_string(), has_quorum: service.has_quorum? })
+            }
         }
     }
 
@@ -254,6 +281,7 @@ impl Trackers {
             Tracker::File(_) => None,
             Tracker::Process(id) => find(&self.processes, id.0).map(|process| process.good),
             Tracker::Bfd(id) => find(&self.sessions, id.0).map(|session| session.up),
+            Tracker::Service(id) => find(&self.services, id.0)?.has_quorum,
         }
     }
 
@@ -261,10 +289,12 @@ impl Trackers {
     pub(crate) fn verdict(&self, entry: &Tracked) -> Verdict {
         match entry.tracker {
             Tracker::File(id) => self.verdict_of_file(id, entry),
-            tracker @ (Tracker::Script(_) | Tracker::Process(_) | Tracker::Bfd(_)) => match self.good(tracker) {
-                Some(good) => self.verdict_of(good, entry),
-                None => Verdict::Weight(0),
-            },
+            tracker @ (Tracker::Script(_) | Tracker::Process(_) | Tracker::Bfd(_) | Tracker::Service(_)) => {
+                match self.good(tracker) {
+                    Some(good) => self.verdict_of(good, entry),
+                    None => Verdict::Weight(0),
+                }
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use standfast_model::{AdvertInterval, Cause, GroupTransition, Instant, State};
 pub(crate) struct UnitId(pub(crate) usize);
 
 /// A sync group, or an instance that is in none.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unit {
     /// None for an instance alone.
     pub(crate) group: Option<SyncGroup>,
@@ -76,7 +76,7 @@ impl Unit {
     }
 
     /// What made a member move that only follows.
-    fn follows(&self, member: &str) -> Cause {
+    pub(crate) fn follows(&self, member: &str) -> Cause {
         let group = self.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
         Cause::SyncGroup { group, member: member.to_owned() }
     }

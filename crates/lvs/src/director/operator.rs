@@ -32,7 +32,7 @@ pub enum Order {
 }
 
 /// Servers that drain, each with its limit.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Drains {
     limits: BTreeMap<ServerName, Option<Instant>>,
     count_due: Option<Instant>,

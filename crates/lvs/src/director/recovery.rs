@@ -14,7 +14,7 @@ const STEPS: u32 = 20;
 const SHORTEST_STEP: Duration = Duration::from_millis(100);
 
 /// Servers that recover.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Recovery {
     since: BTreeMap<ServerName, (Instant, Instant)>,
     steps: BTreeSet<(Instant, ServerName)>,

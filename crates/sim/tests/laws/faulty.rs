@@ -13,6 +13,7 @@ use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, S
 use standfast_sim::Director;
 use standfast_sim::kernel::Kernel;
 use standfast_sim::lan::LanId;
+use standfast_sim::machine;
 use standfast_vrrp::Router;
 use standfast_wire::{arp, ipv4, vrrp};
 
@@ -191,8 +192,8 @@ impl<const DEFECT: usize> Faulty<DEFECT> {
 }
 
 impl<const DEFECT: usize> Director for Faulty<DEFECT> {
-    fn new(config: &VrrpConfig) -> Self {
-        let node = VrrpNode::new(config.clone(), Router::new(config.clone()));
+    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> Self {
+        let node = machine::node(now, config, adopted);
         Self { node, config: config.clone(), born: None, inputs: 0, last: None, missed: Duration::ZERO }
     }
 
@@ -219,6 +220,9 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::ProcessCount { .. }
             | Input::BfdChanged { .. }
             | Input::WallClock { .. }
+            | Input::Maintenance { .. }
+            | Input::HandOver { .. }
+            | Input::TakePart { .. }
             | Input::Reload(_) => false,
         };
         let input = match input {
@@ -239,6 +243,9 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::ProcessCount { .. }
             | Input::BfdChanged { .. }
             | Input::WallClock { .. }
+            | Input::Maintenance { .. }
+            | Input::HandOver { .. }
+            | Input::TakePart { .. }
             | Input::Reload(_)
             | Input::Shutdown) => input,
         };
@@ -258,5 +265,9 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
 
     fn holds(&self, instance: InstanceId) -> bool {
         self.node.router().holds(instance)
+    }
+
+    fn advert_sent(&self, instance: InstanceId) -> Option<Instant> {
+        self.node.router().status(instance).and_then(|status| status.advert_sent)
     }
 }
