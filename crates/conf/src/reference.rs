@@ -148,6 +148,9 @@ fn entry_synopsis(entries: Entries) -> String {
             let reverse = if noreverse { "[reverse|noreverse]" } else { "[reverse]" };
             format!("<{name}> [weight -{most}..{most} {reverse}]")
         }
+        Entries::VirtualServers => {
+            "<IP> [<PORT>] | fwmark <N> | group <NAME> [weight -253..253 [reverse|noreverse]]".to_owned()
+        }
         Entries::Peers => "<IP> [min_ttl <N>] [max_ttl <N>]".to_owned(),
         Entries::Services => "<IP>[-<IP>|/<LEN>] [<PORT>] | fwmark <N> [inet|inet6]".to_owned(),
         Entries::Delays => "<INTERFACE> <DOWN> [<UP>]".to_owned(),

@@ -9,13 +9,15 @@ use crate::signals::{Received, Request, Signals};
 use core::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use standfast_api::control::ServerOrder;
+use standfast_api::control::{ServerOrder, SwitchoverOrder};
+use standfast_api::plan::Part;
 use standfast_api::{
     EncodeError, Event, EventKind, FromWorker, Generation, Status, ToFront, ToWorker, WorkerKind, decode, encode,
 };
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
+use standfast_model::config::track::TrackedService;
 use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
 
@@ -41,6 +43,13 @@ pub enum Command {
         /// Whether it is up.
         up: bool,
     },
+    /// A tracked virtual server has its quorum, or lost it.
+    Quorum {
+        /// The words of its head.
+        service: TrackedService,
+        /// Whether it has.
+        has_quorum: bool,
+    },
     /// The instance of `lvs_sync_daemon` is master, or is not.
     SyncInstance {
         /// Whether it is.
@@ -52,6 +61,25 @@ pub enum Command {
         number: u64,
         /// What is wanted.
         order: ServerOrder,
+    },
+    /// An operator wants this node to be master of nothing, or lets it take part again.
+    Maintenance {
+        /// Master of nothing.
+        on: bool,
+    },
+    /// Another router is to be master; to be answered with [`SupervisorLink::answer`].
+    Switchover {
+        /// The number of the order.
+        number: u64,
+        /// What is wanted.
+        order: SwitchoverOrder,
+    },
+    /// What would that configuration do? To be answered with [`SupervisorLink::planned`].
+    Plan {
+        /// The number of the question.
+        number: u64,
+        /// The configuration.
+        slice: NewSlice,
     },
     /// What only the front is told.
     Front(ToFront),
@@ -156,11 +184,24 @@ impl SupervisorLink {
         match decode(&message.bytes) {
             Ok(ToWorker::Shutdown) => self.stop = Some(StopReason::Asked),
             Ok(ToWorker::Bfd { session, up }) => self.heard = Some(Command::Bfd { session, up }),
+            Ok(ToWorker::Quorum { service, has_quorum }) => {
+                self.heard = Some(Command::Quorum { service, has_quorum });
+            }
             Ok(ToWorker::SyncInstance { master }) => self.heard = Some(Command::SyncInstance { master }),
             // Whoever waits here has come round its loop.
             Ok(ToWorker::Ping) => self.tell(&FromWorker::Alive),
             Ok(ToWorker::Report) => self.heard = Some(Command::Report),
             Ok(ToWorker::Server { number, order }) => self.heard = Some(Command::Server { number, order }),
+            Ok(ToWorker::Maintenance { on }) => self.heard = Some(Command::Maintenance { on }),
+            Ok(ToWorker::Switchover { number, order }) => self.heard = Some(Command::Switchover { number, order }),
+            Ok(ToWorker::LogDetail(detail)) => log::set_detail(detail),
+            Ok(ToWorker::Plan { number }) => match message.descriptors.into_iter().next() {
+                Some(memory) => {
+                    let slice = NewSlice { generation: Generation::FIRST, memory };
+                    self.heard = Some(Command::Plan { number, slice });
+                }
+                None => self.planned(number, Err("it came without configuration".to_owned())),
+            },
             Ok(ToWorker::Front(ToFront::LongSnapshot)) => match long_snapshot(message.descriptors.first()) {
                 Ok(snapshot) => self.heard = Some(Command::Front(snapshot)),
                 Err(error) => warn!("supervisor sent a long snapshot that is none: {error}"),
@@ -213,6 +254,11 @@ impl SupervisorLink {
     /// What came of an order, in words.
     pub fn answer(&mut self, number: u64, outcome: Result<String, String>) {
         self.tell(&FromWorker::Answer { number, outcome });
+    }
+
+    /// The answer to [`Command::Plan`].
+    pub fn planned(&mut self, number: u64, outcome: Result<Part, String>) {
+        self.tell(&FromWorker::Planned { number, outcome: outcome.map(Part::clipped) });
     }
 
     /// What is so now; a status that still waits is replaced.
@@ -312,8 +358,13 @@ fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
         | ToWorker::Reload(_)
         | ToWorker::Ping
         | ToWorker::Report
+        | ToWorker::Maintenance { .. }
+        | ToWorker::Switchover { .. }
+        | ToWorker::LogDetail(_)
+        | ToWorker::Plan { .. }
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }
+        | ToWorker::Quorum { .. }
         | ToWorker::SyncInstance { .. }
         | ToWorker::Shutdown => Err("another message".to_owned()),
     }

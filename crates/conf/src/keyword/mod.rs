@@ -118,6 +118,8 @@ pub enum Entries {
     Rules,
     /// `NAME [weight N [reverse]]`: what is named, largest weight either way, and whether `noreverse` is understood.
     Tracked(&'static str, i16, bool),
+    /// `ADDRESS [PORT] | fwmark N | group NAME`, as the head of a `virtual_server`, `[weight N [reverse|noreverse]]`.
+    VirtualServers,
     /// `ADDRESS [min_ttl N] [max_ttl N]`
     Peers,
     /// Addresses, ranges and marks of a `virtual_server_group`.

@@ -37,6 +37,9 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             "BFD sessions tracked by all members; must already be defined.",
         )
         .live(),
+        list("track_virtual_server", Entries::VirtualServers, "Virtual servers whose quorum is tracked by all members.")
+            .status(Status::Own)
+            .live(),
         value(
             "notify_backup",
             Args::Script,
@@ -129,6 +132,9 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         list("track_process", Entries::Tracked("PROCESS", 254, true), "Processes to watch; must already be defined.")
             .live(),
         list("track_bfd", Entries::Tracked("BFD", 253, true), "BFD sessions to watch; must already be defined.").live(),
+        list("track_virtual_server", Entries::VirtualServers, "Virtual servers whose quorum to watch.")
+            .status(Status::Own)
+            .live(),
         value("mcast_src_ip", Args::Address, "first address of the interface", "Source address of multicast adverts.")
             .live(),
         value(

@@ -31,8 +31,8 @@ pub(crate) fn link(mut draft: Draft, host: &dyn Host, not_yet: bool, diagnostics
     interfaces(&draft, host, diagnostics);
     let mut scripts = Scripts::new(host, draft.global.model.script_security);
     let bfd = bfd::link(&draft, diagnostics);
-    let servers = core::mem::take(&mut draft.servers);
     let vrrp = vrrp::link(&draft, &mut scripts, diagnostics);
+    let servers = core::mem::take(&mut draft.servers);
     let lvs = lvs::link(&draft, servers, not_yet, &vrrp, &bfd, &mut scripts, diagnostics);
     let global = global(&draft, &mut scripts, diagnostics);
     scripts.finish(diagnostics);

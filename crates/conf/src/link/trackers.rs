@@ -4,13 +4,14 @@ use super::scripts::Scripts;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lower::Draft;
+use crate::lower::server::ServiceName;
 use crate::lower::instance::TrackersDraft;
 use crate::lower::track::TrackDraft;
 use crate::lower::tracker::{Named, TrackFileDraft, TrackProcessDraft, TrackScriptDraft, Weight};
 use core::time::Duration;
 use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::track::{
-    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, TrackFile, TrackProcess, TrackScript, Tracked, Tracker,
+    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, ServiceId, TrackFile, TrackProcess, TrackScript, Tracked, TrackedService, Tracker,
 };
 use std::collections::BTreeMap;
 
@@ -79,6 +80,15 @@ impl<'d> Trackers<'d> {
                 BfdId(next_id(common.bfd_sessions.len() - 1))
             });
             found.push(tracked(entry, Tracker::Bfd(id), defined.weight));
+        }
+        for (entry, service) in services(&written.services, draft, diagnostics) {
+            let known = common.services.iter().position(|known| *known == service);
+            let at = known.unwrap_or_else(|| {
+                common.services.push(service);
+                common.services.len() - 1
+            });
+            let none = Weight { value: 0, reverse: false };
+            found.push(tracked(entry, Tracker::Service(ServiceId(next_id(at))), none));
         }
         found
     }
@@ -180,6 +190,59 @@ fn tracked(entry: &TrackDraft, tracker: Tracker, default: Weight) -> Tracked {
 }
 
 /// The entries that name something, each once, with what they name.
+fn services<'w>(
+    written: &'w [TrackDraft],
+    draft: &Draft,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(&'w TrackDraft, TrackedService)> {
+    let mut seen = BTreeMap::new();
+    let mut found = Vec::new();
+    let heads = || {
+        draft.servers.iter().map(|server| match &server.name {
+            ServiceName::Address(address, port) => TrackedService::Address(*address, *port),
+            ServiceName::Mark(mark) => TrackedService::Mark(*mark),
+            ServiceName::Group(name) => TrackedService::Group(name.clone()),
+        })
+    };
+    for entry in written {
+        let name = String::from_utf8_lossy(&entry.name.value);
+        let Some(service) = service(&name).filter(|service| heads().any(|head| head == *service)) else {
+            let headline = format!("there is no virtual server `{name}`");
+            let mut diagnostic =
+                Diagnostic::new(Code::UnknownTracker, headline, entry.name.span, "this entry is ignored");
+            let heads: Vec<String> = heads().map(|head| head.to_string()).collect();
+            diagnostic = match diagnostics.nearest(name.as_bytes(), heads.iter().map(String::as_bytes)) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.help("write it as the head of its block: ADDRESS PORT, fwmark N or group NAME"),
+            };
+            diagnostics.push(diagnostic);
+            continue;
+        };
+        if let Some(first) = seen.insert(service.clone(), entry.name.span) {
+            let headline = format!("`{name}` is tracked twice");
+            let diagnostic = Diagnostic::new(Code::Repeated, headline, entry.name.span, "this entry is ignored");
+            diagnostics.push(diagnostic.and(first, "this one counts"));
+            continue;
+        }
+        found.push((entry, service));
+    }
+    found
+}
+
+/// The words of a head.
+fn service(name: &str) -> Option<TrackedService> {
+    let mut words = name.split(' ');
+    let (first, second) = (words.next()?, words.next());
+    match (first, second) {
+        ("fwmark", Some(mark)) => mark.parse().ok().map(TrackedService::Mark),
+        ("group", Some(group)) => Some(TrackedService::Group(group.to_owned())),
+        (address, port) => {
+            let port = port.map_or(Ok(0), str::parse).ok()?;
+            Some(TrackedService::Address(address.parse().ok()?, port))
+        }
+    }
+}
+
 fn named<'w, 'd, T>(
     written: &'w [TrackDraft],
     defined: &'d Named<T>,

@@ -27,16 +27,44 @@ pub(crate) fn entries(parser: &mut Parser<'_>, head: &Statement, most: i16, nore
         let Some(name) = line.word(0) else { continue };
         let name = Spanned { value: name.to_vec(), span: line.span_of(0) };
         let mut entry = TrackDraft { name, weight: None, reverse: None, known: true };
-        if options(parser, &line, &mut entry, most, noreverse) {
+        if options(parser, &line, 1, &mut entry, most, noreverse) {
             found.push(entry);
         }
     }
     found
 }
 
-/// Reads what stands behind the name; false drops the entry.
-fn options(parser: &mut Parser<'_>, line: &Line, entry: &mut TrackDraft, most: i16, noreverse: bool) -> bool {
-    let mut at = 1;
+/// Reads `track_virtual_server`: a virtual server is named by the words of its head.
+pub(crate) fn virtual_servers(parser: &mut Parser<'_>, head: &Statement) -> Vec<TrackDraft> {
+    let mut found = Vec::new();
+    if !parser.enter(head) {
+        return found;
+    }
+    while let Some(line) = parser.next_entry() {
+        let is_option = |word: &[u8]| matches!(word, b"weight" | b"reverse" | b"noreverse");
+        let words = (0..2).map_while(|at| line.word(at).filter(|word| !is_option(word))).count();
+        let named: Vec<&[u8]> = (0..words).filter_map(|at| line.word(at)).collect();
+        if named.is_empty() {
+            continue;
+        }
+        let name = Spanned { value: named.join(&b' '), span: line.span_of(0) };
+        let mut entry = TrackDraft { name, weight: None, reverse: None, known: true };
+        if options(parser, &line, words, &mut entry, 253, true) {
+            found.push(entry);
+        }
+    }
+    found
+}
+
+/// Reads what stands behind the name, from a word on; false drops the entry.
+fn options(
+    parser: &mut Parser<'_>,
+    line: &Line,
+    mut at: usize,
+    entry: &mut TrackDraft,
+    most: i16,
+    noreverse: bool,
+) -> bool {
     while let Some(word) = line.word(at) {
         match word {
             b"weight" => {

@@ -328,7 +328,7 @@ fn preemption(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
 pub(crate) fn priorities(instance: &Instance) -> Option<(Priority, Priority)> {
     let interfaces = instance.track_interfaces.iter().map(|one| Some(one.weight));
     let others = instance.options.trackers.iter().map(|one| match one.tracker {
-        Tracker::Script(_) | Tracker::Process(_) | Tracker::Bfd(_) => Some(one.weight),
+        Tracker::Script(_) | Tracker::Process(_) | Tracker::Bfd(_) | Tracker::Service(_) => Some(one.weight),
         // The weight is multiplied by what the file says.
         Tracker::File(_) => None,
     });
@@ -350,7 +350,7 @@ fn weights(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
             continue;
         }
         let name = &better.instance.name;
-        let lists = ["track_script", "track_interface", "track_process", "track_bfd"];
+        let lists = ["track_script", "track_interface", "track_process", "track_bfd", "track_virtual_server"];
         let here = (better.at(&lists), format!("priority {worst} when all of this fails"));
         if worst >= rival {
             let headline = format!("`{name}` stays master whatever its trackers find");

@@ -129,7 +129,7 @@ fn topology(text: &mut Text, config: &VrrpConfig, instance: &Instance, status: &
                 let script = config.common.scripts.get(place(id.0))?;
                 Some(format!("{} weight {}", script.name, entry.weight))
             }
-            Tracker::File(_) | Tracker::Process(_) | Tracker::Bfd(_) => None,
+            Tracker::File(_) | Tracker::Process(_) | Tracker::Bfd(_) | Tracker::Service(_) => None,
         })
         .collect();
     if !scripts.is_empty() {

@@ -160,7 +160,7 @@ fn tracked(config: &VrrpConfig, instance: &Instance, object: &mut Object) {
                 processes.extend(config.common.processes.get(place(id.0)).map(|process| process.name.clone()));
             }
             // keepalived's JSON knows nothing of these.
-            Tracker::File(_) | Tracker::Bfd(_) => {}
+            Tracker::File(_) | Tracker::Bfd(_) | Tracker::Service(_) => {}
         }
     }
     object.list("track_script", commands);
@@ -255,6 +255,7 @@ mod tests {
             master_priority: Some(200),
             group: None,
             addresses: instance.addresses.clone(),
+            ordered: None,
             fault: None,
             last_transition: None,
             counters: VrrpCounters::default(),

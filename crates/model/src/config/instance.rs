@@ -2,7 +2,7 @@
 
 use super::route::{Route, Rule};
 use super::script::{Fifo, Notify};
-use super::track::{TrackFile, TrackProcess, TrackScript, Tracked};
+use super::track::{TrackFile, TrackProcess, TrackScript, Tracked, TrackedService};
 use crate::{InterfaceName, MacAddress, Priority, VirtualAddress};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub struct InstanceOptions {
     pub vrf: Option<InterfaceName>,
     /// `auth_hmac`
     pub hmac: Option<Hmac>,
-    /// `track_script`, `track_file`, `track_process`, `track_bfd`
+    /// `track_script`, `track_file`, `track_process`, `track_bfd`, `track_virtual_server`
     pub trackers: Vec<Tracked>,
     /// `track_src_ip`: the loss of the configured source address is a FAULT.
     pub track_source: bool,
@@ -276,6 +276,8 @@ pub struct VrrpCommon {
     pub processes: Vec<TrackProcess>,
     /// Names of the BFD sessions that are used.
     pub bfd_sessions: Vec<String>,
+    /// `track_virtual_server`, those that are used.
+    pub services: Vec<TrackedService>,
     /// `track_group`: names with the instances of each.
     pub track_groups: Vec<TrackGroup>,
     /// `static_ipaddress`

@@ -1,8 +1,12 @@
 //! What can be tracked: scripts, files, processes, BFD sessions; and who tracks it with which weight.
 
+use super::lvs::VirtualServer;
 use super::script::Script;
+use crate::ipvs::ServiceKey;
+use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// A `vrrp_script`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -93,6 +97,7 @@ ids! {
     FileId "track file"
     ProcessId "tracked process"
     BfdId "BFD session"
+    ServiceId "tracked virtual server"
 }
 
 /// What an entry of a track list names.
@@ -106,9 +111,50 @@ pub enum Tracker {
     Process(ProcessId),
     /// `track_bfd`
     Bfd(BfdId),
+    /// `track_virtual_server`
+    Service(ServiceId),
 }
 
-/// An entry of `track_script`, `track_file`, `track_process` or `track_bfd`, the tracker's own weight filled in.
+/// The virtual servers that an entry of `track_virtual_server` names, by the words of their heads: there is one of each
+/// protocol for an address and port. Beyond keepalived.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum TrackedService {
+    /// `ADDRESS [PORT]`
+    Address(IpAddr, u16),
+    /// `fwmark N`
+    Mark(u32),
+    /// `group NAME`
+    Group(String),
+}
+
+impl TrackedService {
+    /// Whether a virtual server is among them.
+    #[must_use]
+    pub fn names(&self, server: &VirtualServer) -> bool {
+        match (self, &server.options.group, server.key) {
+            (Self::Group(name), Some(group), _) => *name == group.name,
+            (Self::Address(wanted, at), None, ServiceKey::Address { address, port, .. }) => {
+                (*wanted, *at) == (address, port)
+            }
+            (Self::Mark(wanted), None, ServiceKey::FirewallMark { mark, .. }) => *wanted == mark,
+            (Self::Group(_) | Self::Address(..) | Self::Mark(_), _, _) => false,
+        }
+    }
+}
+
+impl fmt::Display for TrackedService {
+    /// As the head of its block: `192.0.2.1 80`, `fwmark 7`, `group web`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address, 0) => write!(f, "{address}"),
+            Self::Address(address, port) => write!(f, "{address} {port}"),
+            Self::Mark(mark) => write!(f, "fwmark {mark}"),
+            Self::Group(name) => write!(f, "group {name}"),
+        }
+    }
+}
+
+/// An entry of `track_script`, `track_file`, `track_process`, `track_bfd` or `track_virtual_server`, the tracker's own weight filled in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Tracked {
     /// What is tracked.

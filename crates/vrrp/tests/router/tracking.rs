@@ -4,7 +4,8 @@ use crate::lan::{FIRST, SECOND, World, advert_of, alone, group, ms, seed, us, v2
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::script::Script;
 use standfast_model::config::track::{
-    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, TrackFile, TrackProcess, TrackScript, Tracked, Tracker,
+    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, ServiceId, TrackFile, TrackProcess, TrackScript, Tracked,
+    TrackedService, Tracker,
 };
 use standfast_model::{Cause, Ended, State};
 use standfast_vrrp::{Action, Event, Notice};
@@ -358,6 +359,39 @@ fn a_bfd_session_counts_as_down_until_it_is_up() {
     world.run(Duration::from_secs(4));
     world.event(0, Event::BfdChanged { session: BFD, up: false });
     assert_eq!(fault(&world).unwrap(), "BFD session peer is down");
+}
+
+/// A configuration with one entry of `track_virtual_server`.
+fn of_service(weight: i16) -> VrrpConfig {
+    let mut config = config(&[(Tracker::Service(ServiceId(0)), weight, false)]);
+    config.common.services = vec![TrackedService::Address("192.0.2.1".parse().unwrap(), 80)];
+    config
+}
+
+fn quorum(world: &mut World, has_quorum: bool) {
+    world.event(0, Event::QuorumTold { service: ServiceId(0), has_quorum });
+}
+
+#[test]
+fn a_virtual_server_does_no_harm_until_it_is_known_to_be_below_its_quorum() {
+    let mut world = World::of([of_service(0)]);
+    assert_eq!(world.state(0, FIRST), State::Backup, "the first checks are not waited for");
+    world.run(Duration::from_secs(4));
+    assert_eq!(world.state(0, FIRST), State::Master);
+    quorum(&mut world, false);
+    assert_eq!(fault(&world).unwrap(), "virtual server 192.0.2.1 80 is below its quorum");
+    quorum(&mut world, true);
+    assert_eq!(world.state(0, FIRST), State::Backup);
+}
+
+#[test]
+fn the_quorum_of_a_virtual_server_can_be_a_weight() {
+    let mut world = World::of([of_service(-60)]);
+    assert_eq!(priority(&world), 150);
+    quorum(&mut world, false);
+    assert_eq!((priority(&world), fault(&world)), (90, None));
+    quorum(&mut world, true);
+    assert_eq!(priority(&world), 150);
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(super) fn drop_weights(
     }
     instance.options.trackers.retain(|tracked| match tracked.tracker {
         Tracker::Process(_) => tracked.weight == 0 || !owner,
-        Tracker::Script(_) | Tracker::File(_) | Tracker::Bfd(_) => tracked.weight == 0,
+        Tracker::Script(_) | Tracker::File(_) | Tracker::Bfd(_) | Tracker::Service(_) => tracked.weight == 0,
     });
     dropped += before - instance.options.trackers.len();
     for tracked in &mut instance.track_interfaces {

@@ -24,12 +24,17 @@ pub(crate) struct TrackersDraft {
     pub(crate) files: Vec<TrackDraft>,
     pub(crate) processes: Vec<TrackDraft>,
     pub(crate) sessions: Vec<TrackDraft>,
+    pub(crate) services: Vec<TrackDraft>,
 }
 
 impl TrackersDraft {
     /// Takes a statement of the family; false for another.
     pub(crate) fn take(&mut self, parser: &mut Parser<'_>, statement: &Statement, draft: &Draft) -> bool {
         let name = statement.keyword.name;
+        if let Kind::List(_, Entries::VirtualServers) = statement.keyword.kind {
+            self.services.append(&mut track::virtual_servers(parser, statement));
+            return true;
+        }
         let Kind::List(_, Entries::Tracked(_, most, noreverse)) = statement.keyword.kind else { return false };
         let list = match name {
             "track_script" => &mut self.scripts,
