@@ -121,6 +121,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
+// REQ: VRRP2A-AH-08
 #[test]
 fn every_document_shows_what_it_says() {
     let bless = std::env::var_os("BLESS").is_some();

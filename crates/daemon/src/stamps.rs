@@ -18,21 +18,52 @@ use std::path::Path;
 use tracing::warn;
 
 const MAGIC: [u8; 8] = *b"stndfSTP";
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Magic, version, boot id, network namespace; the rest is zero.
 const HEADER_BYTES: usize = 64;
 
-/// Interface name, VRID, family, six bytes unused, the time in nanoseconds of `CLOCK_BOOTTIME`, 0 for none.
+/// Interface name, VRID, family, two bytes unused, the sequence number of `auth_type AH`, the time in nanoseconds of
+/// `CLOCK_BOOTTIME`, 0 for none.
 const RECORD_BYTES: usize = 32;
 
-/// Where in a record the time is.
-const TIME_AT: usize = 24;
+/// Where in a record the sequence number is, and behind it the time.
+const NOTE_AT: usize = 20;
 
 /// The most that is read: records of 32,000 instances, far beyond what a kernel has sockets for.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-type Key = [u8; TIME_AT];
+/// Octets of a note: sequence number and time.
+const NOTE_BYTES: usize = RECORD_BYTES - NOTE_AT;
+
+type Key = [u8; NOTE_AT];
+
+/// What is noted of an instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Note {
+    /// When it sent its last advertisement as a master; none if it is none.
+    pub sent: Option<Instant>,
+    /// The highest sequence number of `auth_type AH`, 0 with any other authentication.
+    pub sequence: u32,
+}
+
+impl Note {
+    fn octets(self) -> [u8; NOTE_BYTES] {
+        let mut octets = [0; NOTE_BYTES];
+        let time = self.sent.map_or(0, Instant::as_nanos).to_le_bytes();
+        for (place, octet) in octets.iter_mut().zip(self.sequence.to_le_bytes().iter().chain(&time)) {
+            *place = *octet;
+        }
+        octets
+    }
+
+    fn of(octets: &[u8; NOTE_BYTES]) -> Option<Self> {
+        let (sequence, time) = octets.split_first_chunk::<4>()?;
+        let time = u64::from_le_bytes(*time.first_chunk()?);
+        let sent = (time != 0).then(|| Instant::from_nanos(time));
+        Some(Self { sent, sequence: u32::from_le_bytes(*sequence) })
+    }
+}
 
 /// Opens the file, or memory in its place if there is another daemon's or nobody's. Never fails for that: without it, a
 /// restart of everything at once listens before it speaks.
@@ -73,7 +104,7 @@ pub(crate) fn open_locked(path: &Path) -> io::Result<OwnedFd> {
 pub struct Stamps {
     file: File,
     /// What is written, by instance.
-    written: Vec<u64>,
+    written: Vec<Note>,
     /// A file that cannot be written is said so once.
     complained: bool,
 }
@@ -81,43 +112,43 @@ pub struct Stamps {
 impl Stamps {
     /// Takes over the file: what a predecessor noted for these instances comes back, and room for them is made.
     #[must_use]
-    pub fn take_over(file: OwnedFd, instances: &[Instance]) -> (Self, Vec<(InstanceId, Instant)>) {
+    pub fn take_over(file: OwnedFd, instances: &[Instance]) -> (Self, Vec<(InstanceId, Note)>) {
         let mut stamps = Self { file: File::from(file), written: Vec::new(), complained: false };
         let mut found = stamps.read().unwrap_or_default();
-        let times: Vec<u64> = instances.iter().map(|instance| found.remove(&key(instance)).unwrap_or(0)).collect();
-        let adopted = (0..).map(InstanceId).zip(&times).filter(|(_, time)| **time != 0);
-        let adopted = adopted.map(|(id, time)| (id, Instant::from_nanos(*time))).collect();
-        stamps.lay_out(instances, times);
+        let notes: Vec<Note> =
+            instances.iter().map(|instance| found.remove(&key(instance)).unwrap_or_default()).collect();
+        let adopted = (0..).map(InstanceId).zip(notes.iter().copied());
+        let adopted = adopted.filter(|(_, note)| *note != Note::default()).collect();
+        stamps.lay_out(instances, notes);
         (stamps, adopted)
     }
 
-    /// The instances are others from now on; each brings the time of its last advertisement as a master.
-    pub fn renumber(&mut self, instances: &[Instance], sent: impl Iterator<Item = Option<Instant>>) {
-        let mut times: Vec<u64> = sent.map(|time| time.map_or(0, Instant::as_nanos)).collect();
-        times.resize(instances.len(), 0);
-        self.lay_out(instances, times);
+    /// The instances are others from now on; each brings its note.
+    pub fn renumber(&mut self, instances: &[Instance], notes: impl Iterator<Item = Note>) {
+        let mut notes: Vec<Note> = notes.collect();
+        notes.resize(instances.len(), Note::default());
+        self.lay_out(instances, notes);
     }
 
-    /// Notes when an instance sent its last advertisement as a master; none if it is none.
-    pub fn note(&mut self, id: InstanceId, sent: Option<Instant>) {
-        let time = sent.map_or(0, Instant::as_nanos);
+    /// Notes what an instance has sent.
+    pub fn note(&mut self, id: InstanceId, note: Note) {
         let Some(index) = usize::try_from(id.0).ok() else { return };
-        let Some(written) = self.written.get_mut(index).filter(|written| **written != time) else { return };
-        *written = time;
-        let at = HEADER_BYTES + index * RECORD_BYTES + TIME_AT;
-        let outcome = self.file.write_all_at(&time.to_le_bytes(), at as u64);
+        let Some(written) = self.written.get_mut(index).filter(|written| **written != note) else { return };
+        *written = note;
+        let at = HEADER_BYTES + index * RECORD_BYTES + NOTE_AT;
+        let outcome = self.file.write_all_at(&note.octets(), at as u64);
         self.complain(outcome);
     }
 
     /// Written in one piece. A process killed in the middle of it leaves records that are whole each, for they do not
     /// cross a page, and its successor then adopts some and listens for others.
-    fn lay_out(&mut self, instances: &[Instance], times: Vec<u64>) {
+    fn lay_out(&mut self, instances: &[Instance], notes: Vec<Note>) {
         let mut bytes = header().unwrap_or([0; HEADER_BYTES]).to_vec();
-        for (instance, time) in instances.iter().zip(&times) {
+        for (instance, note) in instances.iter().zip(&notes) {
             bytes.extend(key(instance));
-            bytes.extend(time.to_le_bytes());
+            bytes.extend(note.octets());
         }
-        self.written = times;
+        self.written = notes;
         let outcome = self.file.write_all_at(&bytes, 0).and_then(|()| self.file.set_len(bytes.len() as u64));
         self.complain(outcome);
     }
@@ -131,7 +162,7 @@ impl Stamps {
     }
 
     /// What is noted of instances in this boot and this network namespace.
-    fn read(&self) -> io::Result<BTreeMap<Key, u64>> {
+    fn read(&self) -> io::Result<BTreeMap<Key, Note>> {
         let length = self.file.metadata()?.len().min(MAX_BYTES);
         let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
         self.file.read_exact_at(&mut bytes, 0)?;
@@ -145,14 +176,14 @@ impl Stamps {
     }
 }
 
-fn parted(record: &[u8; RECORD_BYTES]) -> Option<(Key, u64)> {
-    let (key, time) = record.split_first_chunk::<TIME_AT>()?;
-    Some((*key, u64::from_le_bytes(*time.first_chunk()?)))
+fn parted(record: &[u8; RECORD_BYTES]) -> Option<(Key, Note)> {
+    let (key, note) = record.split_first_chunk::<NOTE_AT>()?;
+    Some((*key, Note::of(note.first_chunk()?)?))
 }
 
 /// By what other routers know an instance: its name may change.
 fn key(instance: &Instance) -> Key {
-    let mut key = [0; TIME_AT];
+    let mut key = [0; NOTE_AT];
     // A name has at most 15 bytes.
     for (place, byte) in key.iter_mut().zip(instance.interface.as_str().bytes().take(15)) {
         *place = byte;
@@ -202,8 +233,8 @@ mod tests {
         stamps.file.try_clone().unwrap().into()
     }
 
-    fn at(seconds: u64) -> Instant {
-        Instant::from_nanos(seconds * 1_000_000_000)
+    fn at(seconds: u64) -> Note {
+        Note { sent: Some(Instant::from_nanos(seconds * 1_000_000_000)), sequence: 0 }
     }
 
     #[test]
@@ -213,22 +244,22 @@ mod tests {
         let memory = memfd_create("test", MemfdFlags::CLOEXEC).unwrap();
         let (mut stamps, adopted) = Stamps::take_over(memory, &before);
         assert_eq!(adopted, [], "nothing was ever noted");
-        for (id, time) in [(0, Some(at(5))), (1, Some(at(6))), (2, Some(at(7))), (1, None)] {
+        for (id, time) in [(0, at(5)), (1, at(6)), (2, Note { sequence: 70_000, ..at(7) }), (1, Note::default())] {
             stamps.note(InstanceId(id), time);
         }
         let after = instances(&[instance("X", "eth1", 1), instance("Y", "eth0", 3), instance("Z", "eth0", 1)].concat());
         let (_, adopted) = Stamps::take_over(reopened(&stamps), &after);
-        assert_eq!(adopted, [(InstanceId(0), at(7)), (InstanceId(2), at(5))]);
+        assert_eq!(adopted, [(InstanceId(0), Note { sequence: 70_000, ..at(7) }), (InstanceId(2), at(5))]);
         // What was not taken over is gone for good.
         let (_, adopted) = Stamps::take_over(reopened(&stamps), &before);
-        assert_eq!(adopted, [(InstanceId(0), at(5)), (InstanceId(2), at(7))]);
+        assert_eq!(adopted, [(InstanceId(0), at(5)), (InstanceId(2), Note { sequence: 70_000, ..at(7) })]);
     }
 
     #[test]
     fn notes_of_another_boot_or_another_network_namespace_or_of_no_form_are_nothing() {
         let ours = instances(&instance("A", "eth0", 1));
         let (mut stamps, _) = Stamps::take_over(memfd_create("test", MemfdFlags::CLOEXEC).unwrap(), &ours);
-        stamps.note(InstanceId(0), Some(at(5)));
+        stamps.note(InstanceId(0), at(5));
         let mut good = vec![0; HEADER_BYTES + RECORD_BYTES];
         stamps.file.read_exact_at(&mut good, 0).unwrap();
         let adopted_of = |bytes: &[u8]| {

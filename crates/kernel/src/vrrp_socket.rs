@@ -13,7 +13,7 @@ use rustix::net::sockopt;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 use standfast_model::InterfaceIndex;
 use standfast_model::ipvs::Family;
-use standfast_wire::{Received, ipv4};
+use standfast_wire::Received;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -26,6 +26,9 @@ pub const GROUP_INET6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12);
 
 /// VRRP's protocol number (RFC 9568 5.1.1.4).
 const PROTOCOL_VRRP: i32 = 112;
+
+/// The authentication header's protocol number (RFC 2402 2), in front of VRRP with `auth_type AH`.
+const PROTOCOL_AH: i32 = 51;
 
 /// Octets a receive buffer should have: no IP packet is longer, so nothing is ever cut.
 pub const RECEIVE_BUFFER_BYTES: usize = 65_536;
@@ -50,6 +53,12 @@ const CHECKSUM_OFFSET: libc::c_int = 6;
 /// Where the VRID is in a VRRP message.
 const VRID_OFFSET: u32 = 1;
 
+/// Octets of the authentication header in front of a message.
+const AH_BYTES: u32 = 24;
+
+/// What an authentication header in front of VRRP begins with: next header 112, 96 bits of value.
+const AH_OF_VRRP: u32 = 0x7004;
+
 /// Hop limit of multicast over IPv6 (RFC 9568 5.1.2.3). IPv6 unicast keeps the system's default, as in keepalived.
 const HOP_LIMIT: u32 = 255;
 
@@ -68,10 +77,14 @@ pub struct Outgoing<'a> {
     pub hop_limit: Option<u8>,
 }
 
-/// A raw socket for protocol 112.
+/// A raw socket for protocol 112, and one for protocol 51 while that is to be heard.
 #[derive(Debug)]
 pub struct VrrpSocket {
     socket: AsyncFd<Socket>,
+    /// Hears authenticated advertisements. What is sent has its own header and leaves by the other one.
+    ah: Option<AsyncFd<Socket>>,
+    /// The octets that the kernel may queue, if somebody said so.
+    queue_bytes: Option<u32>,
     interface: InterfaceIndex,
     family: Family,
     group: Option<IpAddr>,
@@ -100,36 +113,32 @@ impl VrrpSocket {
     /// IPv4 configuration at all to join with; `InvalidInput` if the group is of another family; `EMFILE`, `ENFILE`,
     /// `ENOBUFS`.
     pub fn open_with_group(interface: InterfaceIndex, family: Family, group: Option<IpAddr>) -> io::Result<Self> {
-        let index = NonZeroU32::new(interface.0).ok_or(io::ErrorKind::InvalidInput)?;
-        let domain = match family {
-            Family::Inet => Domain::IPV4,
-            Family::Inet6 => Domain::IPV6,
-        };
-        let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(PROTOCOL_VRRP)))?;
-        // Bound before anything else, so that no packet of another interface is queued meanwhile.
-        bind_to_interface(&socket, index)?;
-        set_queue(&socket, RECEIVE_QUEUE_BYTES)?;
-        match (family, group) {
-            (Family::Inet, None) => set_up_inet(&socket, index)?,
-            (Family::Inet, Some(IpAddr::V4(group))) => {
-                set_up_inet(&socket, index)?;
-                // REQ: MC-JOIN-01
-                socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index.get()))?;
-            }
-            (Family::Inet6, None) => set_up_inet6(&socket, index)?,
-            (Family::Inet6, Some(IpAddr::V6(group))) => {
-                set_up_inet6(&socket, index)?;
-                socket.join_multicast_v6(&group, index.get())?;
-            }
-            (Family::Inet, Some(IpAddr::V6(_))) | (Family::Inet6, Some(IpAddr::V4(_))) => {
-                return Err(io::ErrorKind::InvalidInput.into());
-            }
-        }
-        // After the traffic class, which sets a priority of its own.
-        socket.set_priority(PRIORITY_CONTROL).or_else(|_| socket.set_priority(PRIORITY_UNPRIVILEGED))?;
-        let opened = Self { socket: AsyncFd::new(socket)?, interface, family, group };
+        let socket = AsyncFd::new(open(interface, family, group, PROTOCOL_VRRP)?)?;
+        let opened = Self { socket, ah: None, queue_bytes: None, interface, family, group };
         opened.pass_all_vrids()?;
         Ok(opened)
+    }
+
+    /// Whether authenticated advertisements (protocol 51, `auth_type AH`) are heard as well. IPv4 alone has them. The
+    /// caller says afterwards which VRIDs pass.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open_with_group`].
+    pub fn hear_ah(&mut self, heard: bool) -> io::Result<()> {
+        match (heard && self.family == Family::Inet, &self.ah) {
+            (true, Some(_)) | (false, None) => {}
+            (false, Some(_)) => self.ah = None,
+            (true, None) => {
+                let socket = open(self.interface, self.family, self.group, PROTOCOL_AH)?;
+                if let Some(bytes) = self.queue_bytes {
+                    set_queue(&socket, usize::try_from(bytes).unwrap_or(usize::MAX))?;
+                }
+                socket.attach_filter(&ah_filter(None))?;
+                self.ah = Some(AsyncFd::new(socket)?);
+            }
+        }
+        Ok(())
     }
 
     /// The interface it is bound to.
@@ -149,8 +158,10 @@ impl VrrpSocket {
     /// # Errors
     ///
     /// None that the kernel documents for a valid socket; passed on all the same.
-    pub fn set_queue_bytes(&self, bytes: u32) -> io::Result<()> {
-        set_queue(self.socket.get_ref(), usize::try_from(bytes).unwrap_or(usize::MAX))
+    pub fn set_queue_bytes(&mut self, bytes: u32) -> io::Result<()> {
+        self.queue_bytes = Some(bytes);
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.ah.iter().chain([&self.socket]).try_for_each(|socket| set_queue(socket.get_ref(), bytes))
     }
 
     /// From now on the kernel queues only messages of these VRIDs, so that a flood of others costs no wake-up. What is
@@ -160,6 +171,9 @@ impl VrrpSocket {
     ///
     /// `ENOMEM` beyond `net.core.optmem_max`: then everything passes, as before.
     pub fn set_vrids(&self, vrids: &[u8]) -> io::Result<()> {
+        if let Some(ah) = &self.ah {
+            ah.get_ref().attach_filter(&ah_filter(Some(vrids)))?;
+        }
         self.socket.get_ref().attach_filter(&filter(self.family, self.group, Some(vrids)))
     }
 
@@ -169,6 +183,9 @@ impl VrrpSocket {
     ///
     /// As [`Self::set_vrids`].
     pub fn pass_all_vrids(&self) -> io::Result<()> {
+        if let Some(ah) = &self.ah {
+            ah.get_ref().attach_filter(&ah_filter(None))?;
+        }
         self.socket.get_ref().attach_filter(&filter(self.family, self.group, None))
     }
 
@@ -178,7 +195,7 @@ impl VrrpSocket {
     ///
     /// If the runtime is shutting down.
     pub async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+        core::future::poll_fn(|context| self.poll_readable(context)).await
     }
 
     /// As [`Self::readable`], for a caller that waits on many sockets in one future.
@@ -187,7 +204,12 @@ impl VrrpSocket {
     ///
     /// If the runtime is shutting down.
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_readable(context)
+        // Both are asked, for each must know whom to wake.
+        let ah = self.ah.as_ref().map_or(Poll::Pending, |ah| ah.poll_readable(context));
+        match self.socket.poll_readable(context) {
+            Poll::Pending => ah,
+            ready @ Poll::Ready(_) => ready,
+        }
     }
 
     /// Takes one packet from the queue, or none if it is empty. It never waits, and finds also what arrived since the
@@ -205,18 +227,20 @@ impl VrrpSocket {
     }
 
     fn recv_inet<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
-        let read = |socket: &Socket| Ok(rustix::net::recv(socket, &mut *buffer, rustix::net::RecvFlags::DONTWAIT)?.0);
-        let Some(length) = self.socket.try_read(read)? else { return Ok(None) };
+        let mut length = None;
+        for socket in [&self.socket].into_iter().chain(&self.ah) {
+            let read =
+                |socket: &Socket| Ok(rustix::net::recv(socket, &mut *buffer, rustix::net::RecvFlags::DONTWAIT)?.0);
+            length = socket.try_read(read)?;
+            if length.is_some() {
+                break;
+            }
+        }
+        let Some(length) = length else { return Ok(None) };
         let packet = buffer.get(..length).unwrap_or_default();
-        let (header, message) =
-            ipv4::parse_header(packet).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-        Ok(Some(Received {
-            interface: self.interface,
-            source: IpAddr::V4(header.source),
-            destination: IpAddr::V4(header.destination),
-            ttl: Some(header.ttl),
-            message,
-        }))
+        Received::of_ipv4(self.interface, packet)
+            .map(Some)
+            .map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
     }
 
     fn recv_inet6<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
@@ -231,6 +255,7 @@ impl VrrpSocket {
             source: IpAddr::V6(source),
             destination: IpAddr::V6(destination),
             ttl: packet.hop_limit,
+            ah: None,
             message: buffer.get(..packet.length).unwrap_or_default(),
         }))
     }
@@ -277,6 +302,38 @@ impl VrrpSocket {
         };
         Some(Datagram { target, bytes: packet.packet })
     }
+}
+
+/// A raw socket of a protocol, bound and in the group.
+fn open(interface: InterfaceIndex, family: Family, group: Option<IpAddr>, protocol: i32) -> io::Result<Socket> {
+    let index = NonZeroU32::new(interface.0).ok_or(io::ErrorKind::InvalidInput)?;
+    let domain = match family {
+        Family::Inet => Domain::IPV4,
+        Family::Inet6 => Domain::IPV6,
+    };
+    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(protocol)))?;
+    // Bound before anything else, so that no packet of another interface is queued meanwhile.
+    bind_to_interface(&socket, index)?;
+    set_queue(&socket, RECEIVE_QUEUE_BYTES)?;
+    match (family, group) {
+        (Family::Inet, None) => set_up_inet(&socket, index)?,
+        (Family::Inet, Some(IpAddr::V4(group))) => {
+            set_up_inet(&socket, index)?;
+            // REQ: MC-JOIN-01
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index.get()))?;
+        }
+        (Family::Inet6, None) => set_up_inet6(&socket, index)?,
+        (Family::Inet6, Some(IpAddr::V6(group))) => {
+            set_up_inet6(&socket, index)?;
+            socket.join_multicast_v6(&group, index.get())?;
+        }
+        (Family::Inet, Some(IpAddr::V6(_))) | (Family::Inet6, Some(IpAddr::V4(_))) => {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+    }
+    // After the traffic class, which sets a priority of its own.
+    socket.set_priority(PRIORITY_CONTROL).or_else(|_| socket.set_priority(PRIORITY_UNPRIVILEGED))?;
+    Ok(socket)
 }
 
 /// By number, which no renaming can turn into another interface; kernels before 5.0 know only names.
@@ -382,10 +439,34 @@ fn filter(family: Family, group: Option<IpAddr>, vrids: Option<&[u8]>) -> Vec<So
         Family::Inet6 => own_group_only(group),
     };
     if let Some(vrids) = vrids {
-        program.extend(vrids_only(family, vrids));
+        let load = match family {
+            Family::Inet => load_behind_ipv4(libc::BPF_B, VRID_OFFSET),
+            Family::Inet6 => vec![statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, VRID_OFFSET)],
+        };
+        program.extend(vrids_only(load, vrids));
     }
     program.push(statement(libc::BPF_RET | libc::BPF_K, u32::MAX));
     program
+}
+
+/// A classic BPF program for protocol 51: drop what is not VRRP behind the header, then pass the VRIDs of the list, or all.
+fn ah_filter(vrids: Option<&[u8]>) -> Vec<SockFilter> {
+    let mut program = load_behind_ipv4(libc::BPF_H, 0);
+    program.push(compare(AH_OF_VRRP, 1, 0));
+    program.push(statement(libc::BPF_RET | libc::BPF_K, 0));
+    if let Some(vrids) = vrids {
+        program.extend(vrids_only(load_behind_ipv4(libc::BPF_B, AH_BYTES + VRID_OFFSET), vrids));
+    }
+    program.push(statement(libc::BPF_RET | libc::BPF_K, u32::MAX));
+    program
+}
+
+/// Loads what is at this offset behind the IPv4 header.
+fn load_behind_ipv4(size: u32, offset: u32) -> Vec<SockFilter> {
+    vec![
+        statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
+        statement(libc::BPF_LD | size | libc::BPF_IND, offset),
+    ]
 }
 
 /// A raw IPv6 socket that is bound to no address hears every group that anything on this machine has joined on the
@@ -416,14 +497,8 @@ fn own_group_only(group: Option<IpAddr>) -> Vec<SockFilter> {
 }
 
 /// Falls through to the statement behind it for a VRID of the list and drops all others.
-fn vrids_only(family: Family, vrids: &[u8]) -> Vec<SockFilter> {
-    let mut program = match family {
-        Family::Inet => vec![
-            statement(libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH, 0),
-            statement(libc::BPF_LD | libc::BPF_B | libc::BPF_IND, VRID_OFFSET),
-        ],
-        Family::Inet6 => vec![statement(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, VRID_OFFSET)],
-    };
+fn vrids_only(load_vrid: Vec<SockFilter>, vrids: &[u8]) -> Vec<SockFilter> {
+    let mut program = load_vrid;
     // Each once and none for the VRID 0, which is not one: at most 255, as many as a jump can skip.
     let wanted: Vec<u8> = (1..=u8::MAX).filter(|vrid| vrids.contains(vrid)).collect();
     for (place, vrid) in wanted.iter().enumerate() {

@@ -37,6 +37,8 @@ pub struct Listen {
     /// The VRIDs configured there, ascending; nothing else is worth waking up for. None where the group is only joined
     /// so that its membership is reported from the link below a device.
     pub vrids: Vec<u8>,
+    /// Whether protocol 51 is to be heard as well: an instance there has `auth_type AH`.
+    pub ah: bool,
     /// Octets the kernel may queue (`kernel_rx_buf_size`, `vrrp_rx_bufs_policy`); none leaves it to the socket's owner.
     pub queue_bytes: Option<u32>,
 }

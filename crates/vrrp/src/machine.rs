@@ -5,24 +5,19 @@
 use crate::batch::Batch;
 use crate::links::{self, Facts};
 use crate::notices::Memory;
-use crate::output::Action;
 use crate::peering::Partners;
 use crate::phase::{Backup, Master, Peer, Phase, unless_zero};
-use crate::receive::{advertised, coverage_sent, wanted_authentication};
-use crate::router::wall_at;
 use crate::sealing::{self, Seals};
 use crate::timing;
 use crate::trackers::Trackers;
 use core::time::Duration;
 use standfast_model::config::instance::VrrpCommon;
-use standfast_model::config::vrrp::{Authentication, Instance, InstanceId, SyncGroup};
+use standfast_model::config::vrrp::{Instance, InstanceId, SyncGroup};
 use standfast_model::{
     AdvertInterval, Cause, Instant, InterfaceIndex, Priority, PriorityChange, State, Transition, Version,
     VirtualAddress, VrrpCounters,
 };
-use standfast_wire::ipv4::Envelope;
-use standfast_wire::vrrp::{self, Address, Advert, Protocol};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// The first wait after the kernel refused an operation; it doubles with each refusal.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -34,6 +29,10 @@ const RETRY_MOST: Duration = Duration::from_secs(60);
 /// A refusal so long after the one before starts with the first wait again.
 const RETRY_FORGET: Duration = Duration::from_secs(2 * 60);
 
+/// Advertisements that a predecessor may have sent between its last note and its death: far more than fit in between,
+/// and a small part of the 2^32 numbers.
+pub(crate) const UNNOTED_ADVERTS: u32 = 1024;
+
 /// Whose last packet it is that has no number any more.
 const REMOVED: InstanceId = InstanceId(u32::MAX);
 
@@ -44,7 +43,7 @@ const OWNER_YIELDED: Priority = match Priority::new(254) {
 };
 
 /// One virtual router on this node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) id: InstanceId,
     pub(crate) config: Instance,
@@ -58,7 +57,7 @@ pub(crate) struct Machine {
     pub(crate) interface: Option<InterfaceIndex>,
     pub(crate) source: Option<IpAddr>,
     /// Whether the own interface can carry a packet.
-    link_up: bool,
+    pub(crate) link_up: bool,
     /// Its own reason not to take part, whatever its group says.
     pub(crate) fault: Option<Cause>,
     /// What the kernel refused, until it is tried again.
@@ -72,11 +71,16 @@ pub(crate) struct Machine {
     pub(crate) adopted: Option<Instant>,
     /// Made by a reload, for addresses that a master on this node holds: it goes on with them at once.
     pub(crate) succeeds: bool,
-    identification: u16,
+    /// Until when it preempts nobody, because an operator wanted another router to be master.
+    pub(crate) stands_back: Option<Instant>,
+    pub(crate) identification: u16,
     /// A peer was heard that sums as keepalived before 1.3.6 did: it is answered in kind.
     pub(crate) old_checksum: bool,
     /// Sequences of `auth_hmac`.
     pub(crate) seals: Seals,
+    /// The highest sequence number of `auth_type AH`, sent or accepted: one for both, so that a new master goes on above
+    /// the old one's.
+    pub(crate) ah_sequence: u32,
     /// What the wall's clock showed, and when.
     pub(crate) wall: Option<(Instant, Duration)>,
     pub(crate) since: Option<Instant>,
@@ -104,9 +108,11 @@ impl Machine {
             yielded_ownership: false,
             adopted: None,
             succeeds: false,
+            stands_back: None,
             identification: 0,
             old_checksum: false,
             seals: Seals::default(),
+            ah_sequence: 0,
             wall: None,
             since: None,
             last_transition: None,
@@ -173,7 +179,7 @@ impl Machine {
 
     /// Takes in what is known of the interfaces and of all that is tracked. The priority is left to
     /// [`Machine::reweigh`].
-    pub(crate) fn look(&mut self, group: Option<&SyncGroup>, facts: &Facts, known: &Trackers) {
+    pub(crate) fn look(&mut self, group: Option<&SyncGroup>, facts: &Facts, known: &Trackers, maintenance: bool) {
         let own = facts.get(&self.config.interface);
         self.interface = own.map(|own| own.index);
         self.link_up = own.is_some_and(|own| own.up);
@@ -182,11 +188,9 @@ impl Machine {
         // An advertisement that should be signed never leaves unsigned.
         let cannot_sign = self.wall.is_none() && self.config.options.hmac.as_ref().is_some_and(sealing::signs);
         let unsigned = || cannot_sign.then_some(Cause::ClockUnknown);
-        // A configuration that asks for it is refused; should one come all the same, nothing leaves without the header.
-        let no_header = matches!(wanted_authentication(&self.config), Authentication::Ah(_));
-        let unspoken = || no_header.then(|| Cause::KernelRefused { what: "auth_type AH: not built".to_owned() });
-        self.fault =
-            links::fault(&self.config, group, facts, known).or_else(refused).or_else(unsigned).or_else(unspoken);
+        let maintained = maintenance.then_some(Cause::Maintenance);
+        let found = || links::fault(&self.config, group, facts, known);
+        self.fault = maintained.or_else(found).or_else(refused).or_else(unsigned);
     }
 
     /// Computes the effective priority. A running `Master_Down_Timer` moves by the difference of the skews, so that
@@ -253,90 +257,6 @@ impl Machine {
         if silent >= self.longest_silence() { Some(silent) } else { None }
     }
 
-    /// Sends an advertisement. Every way to be master and every answer goes through here.
-    pub(crate) fn advertise(&mut self, now: Instant, batch: &mut Batch) {
-        if self.send(now, Some(self.priority), batch) {
-            self.counters.advert_sent += 1;
-        }
-        if let Some(master) = self.phase.master_mut() {
-            master.advert_sent = now;
-        }
-    }
-
-    /// Says that this master leaves. Where the link is down nothing can leave, and nothing is counted.
-    ///
-    /// Nor does a master resign that slept past its time: another is master by now, and is not to be disturbed.
-    fn resign(&mut self, now: Instant, batch: &mut Batch) {
-        // REQ: VRRP2-5.3.4-02
-        if self.link_up && self.paused(now).is_none() && self.send(now, None, batch) {
-            self.counters.advert_sent += 1;
-            self.counters.priority_zero_sent += 1;
-        }
-    }
-
-    /// Hands out one advertisement, to the group or to each peer. False if there is no address to send from.
-    fn send(&mut self, now: Instant, priority: Option<Priority>, batch: &mut Batch) -> bool {
-        let (Some(interface), Some(source)) = (self.interface, self.source) else { return false };
-        let proof = match &self.config.options.hmac {
-            Some(hmac) if sealing::signs(hmac) => {
-                let octets = match source {
-                    IpAddr::V4(_) => self.advert::<Ipv4Addr>(priority).unsummed(),
-                    IpAddr::V6(_) => self.advert::<Ipv6Addr>(priority).unsummed(),
-                };
-                // One signature for all peers: the destination is not covered.
-                let signed = wall_at(self.wall, now).and_then(|unix| self.seals.sign(hmac, unix, source, &octets));
-                match signed {
-                    Some(proof) => Some(proof),
-                    None => return false,
-                }
-            }
-            Some(_) | None => None,
-        };
-        for destination in self.partners.destinations() {
-            let packet = match (source, destination) {
-                (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                    // REQ: VRRP2-7.2-03
-                    self.identification = self.identification.checked_add(1).unwrap_or(1);
-                    let envelope = Envelope { source, destination, identification: self.identification };
-                    // REQ: VRRP3-5.2.8-03 VRRP3-5.2.8-04
-                    self.advert(priority).emit_proven_packet(
-                        &envelope,
-                        coverage_sent(&self.config, &self.partners, self.old_checksum),
-                        proof.as_ref(),
-                    )
-                }
-                (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                    self.advert(priority).emit_proven_message(source, destination, proof.as_ref())
-                }
-                // The source of an instance is looked up by its family, and its partners are of that family.
-                (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => continue,
-            };
-            // REQ: VRRP2-5.2.2-01 VRRP2-7.2-01 VRRP3-5.1.1.2-01 VRRP3-5.1.2.2-01 VRRP3-7.2-01
-            batch.send(Action::Send { instance: self.id, interface, source, destination, packet });
-        }
-        true
-    }
-
-    fn advert<A: Address>(&self, priority: Option<Priority>) -> Advert<A> {
-        // REQ: VRRP3-6.1-02
-        let interval = self.config.advert_interval;
-        let protocol = match self.config.version {
-            Version::V2 => {
-                let authentication = match wanted_authentication(&self.config) {
-                    Authentication::None => vrrp::Authentication::None,
-                    Authentication::Pass(password) => vrrp::Authentication::Pass(password),
-                    // In FAULT: see `look`.
-                    Authentication::Ah(_) => vrrp::Authentication::None,
-                };
-                Protocol::V2 { interval, authentication }
-            }
-            Version::V3 => Protocol::V3 { interval },
-        };
-        // REQ: VRRP2-5.3.9-01
-        let addresses = advertised(&self.config).filter_map(A::of).collect();
-        Advert { vrid: self.config.vrid, priority, protocol, addresses }
-    }
-
     /// Takes over: the advertisement first, then the addresses, then the announcements.
     pub(crate) fn become_master(&mut self, now: Instant, cause: Cause, batch: &mut Batch) {
         // REQ: VRRP2-6.4.1-01 VRRP2-6.4.2-04 VRRP3-6.4.1-01 VRRP3-6.4.2-04 VRRP2-8.2-03 VRRP3-8.1.2-02 VRRP3-8.2.2-02
@@ -359,6 +279,8 @@ impl Machine {
 
     fn enter_master(&mut self, now: Instant, advert_sent: Instant) -> State {
         let garp = self.config.garp;
+        // Who was to be master instead is not there.
+        self.stands_back = None;
         let before = self.phase.state();
         self.phase = Phase::Master(Master {
             advert_at: (advert_sent + self.config.advert_interval.as_duration()).max(now),

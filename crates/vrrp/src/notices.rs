@@ -13,7 +13,7 @@ const BURST: u32 = 8;
 const REFILL: Duration = Duration::from_secs(60);
 
 /// A token bucket that starts full.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Limit {
     left: u32,
     refilled: Instant,
@@ -40,7 +40,7 @@ impl Limit {
 }
 
 /// A thing that is said when it is not what was said last.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Said<T> {
     last: Option<T>,
     limit: Limit,
@@ -63,7 +63,7 @@ impl<T: PartialEq> Said<T> {
 }
 
 /// What one instance, or one interface, has said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     refused: Said<(IpAddr, Refusal)>,
     lower: Said<(IpAddr, u8, u8)>,

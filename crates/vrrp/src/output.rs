@@ -133,7 +133,7 @@ pub enum Notice {
 }
 
 /// Collects actions in order; reused between calls.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Output {
     /// The actions, first to last.
     pub actions: Vec<Action>,

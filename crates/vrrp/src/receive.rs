@@ -10,10 +10,10 @@ use core::time::Duration;
 use standfast_model::config::instance::OldChecksum;
 use standfast_model::config::vrrp::{Authentication, Instance};
 use standfast_model::ipvs::Family;
-use standfast_model::{AdvertInterval, Priority, Refusal, State, Version};
-use standfast_wire::Received;
+use standfast_model::{AdvertInterval, Password, Priority, Refusal, State, Version};
 use standfast_wire::vrrp::{AuthType, Coverage, Error, View};
-use std::net::IpAddr;
+use standfast_wire::{Received, ah};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What an accepted advertisement says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Heard {
     pub(crate) interval: AdvertInterval,
     /// Its signature.
     pub(crate) seal: Seal,
+    /// The sequence number of its authentication header.
+    pub(crate) sequence: Option<u32>,
     /// What its checksum covers.
     pub(crate) coverage: Coverage,
 }
@@ -39,6 +41,17 @@ pub(crate) enum Seal {
     Unsigned,
     /// So.
     Sealed(Sealed),
+}
+
+/// What an instance knows that tells a new advertisement from one that was recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks<'a> {
+    /// `auth_hmac`.
+    pub(crate) seals: &'a Seals,
+    /// What the wall's clock shows.
+    pub(crate) unix: Option<Duration>,
+    /// `auth_type AH`: the highest sequence number sent or accepted.
+    pub(crate) sequence: u32,
 }
 
 /// What is wrong with a packet, with what its line in the journal needs.
@@ -56,6 +69,14 @@ pub(crate) enum Flaw {
     AuthType { received: u8, expected: u8 },
     /// Neither password is ever shown.
     Password,
+    /// `auth_type AH` and no authentication header, or one that nobody asked for.
+    Header { received: bool },
+    /// The authentication header was made with another key, or the packet was changed on the way.
+    Icv,
+    /// The authentication header names another sender.
+    Spi { received: Ipv4Addr, source: IpAddr },
+    /// The authentication header was heard before.
+    Sequence { received: u32, highest: u32 },
     /// Version 2 asks for the same interval everywhere.
     Interval { received: AdvertInterval, expected: AdvertInterval },
     /// Not sent to the group.
@@ -84,8 +105,8 @@ impl Flaw {
             Self::Ttl(_) | Self::Distance { .. } => Refusal::Ttl,
             Self::Version { .. } => Refusal::Version,
             Self::AuthTypeUnknown(_) => Refusal::AuthTypeUnknown,
-            Self::AuthType { .. } => Refusal::AuthTypeMismatch,
-            Self::Password => Refusal::AuthFailure,
+            Self::AuthType { .. } | Self::Header { .. } => Refusal::AuthTypeMismatch,
+            Self::Password | Self::Icv | Self::Spi { .. } | Self::Sequence { .. } => Refusal::AuthFailure,
             Self::Interval { .. } => Refusal::Interval,
             Self::Destination { .. } | Self::Multicast(_) | Self::Stranger(_) => Refusal::Destination,
             Self::OwnAddress(_) => Refusal::OwnAddress,
@@ -121,6 +142,15 @@ impl fmt::Display for Flaw {
                 write!(f, "authentication type {received}, expected {expected}")
             }
             Self::Password => f.write_str("password is not ours"),
+            Self::Header { received: true } => f.write_str("an authentication header, expected none"),
+            Self::Header { received: false } => f.write_str("no authentication header, expected one"),
+            Self::Icv => f.write_str("the authentication header is not that of our key"),
+            Self::Spi { received, source } => {
+                write!(f, "an authentication header of {received} on a packet of {source}")
+            }
+            Self::Sequence { received, highest } => {
+                write!(f, "sequence number {received}, and {highest} was there already")
+            }
             Self::Interval { received, expected } => {
                 write!(f, "advertisement interval {received}, expected {expected}")
             }
@@ -178,11 +208,13 @@ const fn coverages_accepted(instance: &Instance, partners: &Partners) -> &'stati
 pub(crate) fn check<'a>(
     instance: &Instance,
     partners: &Partners,
-    seals: (&Seals, Option<Duration>),
+    marks: Marks<'_>,
     ours: &[IpAddr],
     packet: &Received<'a>,
 ) -> Result<(Heard, View<'a>), Flaw> {
     // REQ: VRRP2-7.1-01 VRRP2-7.1-07 VRRP3-7.1-01
+    let wanted = wanted_authentication(instance);
+    check_header(&wanted, packet)?;
     // REQ: VRRP2-7.1-02 VRRP2-7.1-03
     let whole = View::of(packet)?;
     let hmac = instance.options.hmac.as_ref();
@@ -203,14 +235,13 @@ pub(crate) fn check<'a>(
     let seal = match hmac {
         None => Seal::NotWanted,
         Some(hmac) => {
-            let (seals, unix) = seals;
             let proof = signed.as_ref().map(|(_, proof)| proof);
-            seals.check(hmac, unix, &view, proof).map_err(Flaw::Seal)?.map_or(Seal::Unsigned, Seal::Sealed)
+            marks.seals.check(hmac, marks.unix, &view, proof).map_err(Flaw::Seal)?.map_or(Seal::Unsigned, Seal::Sealed)
         }
     };
     let interval = match version {
         Version::V2 => {
-            check_authentication(&wanted_authentication(instance), &view)?;
+            check_authentication(&wanted, &view, packet.ah.as_ref(), marks.sequence)?;
             // REQ: VRRP2-7.1-06
             let interval = view.interval()?;
             if interval != instance.advert_interval {
@@ -233,7 +264,9 @@ pub(crate) fn check<'a>(
         return Err(Flaw::OwnAddress(packet.source));
     }
     check_peer(partners, packet)?;
-    Ok((Heard { source: packet.source, priority: Priority::new(view.priority()), interval, seal, coverage }, view))
+    let (source, priority) = (packet.source, Priority::new(view.priority()));
+    let sequence = packet.ah.map(|ah| ah.sequence());
+    Ok((Heard { source, priority, interval, seal, sequence, coverage }, view))
 }
 
 fn check_kind_of_destination(partners: &Partners, destination: IpAddr) -> Result<(), Flaw> {
@@ -267,7 +300,22 @@ pub(crate) fn wanted_authentication(instance: &Instance) -> Authentication {
     }
 }
 
-fn check_authentication(wanted: &Authentication, view: &View<'_>) -> Result<(), Flaw> {
+/// That there is an authentication header just where one is asked for.
+const fn check_header(wanted: &Authentication, packet: &Received<'_>) -> Result<(), Flaw> {
+    // REQ: VRRP2A-5.3.6-03
+    match (wanted, packet.ah) {
+        (Authentication::Ah(_), Some(_)) | (Authentication::None | Authentication::Pass(_), None) => Ok(()),
+        (Authentication::Ah(_), None) => Err(Flaw::Header { received: false }),
+        (Authentication::None | Authentication::Pass(_), Some(_)) => Err(Flaw::Header { received: true }),
+    }
+}
+
+fn check_authentication(
+    wanted: &Authentication,
+    view: &View<'_>,
+    ah: Option<&ah::Header<'_>>,
+    highest: u32,
+) -> Result<(), Flaw> {
     let received = view.auth_type();
     // REQ: VRRP2-5.3.6-02
     let known = match received {
@@ -288,10 +336,26 @@ fn check_authentication(wanted: &Authentication, view: &View<'_>) -> Result<(), 
         Authentication::Pass(_) => {
             Err(Flaw::AuthType { received: received.octet(), expected: AuthType::SimpleText.octet() })
         }
+        Authentication::Ah(key) if known == AuthType::AuthenticationHeader => {
+            check_ah(key, ah.ok_or(Flaw::Header { received: false })?, view.source(), highest)
+        }
         Authentication::Ah(_) => {
             Err(Flaw::AuthType { received: received.octet(), expected: AuthType::AuthenticationHeader.octet() })
         }
     }
+}
+
+/// The value first, so that nobody without the key learns how far the numbers are.
+fn check_ah(key: &Password, ah: &ah::Header<'_>, source: IpAddr, highest: u32) -> Result<(), Flaw> {
+    // REQ: VRRP2A-AH-06
+    if !ah.verifies(key) {
+        return Err(Flaw::Icv);
+    }
+    if IpAddr::V4(ah.spi()) != source {
+        return Err(Flaw::Spi { received: ah.spi(), source });
+    }
+    // REQ: VRRP2A-AH-04
+    if ah.sequence() > highest { Ok(()) } else { Err(Flaw::Sequence { received: ah.sequence(), highest }) }
 }
 
 /// In which way the advertised addresses are not the configured ones; none if they are the same set, in whatever

@@ -8,11 +8,11 @@ use crate::deadlines::Deadlines;
 use crate::event::{Event, InterfaceFacts};
 use crate::hear::Consequence;
 use crate::links::{self, Facts};
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::notices::Memory;
 use crate::output::{Notice, Output};
 use crate::phase::Phase;
-use crate::receive::{self, Flaw};
+use crate::receive::{self, Flaw, Marks};
 use crate::trackers::Trackers;
 use crate::units::{self, Unit, UnitId};
 use core::time::Duration;
@@ -38,7 +38,7 @@ pub struct Options {
 const SHARED_WAKE: Duration = Duration::from_millis(1);
 
 /// Packets on an interface that no instance could be blamed for.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Unclaimed {
     counters: VrrpCounters,
     memory: Memory,
@@ -53,7 +53,7 @@ enum Reach {
 }
 
 /// All virtual routers of a node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Router {
     pub(crate) options: Options,
     /// `vrrp_delay_after_boot`: no instance begins before.
@@ -81,6 +81,8 @@ pub struct Router {
     pub(crate) begun: bool,
     /// [`Event::Shutdown`] has been.
     pub(crate) stopped: bool,
+    /// An operator wants this node to be master of nothing.
+    pub(crate) maintenance: bool,
     /// What the wall's clock showed, and when.
     pub(crate) wall: Option<(Instant, Duration)>,
     pub(crate) deadlines: Deadlines,
@@ -122,6 +124,7 @@ impl Router {
             begins_at: None,
             begun: false,
             stopped: false,
+            maintenance: false,
             wall: None,
             deadlines: Deadlines::default(),
             unclaimed: BTreeMap::new(),
@@ -134,6 +137,7 @@ impl Router {
     pub fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Output) {
         match event {
             Event::Adopt { instance, advert_sent } => self.adopt(instance, advert_sent),
+            Event::Sequence { instance, highest } => self.go_on_from(instance, highest),
             Event::Start => self.start(now),
             Event::Interface { name, facts } => self.interface(now, name, facts),
             Event::Packet(packet) => self.packet(now, &packet),
@@ -159,8 +163,16 @@ impl Router {
                     self.tracker_changed(now, Tracker::Bfd(session));
                 }
             }
+            Event::QuorumTold { service, has_quorum } => {
+                if self.known.quorum_told(service, has_quorum) {
+                    self.tracker_changed(now, Tracker::Service(service));
+                }
+            }
             Event::WallClock { unix } => self.wall_clock(now, unix),
             Event::Reload(reload) => self.reload(now, *reload),
+            Event::Maintenance { on } => self.maintain(now, on),
+            Event::HandOver { instance, until } => self.hand_over(now, instance, until),
+            Event::TakePart { instance } => self.take_part(instance),
             Event::Shutdown => self.shutdown(now),
         }
         self.batch.flush(out);
@@ -201,6 +213,12 @@ impl Router {
     fn adopt(&mut self, id: InstanceId, advert_sent: Instant) {
         if let Some(machine) = self.machine_mut(id) {
             machine.adopted = Some(advert_sent);
+        }
+    }
+
+    fn go_on_from(&mut self, id: InstanceId, highest: u32) {
+        if let Some(machine) = self.machine_mut(id) {
+            machine.ah_sequence = machine.ah_sequence.max(highest.saturating_add(machine::UNNOTED_ADVERTS));
         }
     }
 
@@ -306,7 +324,7 @@ impl Router {
     }
 
     /// Looks at the world anew with the eyes of these instances, and acts on what has become of their faults.
-    fn reassess(&mut self, now: Instant, instances: Vec<InstanceId>, cause: Option<&Cause>) {
+    pub(crate) fn reassess(&mut self, now: Instant, instances: Vec<InstanceId>, cause: Option<&Cause>) {
         let mut recovered: BTreeMap<UnitId, Vec<InstanceId>> = BTreeMap::new();
         for id in instances {
             let faulty = self.machine(id).is_some_and(|machine| machine.fault.is_some());
@@ -338,7 +356,7 @@ impl Router {
             self.receivers.insert(key(index), id);
         }
         let group = unit.group.as_ref();
-        machine.look(group, &self.facts, &self.known);
+        machine.look(group, &self.facts, &self.known, self.maintenance);
         let sum = links::weight_sum(&machine.config, group, &self.facts, &self.known);
         machine.reweigh(now, sum, cause, &mut self.batch);
     }
@@ -372,7 +390,8 @@ impl Router {
                 Err(Flaw::NotListening(machine.phase.state()))
             }
             Phase::Backup(_) | Phase::Master(_) => {
-                receive::check(&machine.config, &machine.partners, (&machine.seals, unix), ours, packet)
+                let marks = Marks { seals: &machine.seals, unix, sequence: machine.ah_sequence };
+                receive::check(&machine.config, &machine.partners, marks, ours, packet)
             }
             Phase::Init { .. } | Phase::Fault { .. } | Phase::Stop => Err(Flaw::NotListening(machine.phase.state())),
         };
@@ -514,7 +533,7 @@ impl Router {
         self.rearm_all(now);
     }
 
-    fn act_on_unit(&mut self, now: Instant, id: UnitId, act: impl FnOnce(&mut Unit, &mut Batch)) {
+    pub(crate) fn act_on_unit(&mut self, now: Instant, id: UnitId, act: impl FnOnce(&mut Unit, &mut Batch)) {
         if let Some(unit) = self.units.get_mut(id.0) {
             act(unit, &mut self.batch);
         }

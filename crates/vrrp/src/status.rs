@@ -1,8 +1,9 @@
 //! What can be read from a router: for status, counters and tests. It changes nothing.
 
 use crate::phase::{Peer, Phase};
+use crate::receive::wanted_authentication;
 use crate::router::Router;
-use standfast_model::config::vrrp::InstanceId;
+use standfast_model::config::vrrp::{Authentication, InstanceId};
 use standfast_model::{Cause, Instant, State, Transition, VrrpCounters};
 use std::net::IpAddr;
 
@@ -24,8 +25,13 @@ pub struct Status<'a> {
     /// When it sent its last advertisement as the master that it is; none in any other state. This is the stamp that
     /// [`crate::Event::Adopt`] wants.
     pub advert_sent: Option<Instant>,
+    /// `auth_type AH`: the highest sequence number sent or accepted; none with any other authentication. It is what
+    /// [`crate::Event::Sequence`] wants.
+    pub sequence: Option<u32>,
     /// The timer ran out, and the sync group holds it back.
     pub held_back: bool,
+    /// Until when it preempts nobody because of [`crate::Event::HandOver`]; the end of time is until it is told otherwise.
+    pub stands_back: Option<Instant>,
 }
 
 impl Router {
@@ -65,7 +71,10 @@ impl Router {
             fault,
             last_transition: machine.last_transition.as_ref(),
             advert_sent: machine.phase.master().map(|master| master.advert_sent),
+            sequence: matches!(wanted_authentication(&machine.config), Authentication::Ah(_))
+                .then_some(machine.ah_sequence),
             held_back: machine.phase.backup().is_some_and(|backup| backup.wants_master),
+            stands_back: machine.stands_back,
         })
     }
 }

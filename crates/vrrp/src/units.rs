@@ -129,6 +129,7 @@ impl Unit {
         }
         // Adoption is all or nothing, and so is the owners' right not to wait: a group has one state.
         let stamps: Option<Vec<Instant>> = self.members.iter().map(|member| member.adoptable(now)).collect();
+        // REQ: VRRP2A-AH-07
         let owners = self.members.iter().all(|member| member.priority.is_owner());
         if let Some(stamps) = stamps {
             for (member, stamp) in self.members.iter_mut().zip(stamps) {

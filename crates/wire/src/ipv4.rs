@@ -124,6 +124,12 @@ pub struct Envelope {
 ///
 /// The message must leave room for its header within 65535 octets; advertisements have 1036 at most.
 pub(crate) fn emit(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
+    // REQ: VRRP2-5.2.4-01
+    emit_protocol(envelope, crate::vrrp::PROTOCOL, message)
+}
+
+/// The same with another protocol's payload.
+pub(crate) fn emit_protocol(envelope: &Envelope, protocol: u8, message: &[u8]) -> Vec<u8> {
     let mut packet = vec![0; HEADER_LEN];
     packet.extend_from_slice(message);
     let total = u16::try_from(packet.len()).unwrap_or(u16::MAX);
@@ -136,8 +142,7 @@ pub(crate) fn emit(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
         header.set_identification(envelope.identification);
         // REQ: VRRP2-5.2.3-01 VRRP3-5.1.1.3-01
         header.set_ttl(255);
-        // REQ: VRRP2-5.2.4-01
-        header.set_next_level_protocol(IpNextHeaderProtocol(crate::vrrp::PROTOCOL));
+        header.set_next_level_protocol(IpNextHeaderProtocol(protocol));
         header.set_source(envelope.source);
         header.set_destination(envelope.destination);
         let checksum = pnet_packet::ipv4::checksum(&header.to_immutable());

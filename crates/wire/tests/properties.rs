@@ -11,7 +11,7 @@ fn authentications() -> impl Strategy<Value = Authentication> {
     prop_oneof![
         Just(Authentication::None),
         password.clone().prop_map(Authentication::Pass),
-        (2..=255u8, password).prop_map(|(auth_type, data)| Authentication::Unknown { auth_type, data }),
+        (3..=255u8, password).prop_map(|(auth_type, data)| Authentication::Unknown { auth_type, data }),
     ]
 }
 

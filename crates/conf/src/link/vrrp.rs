@@ -280,6 +280,7 @@ fn interval(draft: &InstanceDraft, version: Version, diagnostics: &mut Diagnosti
 fn authentication(draft: &InstanceDraft, version: Version, diagnostics: &mut Diagnostics) -> Authentication {
     let said = &draft.authentication;
     let Some(kind) = said.kind else { return Authentication::None };
+    // REQ: VRRP2A-AH-08
     if version == Version::V3 {
         let headline = "version 3 has no authentication";
         let span = said.span.unwrap_or(kind.span);
@@ -293,14 +294,7 @@ fn authentication(draft: &InstanceDraft, version: Version, diagnostics: &mut Dia
     let password = said.password.unwrap_or_else(|| standfast_model::Password::truncating(b""));
     match kind.value {
         AuthType::Pass => Authentication::Pass(password),
-        AuthType::Ah => {
-            // Not a word less than was asked for: without the header it would speak, and believe others, unauthenticated.
-            let headline = "auth_type AH is not acted upon yet";
-            let label = "the instance would send and accept without authentication";
-            let diagnostic = Diagnostic::new(Code::NotYet, headline, kind.span, label);
-            diagnostics.push(diagnostic.class(Class::Fatal).help("auth_hmac authenticates, and better"));
-            Authentication::Ah(password)
-        }
+        AuthType::Ah => Authentication::Ah(password),
     }
 }
 

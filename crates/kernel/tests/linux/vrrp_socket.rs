@@ -15,6 +15,9 @@ const V2_UNI: &str =
 /// W-V3-6-LL: version 3 over IPv6, VRID 51, from fe80::1.
 const V3_6: &str = "33330000001202000000000a86dd6c000000002870fffe800000000000000000000000000001ff0200000000000000000000000000123133ff020064a2fcfe80000000000000000000000000010020010db8000000000000000000000100";
 
+/// W-V2-AH-1: version 2 behind an authentication header, VRID 53, priority 255, from 192.0.2.1.
+const V2_AH: &str = "01005e00001202000000000a080045c0004000010000ff3318b6c0000201e000001270040000c000020100000001dc6337546b9d675813e23c802135ff0102011b63c00002640000000000000000";
+
 const ETHERNET: usize = 14;
 const IPV6: usize = 40;
 
@@ -210,6 +213,47 @@ async fn a_socket_hears_its_own_interface_only() {
         assert_eq!(heard(&right).await, 51, "{family:?}");
         assert!(silent(&other).await, "{family:?}");
     }
+}
+
+// REQ: VRRP2A-AH-01
+#[tokio::test]
+async fn authenticated_adverts_are_heard_where_that_is_asked_for_and_only_those_of_vrrp_and_of_the_list() {
+    let cable = Cable::new();
+    let ours = socket(&cable.a, "a0", Family::Inet);
+    let mut theirs = socket(&cable.b, "b0", Family::Inet);
+    let (plain, guarded) = (hex(V2_255).split_off(ETHERNET), hex(V2_AH).split_off(ETHERNET));
+    let mut other = guarded.clone();
+    other[45] = 54;
+    let mut of_another_protocol = guarded.clone();
+    of_another_protocol[20] = 17;
+    let send = |packets: &[&[u8]]| {
+        let packets: Vec<Outgoing<'_>> = packets.iter().map(|packet| inet(packet, GROUP_INET)).collect();
+        assert!(ours.send(&packets).is_empty());
+    };
+    send(&[&guarded]);
+    assert!(silent(&theirs).await, "nobody asked for it");
+    {
+        let _here = cable.b.enter();
+        theirs.hear_ah(true).unwrap();
+    }
+    theirs.set_vrids(&[51, 53]).unwrap();
+    send(&[&of_another_protocol, &other, &guarded, &plain]);
+    // The two protocols have a queue each, so which comes first is not said.
+    let mut vrids = [heard(&theirs).await, heard(&theirs).await];
+    vrids.sort_unstable();
+    assert_eq!(vrids, [51, 53]);
+    assert!(silent(&theirs).await);
+    theirs.pass_all_vrids().unwrap();
+    send(&[&of_another_protocol, &other]);
+    let mut buffer = vec![0; RECEIVE_BUFFER_BYTES];
+    assert_eq!(heard(&theirs).await, 54);
+    assert!(theirs.recv(&mut buffer).unwrap().is_none());
+    {
+        let _here = cable.b.enter();
+        theirs.hear_ah(false).unwrap();
+    }
+    send(&[&guarded]);
+    assert!(silent(&theirs).await, "nobody asks for it any more");
 }
 
 // REQ: MC-JOIN-06

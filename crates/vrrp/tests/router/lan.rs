@@ -157,6 +157,8 @@ pub(crate) struct Packet {
     pub(crate) destination: IpAddr,
     pub(crate) ttl: u8,
     pub(crate) message: Vec<u8>,
+    /// The whole IPv4 packet, if there is an authentication header in it.
+    pub(crate) authenticated: Option<Vec<u8>>,
 }
 
 impl Packet {
@@ -164,18 +166,19 @@ impl Packet {
     pub(crate) fn sent(source: IpAddr, destination: IpAddr, packet: &[u8]) -> Self {
         match destination {
             IpAddr::V4(_) => Self::ipv4(packet),
-            IpAddr::V6(_) => Self { source, destination, ttl: 255, message: packet.to_vec() },
+            IpAddr::V6(_) => Self { source, destination, ttl: 255, message: packet.to_vec(), authenticated: None },
         }
     }
 
     /// A whole IPv4 packet.
     pub(crate) fn ipv4(packet: &[u8]) -> Self {
-        let (header, message) = ipv4::parse_header(packet).unwrap();
+        let received = Received::of_ipv4(InterfaceIndex(2), packet).unwrap();
         Self {
-            source: header.source.into(),
-            destination: header.destination.into(),
-            ttl: header.ttl,
-            message: message.to_vec(),
+            source: received.source,
+            destination: received.destination,
+            ttl: received.ttl.unwrap(),
+            message: received.message.to_vec(),
+            authenticated: received.ah.map(|_| packet.to_vec()),
         }
     }
 
@@ -189,11 +192,15 @@ impl Packet {
     }
 
     pub(crate) fn received(&self, interface: InterfaceIndex) -> Received<'_> {
+        if let Some(packet) = &self.authenticated {
+            return Received::of_ipv4(interface, packet).unwrap();
+        }
         Received {
             interface,
             source: self.source,
             destination: self.destination,
             ttl: Some(self.ttl),
+            ah: None,
             message: &self.message,
         }
     }
@@ -208,7 +215,7 @@ pub(crate) fn advert(like: &Instance, source: IpAddr, priority: u8) -> Packet {
             authentication: match like.authentication {
                 Authentication::None => vrrp::Authentication::None,
                 Authentication::Pass(password) => vrrp::Authentication::Pass(password),
-                Authentication::Ah(_) => panic!("not spoken"),
+                Authentication::Ah(_) => vrrp::Authentication::Header,
             },
         },
         Version::V3 => Protocol::V3 { interval },
@@ -226,7 +233,8 @@ pub(crate) fn advert(like: &Instance, source: IpAddr, priority: u8) -> Packet {
             let addresses = addresses.filter_map(<Ipv6Addr as vrrp::Address>::of).collect();
             let advert = vrrp::Advert { vrid, priority, protocol, addresses };
             let message = advert.emit_message(source, vrrp::GROUP_V6);
-            Packet { source: source.into(), destination: vrrp::GROUP_V6.into(), ttl: 255, message }
+            let destination = vrrp::GROUP_V6.into();
+            Packet { source: source.into(), destination, ttl: 255, message, authenticated: None }
         }
     }
 }

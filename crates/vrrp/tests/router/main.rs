@@ -1,6 +1,8 @@
 //! The router from outside: events in, actions out, on LANs in virtual time.
 
 #[cfg(test)]
+mod ah;
+#[cfg(test)]
 mod counters;
 #[cfg(test)]
 mod election;
@@ -12,6 +14,8 @@ mod faults;
 mod groups;
 #[cfg(test)]
 mod lan;
+#[cfg(test)]
+mod operator;
 #[cfg(test)]
 mod options;
 #[cfg(test)]

@@ -303,6 +303,7 @@ impl Run {
                     source: host_address(&v2(), 7),
                     destination: Ipv4Addr::new(224, 0, 0, 18).into(),
                     ttl: Some(255),
+                    ah: None,
                     message: octets,
                 }))
             }

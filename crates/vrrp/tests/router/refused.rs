@@ -106,7 +106,8 @@ fn packet_of(octets: &[u8]) -> Packet {
         return Packet::ipv4(octets);
     }
     let (source, destination, message) = split_ipv6(octets);
-    Packet { source: source.into(), destination: destination.into(), ttl: octets[7], message: message.to_vec() }
+    let (source, destination, message) = (source.into(), destination.into(), message.to_vec());
+    Packet { source, destination, ttl: octets[7], message, authenticated: None }
 }
 
 /// Every state, reached with this instance, a little after something happened in it.

@@ -110,6 +110,7 @@ fn what_keepalived_signed_is_believed() {
         destination: "224.0.0.18".parse().unwrap(),
         ttl: 255,
         message,
+        authenticated: None,
     };
     let mut world = World::new();
     let place = world.add_silently(7, Router::new(alone(enforced(v3()))));

@@ -4,7 +4,7 @@
 
 use super::view::sum;
 use super::{AuthType, Coverage, Error, FIXED_LEN, Proof, TRAILER_LEN, View};
-use crate::ipv4;
+use crate::{ah, ipv4};
 use standfast_model::{AdvertInterval, Password, Priority, Version, Vrid};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -55,9 +55,12 @@ pub enum Authentication {
     None,
     /// Type 1: the password in clear.
     Pass(Password),
+    /// Type 2: the authentication header in front of the message speaks for it. Zeros are sent, and what is received is
+    /// ignored.
+    Header,
     /// Any other type with its data, so that it survives being parsed and emitted.
     Unknown {
-        /// The type octet, 2..=255.
+        /// The type octet, 3..=255.
         auth_type: u8,
         /// The eight octets.
         data: Password,
@@ -71,6 +74,8 @@ impl Authentication {
             Self::None => (0, [0; 8]),
             // REQ: VRRP2A-5.3.6-01
             Self::Pass(password) => (1, *password.octets()),
+            // REQ: VRRP2A-AH-01
+            Self::Header => (2, [0; 8]),
             Self::Unknown { auth_type, data } => (*auth_type, *data.octets()),
         }
     }
@@ -208,6 +213,13 @@ impl Advert<Ipv4Addr> {
         self.emit_proven_packet(envelope, coverage, None)
     }
 
+    /// The same behind an authentication header: [`Authentication::Header`] should be what the message says.
+    #[must_use]
+    pub fn emit_authenticated_packet(&self, envelope: &ipv4::Envelope, key: &Password, sequence: u32) -> Vec<u8> {
+        let message = self.message(envelope.source, envelope.destination, Coverage::MessageOnly, None);
+        ah::emit(envelope, key, sequence, &message)
+    }
+
     /// The same, with an HMAC trailer.
     #[must_use]
     pub fn emit_proven_packet(&self, envelope: &ipv4::Envelope, coverage: Coverage, proof: Option<&Proof>) -> Vec<u8> {
@@ -234,8 +246,7 @@ fn authentication(view: &View<'_>) -> Authentication {
     match (view.auth_type(), view.password()) {
         (AuthType::None, _) | (_, None) => Authentication::None,
         (AuthType::SimpleText, Some(password)) => Authentication::Pass(password),
-        (auth_type @ (AuthType::AuthenticationHeader | AuthType::Unknown(_)), Some(data)) => {
-            Authentication::Unknown { auth_type: auth_type.octet(), data }
-        }
+        (AuthType::AuthenticationHeader, Some(_)) => Authentication::Header,
+        (AuthType::Unknown(auth_type), Some(data)) => Authentication::Unknown { auth_type, data },
     }
 }
