@@ -1,10 +1,10 @@
 //! Connections through real IPVS that go on exchanging bytes, behind NAT and by direct routing, while what serves them
 //! is reloaded, killed and cut off.
 
-use lab::seed::CONF_PATH;
 use lab::{Moment, Result, Said, Talking, Transcript, pause, until};
 
-use crate::rack::{DIRECT_SERVERS, DOWN, NAT_SERVERS, Rack, Wanted, millis, seconds};
+use crate::rack::{DIRECT_SERVERS, DOWN, NAT_SERVERS, Rack, millis, seconds};
+use crate::wanted::Wanted;
 
 /// Two for each server behind NAT, three for each of the others.
 const CONVERSATIONS: usize = 6;
@@ -40,13 +40,9 @@ fn conversations_go_on_while_a_reload_changes_what_is_not_theirs() -> Result<()>
         gone?.servers().into_iter().filter(|(_, server)| server == leaves).map(|(number, _)| number).collect();
     assert_eq!(of_leaving.len(), 2, "two conversations for each server");
     wanted.nat = vec![("10.0.100.2".to_owned(), 5), ("10.0.100.3".to_owned(), 1), ("10.0.100.9".to_owned(), 1)];
-    wanted.more = "virtual_server 192.168.1.202 81 {\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n    \
-                   real_server 10.0.100.2 80 {\n    }\n}\n"
-        .to_owned();
+    wanted.services.insert(81);
     for director in rack.directors() {
-        director.put(CONF_PATH, wanted.conf(director.name()))?;
-        let said = rack.standfast(director, "reload")?;
-        assert!(said.succeeded(), "{said:?}");
+        rack.reload(director, &wanted)?;
     }
     // The new server has nobody behind it: it begins well, and its check takes it out.
     wanted.nat.pop();

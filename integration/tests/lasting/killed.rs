@@ -8,7 +8,8 @@ use std::time::Duration;
 use lab::seed::Daemon;
 use lab::{Advert, Backend, Chance, Machine, Moment, Plan, Probe, Process, Result, Seen, pause, times, until};
 
-use crate::rack::{Rack, WEB, Wanted, millis, seconds};
+use crate::rack::{Rack, WEB, millis, seconds};
+use crate::wanted::Wanted;
 
 /// So many deaths of one worker are forgiven before the supervisor waits with its successor.
 const FORGIVEN: usize = 5;
@@ -117,8 +118,7 @@ fn kill_on_this_kernel(chance: &mut Chance, kills: u64) -> Result<(Vec<Duration>
 
     let (mut before, mut back) = (Vec::new(), Vec::new());
     for _ in 0..kills {
-        // A whole interval, and wherever in the next.
-        pause(chance.between(seconds(1), seconds(2)));
+        pause(chance.between(millis(500), seconds(1)));
         let (number, worker) = victim(chance, &["vrrp", "vrrp", "runner", "front"], &mut before);
         let Some((director, process)) = directors.get(number) else { unreachable!("there are two") };
         back.push(kill(director, process, worker)?);

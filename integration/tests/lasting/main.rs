@@ -7,3 +7,7 @@ mod connections;
 mod killed;
 #[cfg(test)]
 mod rack;
+#[cfg(test)]
+mod reloaded;
+#[cfg(test)]
+mod wanted;

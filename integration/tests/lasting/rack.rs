@@ -1,5 +1,5 @@
 //! The pair under traffic: two directors, two services behind NAT and one by direct routing, each with its real servers,
-//! and a client that holds conversations and makes requests. Owns the network, the configuration and the traffic; judges nothing
+//! and a client that holds conversations and makes requests. Owns the network and the traffic; judges nothing
 //! by itself.
 //!
 //! ```text
@@ -11,11 +11,12 @@
 //!                                         | nat1 .2  nat2 .3  nat3 .4
 //! ```
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use lab::seed::Daemon;
+use lab::seed::{CONF_PATH, Daemon};
 use lab::{Lab, Machine, Plan, Process, Result, Talk, Talking, eventually, until};
+
+use crate::wanted::Wanted;
 
 pub(crate) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -49,82 +50,6 @@ pub(crate) const DIRECT_SERVERS: [(&str, &str); 2] = [("dr1", "192.168.1.61"), (
 
 /// The virtual addresses, as `ip address` shows them.
 const VIPS: [&str; 3] = ["192.168.1.202/32", "192.168.1.203/32", "10.0.100.200/32"];
-
-/// What a director is configured with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// Real servers behind NAT by address, with their weights.
-    pub(crate) nat: Vec<(String, u32)>,
-    /// The others.
-    pub(crate) direct: Vec<(String, u32)>,
-    /// Whatever else, at the end of the configuration.
-    pub(crate) more: String,
-}
-
-impl Wanted {
-    /// Every real server, with the weight 1.
-    pub(crate) fn all() -> Self {
-        let all = |servers: &[(&str, &str)]| servers.iter().map(|(_, address)| ((*address).to_owned(), 1)).collect();
-        Self { nat: all(&NAT_SERVERS), direct: all(&DIRECT_SERVERS), more: String::new() }
-    }
-
-    /// The servers of each service in the table that comes of it when all are well, as [`Rack::tables`] says them.
-    pub(crate) fn tables(&self) -> [Vec<String>; 3] {
-        [(&self.nat, 7007), (&self.nat, 80), (&self.direct, 7007)].map(|(servers, port)| {
-            let rows = servers.iter().map(|(address, weight)| format!("{address}:{port}={weight}"));
-            let mut rows: Vec<String> = rows.collect();
-            rows.sort();
-            rows
-        })
-    }
-
-    /// Without a server, which is dead.
-    pub(crate) fn without(&self, name: &str) -> Self {
-        let all = NAT_SERVERS.into_iter().chain(DIRECT_SERVERS);
-        let dead: Vec<&str> = all.filter(|(known, _)| *known == name).map(|(_, address)| address).collect();
-        let mut left = self.clone();
-        left.nat.retain(|(address, _)| !dead.contains(&address.as_str()));
-        left.direct.retain(|(address, _)| !dead.contains(&address.as_str()));
-        left
-    }
-
-    /// The configuration of `master` or `standby`.
-    pub(crate) fn conf(&self, director: &str) -> String {
-        let priority = if director == "master" { 150 } else { 100 };
-        let mut text = "global_defs {\n    lvs_sync_daemon eth1 inst VI_E id 7\n    script_user root\n    \
-            enable_script_security\n}\nvrrp_script well {\n    script \"/bin/true\"\n    interval 2\n    timeout 5\n}\n\
-            vrrp_sync_group VG {\n    group {\n        VI_E\n        VI_I\n    }\n}\n"
-            .to_owned();
-        for (name, interface, vrid, vips) in
-            [("VI_E", "eth0", 51, "192.168.1.202\n        192.168.1.203"), ("VI_I", "eth1", 52, "10.0.100.200")]
-        {
-            let _ = write!(
-                text,
-                "vrrp_instance {name} {{\n    state BACKUP\n    interface {interface}\n    virtual_router_id {vrid}\n    \
-                 priority {priority}\n    advert_int 1\n    track_script {{\n        well\n    }}\n    virtual_ipaddress {{\n        {vips}\n    }}\n}}\n"
-            );
-        }
-        text + &service(NAT, "NAT", &self.nat)
-            + &service(WEB, "NAT", &self.nat)
-            + &service(DIRECT, "DR", &self.direct)
-            + &self.more
-    }
-}
-
-fn service(address: &str, kind: &str, servers: &[(String, u32)]) -> String {
-    let (place, port) = address.split_once(':').unwrap_or((address, ""));
-    let mut text = format!(
-        "virtual_server {place} {port} {{\n    delay_loop 1\n    lb_algo wrr\n    lb_kind {kind}\n    protocol TCP\n"
-    );
-    for (server, weight) in servers {
-        let _ = write!(
-            text,
-            "    real_server {server} {port} {{\n        weight {weight}\n        TCP_CHECK {{\n            \
-             connect_timeout 2\n            retry 1\n            delay_before_retry 1\n        }}\n    }}\n"
-        );
-    }
-    text + "}\n"
-}
 
 /// The plan: cards, addresses, and the settings that direct routing asks of its servers.
 fn plan(name: &str) -> Plan {
@@ -225,11 +150,6 @@ impl Rack {
         Ok([self.client.talk(&Talk::with(NAT, count)?)?, self.client.talk(&Talk::with(DIRECT, count)?)?])
     }
 
-    /// Runs the operator's command on a director.
-    pub(crate) fn standfast(&self, director: &Machine, words: &str) -> Result<lab::Finished> {
-        director.try_run(format!("{} {words}", self.program.trim_end_matches('d')))
-    }
-
     /// Kills a worker of a director with SIGKILL and waits until its successor has been started.
     pub(crate) fn kill_worker(&self, director: &Machine, worker: &str) -> Result<()> {
         let daemon = self.daemon_of(director);
@@ -239,6 +159,13 @@ impl Rack {
         until(&format!("another {worker} worker of {} was started", director.name()), seconds(10), || {
             started() > before
         })?;
+        Ok(())
+    }
+
+    /// Has a director read another configuration, and waits until it is in force.
+    pub(crate) fn reload(&self, director: &Machine, wanted: &Wanted) -> Result<()> {
+        director.put(CONF_PATH, wanted.conf(director.name()))?;
+        director.run(format!("{} reload", self.program.trim_end_matches('d')))?;
         Ok(())
     }
 
@@ -252,7 +179,7 @@ impl Rack {
         Ok(())
     }
 
-    fn daemon_of(&self, director: &Machine) -> &Process {
+    pub(crate) fn daemon_of(&self, director: &Machine) -> &Process {
         let [master, standby] = &self.daemons;
         if director.name() == self.master.name() { master } else { standby }
     }
