@@ -1,6 +1,8 @@
 //! The part of the configuration that one worker gets. What is not in its type cannot leak into its process.
 
+use core::fmt;
 use serde::{Deserialize, Serialize};
+use standfast_model::config::global::Http;
 use standfast_model::config::lvs::Probe;
 use standfast_model::config::script::{Deleted, Fifo, Notify, Script};
 use standfast_model::config::{BfdConfig, Config, Global, LvsConfig, VrrpConfig};
@@ -58,9 +60,68 @@ impl BfdSlice {
         Self { global: config.global.clone(), bfd: config.bfd.clone() }
     }
 }
-/// What the `front` knows, which anyone on the host may talk to: nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct FrontSlice;
+
+/// What the `front` knows, which anyone on the host may talk to: nothing but its own settings.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct FrontSlice {
+    /// What this node is called on the page: `router_id`, or the name of the host.
+    pub name: String,
+    /// `http_*`
+    pub http: Http,
+    /// What is in the file of `http_token`, if it can be used.
+    pub token: Option<Token>,
+}
+
+impl FrontSlice {
+    /// The slice of a configuration, on a host of this name, with what is in the file of the token.
+    #[must_use]
+    pub fn of(config: &Config, host: &str, token: Option<Token>) -> Self {
+        let name = config.global.router_id.clone().unwrap_or_else(|| host.to_owned());
+        Self { name, http: config.global.http.clone(), token }
+    }
+}
+
+/// A word that gives the right to give orders. It is not shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token(String);
+
+impl Token {
+    /// Shorter ones could be guessed.
+    pub const MIN_BYTES: usize = 16;
+
+    /// Longer ones do not fit into a header with room for others.
+    pub const MAX_BYTES: usize = 256;
+
+    /// A token of a text, which may end in a newline: letters, digits and signs of ASCII.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be used, in words.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let token = text.trim_end_matches(['\r', '\n']);
+        if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&token.len()) {
+            return Err(format!("a token has {} to {} characters", Self::MIN_BYTES, Self::MAX_BYTES));
+        }
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("a token has no blanks, and only characters of ASCII".to_owned());
+        }
+        Ok(Self(token.to_owned()))
+    }
+
+    /// Whether it is this word. How long that takes does not tell how much of it was right.
+    #[must_use]
+    pub fn is(&self, word: &[u8]) -> bool {
+        let own = self.0.as_bytes();
+        let differing = own.iter().zip(word).fold(0_u8, |differing, (a, b)| differing | (a ^ b));
+        core::hint::black_box(differing) == 0 && own.len() == word.len()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(********)")
+    }
+}
 
 impl VrrpSlice {
     /// The slice of a configuration.
@@ -149,4 +210,22 @@ fn check_scripts(config: &LvsConfig) -> Vec<Script> {
         }
     }
     scripts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_itself_and_nothing_else_and_is_not_shown() {
+        let token = Token::new("0123456789abcdef\n").unwrap();
+        assert!(token.is(b"0123456789abcdef"));
+        for other in [&b"0123456789abcdeF"[..], b"0123456789abcde", b"0123456789abcdef0", b""] {
+            assert!(!token.is(other), "{other:?}");
+        }
+        assert!(!format!("{token:?}").contains("0123"));
+        for bad in ["", "short", "0123456789 abcdef", &"x".repeat(257), "0123456789abcd\u{e9}f"] {
+            assert!(Token::new(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! - [`worker`], [`link`]: the frame into which a worker's loop is put
 //! - [`runner_worker`], [`mailer`]: scripts, FIFOs, mail, files and processes for the other workers
 //! - [`runner_client`]: how a worker has things run and told
-//! - [`front_worker`], [`control_socket`]: what operators talk to
+//! - [`front_worker`], [`control_socket`]: what operators talk to; `http_listen`: what the page needs of the supervisor
 //! - [`dump`]: statistics and data in keepalived's forms
 //! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
 
@@ -16,14 +16,17 @@ pub mod configuration;
 pub mod control_socket;
 pub mod dump;
 pub mod exit_status;
+mod file_watch;
 pub mod front_worker;
 pub mod host;
+mod http_listen;
 pub mod journal;
 pub mod link;
 pub mod log;
 pub mod mailer;
 pub mod panics;
 pub mod pid_files;
+pub mod plan;
 pub mod run_state;
 pub mod runner_client;
 pub mod runner_worker;

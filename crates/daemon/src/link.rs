@@ -92,6 +92,8 @@ pub enum Command {
 pub struct NewSlice {
     generation: Generation,
     memory: OwnedFd,
+    /// What else came with it, as it came with the first.
+    attached: Vec<OwnedFd>,
 }
 
 impl NewSlice {
@@ -99,6 +101,12 @@ impl NewSlice {
     #[must_use]
     pub const fn generation(&self) -> Generation {
         self.generation
+    }
+
+    /// What else came with it: of the front, what it was also started with.
+    #[must_use]
+    pub fn take_attached(&mut self) -> Vec<OwnedFd> {
+        core::mem::take(&mut self.attached)
     }
 
     /// Reads it. `label` is that of the worker's slices.
@@ -197,7 +205,7 @@ impl SupervisorLink {
             Ok(ToWorker::LogDetail(detail)) => log::set_detail(detail),
             Ok(ToWorker::Plan { number }) => match message.descriptors.into_iter().next() {
                 Some(memory) => {
-                    let slice = NewSlice { generation: Generation::FIRST, memory };
+                    let slice = NewSlice { generation: Generation::FIRST, memory, attached: Vec::new() };
                     self.heard = Some(Command::Plan { number, slice });
                 }
                 None => self.planned(number, Err("it came without configuration".to_owned())),
@@ -207,10 +215,16 @@ impl SupervisorLink {
                 Err(error) => warn!("supervisor sent a long snapshot that is none: {error}"),
             },
             Ok(ToWorker::Front(message)) => self.heard = Some(Command::Front(message)),
-            Ok(ToWorker::Reload(generation)) => match message.descriptors.into_iter().next() {
-                Some(memory) => self.heard = Some(Command::Reload(NewSlice { generation, memory })),
-                None => self.reloaded(generation, Err("it came without configuration".to_owned())),
-            },
+            Ok(ToWorker::Reload(generation)) => {
+                let mut descriptors = message.descriptors.into_iter();
+                match descriptors.next() {
+                    Some(memory) => {
+                        let attached = descriptors.collect();
+                        self.heard = Some(Command::Reload(NewSlice { generation, memory, attached }));
+                    }
+                    None => self.reloaded(generation, Err("it came without configuration".to_owned())),
+                }
+            }
             Ok(ToWorker::Peer(kind)) => match message.descriptors.into_iter().next() {
                 Some(end) => self.heard = Some(Command::Peer(kind, end)),
                 None => warn!("supervisor sent no way to the {kind} worker"),

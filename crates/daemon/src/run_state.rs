@@ -42,7 +42,14 @@ pub fn history(options: &Options, config: &Config) -> PathBuf {
     PathBuf::from(PERSISTENT).join(name.file_name().unwrap_or_default())
 }
 
-/// Opens the history, which is root's: the front gets the descriptor and nothing else of the directory. That is not
+/// Where the history of what was served is.
+#[must_use]
+pub fn availability(options: &Options, config: &Config) -> PathBuf {
+    let name = path(options, config, "availability");
+    PathBuf::from(PERSISTENT).join(name.file_name().unwrap_or_default())
+}
+
+/// Opens a history, which is root's: the front gets the descriptor and nothing else of the directory. That is not
 /// made: where nobody has provided it (`StateDirectory=`), nobody wants anything to outlive the daemon.
 ///
 /// # Errors

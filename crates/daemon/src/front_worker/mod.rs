@@ -1,21 +1,25 @@
 //! The loop of the `front`: serves the control socket with what the supervisor tells it.
 //!
-//! Anyone in the right group may talk to it, so it has no capability and a user of its own, knows no configuration, and
-//! waits for no client: each is a task with limits. It decides nothing but who may ask for what.
+//! Anyone in the right group may talk to it, and anyone at all where a page is configured, so it has no capability and a
+//! user of its own, knows no configuration but its own, and waits for no client: each is a task with limits. It decides
+//! nothing but who may ask for what.
 
 mod book;
 mod client;
+mod http;
 mod identity;
 mod store;
 
 use crate::exit_status::ExitStatus;
-use crate::link::Command;
-use crate::worker::{WorkerContext, say_stopping};
+use crate::link::{Command, NewSlice};
+use crate::worker::{WorkerContext, say_stopping, slice_label};
 use book::Book;
 use client::{Errand, Wanted};
+use http::{Ledger, Server};
 use rustix::fs::{FileType, fstat};
-use standfast_api::{FromFront, FromWorker, FrontSlice};
+use standfast_api::{FromFront, FromWorker, FrontSlice, ToFront, WorkerKind};
 use std::cell::RefCell;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -44,12 +48,14 @@ pub async fn run(context: WorkerContext<FrontSlice>) -> ExitStatus {
 }
 
 async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
-    let WorkerContext { slice: FrontSlice, options: _, attached, mut supervisor } = context;
-    let (listener, history) = sort(attached)?;
+    let WorkerContext { slice, options: _, attached, mut supervisor } = context;
+    let Attached { control: listener, events, availability, page } = sort(attached)?;
     identity::give_up_rights()?;
-    let book = Rc::new(RefCell::new(Book::new(history)));
+    let book = Rc::new(RefCell::new(Book::new(events)));
     let (errands, mut wanted) = mpsc::channel::<Errand>(ERRANDS);
     let clients = Rc::new(());
+    let server = Server::new(Ledger::new(availability), Rc::clone(&book), errands.clone());
+    server.configure(slice, page);
     supervisor.ready();
     loop {
         tokio::select! {
@@ -59,10 +65,19 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
                     // Its own last words go the way of all others, which is closed: they are in the journal only.
                     return Ok(());
                 }
-                Command::Front(message) => book.borrow_mut().told(message),
-                // It knows nothing of the configuration, and nothing that it could report.
-                Command::Reload(slice) => supervisor.reloaded(slice.generation(), Ok(())),
-                Command::Server { .. } | Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } => {}
+                Command::Front(message) => {
+                    let is_snapshot = matches!(message, ToFront::Snapshot(_));
+                    book.borrow_mut().told(message);
+                    if is_snapshot {
+                        server.told();
+                    }
+                }
+                Command::Reload(new) => {
+                    let generation = new.generation();
+                    supervisor.reloaded(generation, reload(&server, new));
+                }
+                // It has nothing that it could report.
+                Command::Server { .. } | Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::Quorum { .. } | Command::SyncInstance { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Plan { .. } => {}
             },
             Some(errand) = wanted.recv() => {
                 let number = book.borrow_mut().expect(errand.answer);
@@ -102,17 +117,42 @@ async fn accept(listener: Option<&UnixListener>) -> io::Result<UnixStream> {
     }
 }
 
-/// What came along: a listening socket if one could be had, a regular file if a history can be kept.
-fn sort(attached: Vec<OwnedFd>) -> io::Result<(Option<UnixListener>, Option<Store>)> {
-    let (mut listener, mut history) = (None, None);
-    for descriptor in attached {
-        if FileType::from_raw_mode(fstat(&descriptor)?.st_mode) == FileType::Socket {
-            let socket = std::os::unix::net::UnixListener::from(descriptor);
-            socket.set_nonblocking(true)?;
-            listener = Some(UnixListener::from_std(socket)?);
-        } else {
-            history = Some(Store::new(descriptor.into()));
-        }
-    }
-    Ok((listener, history))
+/// Serves the page by other settings from now on.
+fn reload(server: &Rc<Server>, mut new: NewSlice) -> Result<(), String> {
+    let slice = new.read::<FrontSlice>(slice_label(WorkerKind::Front))?;
+    let attached = sort(new.take_attached()).map_err(|error| error.to_string())?;
+    server.configure(slice, attached.page);
+    Ok(())
+}
+
+/// What came along.
+struct Attached {
+    /// The control socket, if it could be had.
+    control: Option<UnixListener>,
+    /// The file of events, if there is one.
+    events: Option<Store>,
+    /// The file of what was served, if there is one.
+    availability: Option<File>,
+    /// Where the page is served.
+    page: Vec<OwnedFd>,
+}
+
+/// Three in their places, each perhaps replaced by something of no use, and then sockets.
+fn sort(attached: Vec<OwnedFd>) -> io::Result<Attached> {
+    let mut attached = attached.into_iter();
+    let mut next = |wanted| -> io::Result<Option<OwnedFd>> {
+        let Some(descriptor) = attached.next() else { return Ok(None) };
+        let found = FileType::from_raw_mode(fstat(&descriptor)?.st_mode);
+        Ok((found == wanted).then_some(descriptor))
+    };
+    let control = next(FileType::Socket)?.map(listener).transpose()?;
+    let events = next(FileType::RegularFile)?.map(|file| Store::new(file.into()));
+    let availability = next(FileType::RegularFile)?.map(File::from);
+    Ok(Attached { control, events, availability, page: attached.collect() })
+}
+
+fn listener(descriptor: OwnedFd) -> io::Result<UnixListener> {
+    let socket = std::os::unix::net::UnixListener::from(descriptor);
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket)
 }

@@ -2,10 +2,11 @@
 //!
 //! It decides which workers run; starting and stopping them is the supervisor's business.
 
+use super::maintenance;
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::worker::PROCESS_NAME;
-use crate::{control_socket, run_state, stamps, verdicts};
+use crate::{control_socket, http_listen, run_state, stamps, verdicts};
 use standfast_api::{
     BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
 };
@@ -15,6 +16,7 @@ use standfast_model::Config;
 use standfast_model::config::global::Processes;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use tracing::{debug, warn};
 
 /// A worker that is to run.
@@ -75,7 +77,10 @@ pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeErro
         WorkerKind::Vrrp => encode(&VrrpSlice::of(config)),
         WorkerKind::Check => encode(&CheckSlice::of(config)),
         WorkerKind::Bfd => encode(&BfdSlice::of(config)),
-        WorkerKind::Front => encode(&FrontSlice),
+        WorkerKind::Front => {
+            let token = http_listen::token(&config.global.http);
+            encode(&FrontSlice::of(config, &http_listen::host_name(), token))
+        }
     }
 }
 
@@ -100,35 +105,48 @@ fn process_name(kind: WorkerKind, names: &Processes) -> &str {
 ///
 /// See [`PlanError`].
 pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan, PlanError> {
-    let worker = WorkerOptions { umask: options.umask, ..options.worker };
+    let maintenance = kind == WorkerKind::Vrrp && maintenance::is_on(options, config);
+    let worker = WorkerOptions { umask: options.umask, maintenance, ..options.worker };
     let setup = Setup { kind, log: options.log, options: worker };
     let slice = slice_of(kind, config)?;
     let pid_file = pid_files::worker_path(&options.pid_files, kind).map(pid_files::acquire).transpose()?;
     let attached = match kind {
         WorkerKind::Vrrp => vec![stamps::open_file(&run_state::path(options, config, "stamps"))?],
         WorkerKind::Check => vec![verdicts::open_file(&run_state::path(options, config, "verdicts"))?],
-        WorkerKind::Front => for_front(options, config),
+        WorkerKind::Front => for_front(options, config)?,
         WorkerKind::Runner | WorkerKind::Bfd => Vec::new(),
     };
     let process_name = process_name(kind, &config.global.processes).to_owned();
     Ok(Plan { setup, slice, attached, process_name, pid_file })
 }
 
-/// The control socket and the history, as far as they can be had: nothing depends on them.
-fn for_front(options: &Options, config: &Config) -> Vec<OwnedFd> {
+/// The control socket, the histories and the sockets of the page, as far as they can be had: nothing depends on them. In
+/// the places of the first three is something whatever happens.
+fn for_front(options: &Options, config: &Config) -> io::Result<Vec<OwnedFd>> {
     let socket = run_state::path(options, config, control_socket::NAME);
     let socket = control_socket::bind(&socket).inspect_err(|error| {
         warn!("{}: {error}; nobody can ask or order this daemon", socket.display());
     });
-    let history = run_state::history(options, config);
-    let history = run_state::open_history(&history).inspect_err(|error| {
+    let mut attached = vec![or_nothing(socket.ok())?];
+    attached.push(or_nothing(history(&run_state::history(options, config)))?);
+    attached.push(or_nothing(history(&run_state::availability(options, config)))?);
+    attached.extend(http_listen::sockets(&config.global.http, &[]));
+    Ok(attached)
+}
+
+fn or_nothing(found: Option<OwnedFd>) -> io::Result<OwnedFd> {
+    found.map_or_else(http_listen::nothing, Ok)
+}
+
+fn history(path: &Path) -> Option<OwnedFd> {
+    let opened = run_state::open_history(path).inspect_err(|error| {
         if error.kind() == io::ErrorKind::NotFound {
-            debug!("{}: {error}; events are remembered while the front runs", history.display());
+            debug!("{}: {error}; it is remembered while the front runs", path.display());
         } else {
-            warn!("{}: {error}; events are remembered while the front runs", history.display());
+            warn!("{}: {error}; it is remembered while the front runs", path.display());
         }
     });
-    socket.into_iter().chain(history).collect()
+    opened.ok()
 }
 
 /// The capabilities that these workers need and the process does not have.

@@ -4,6 +4,7 @@
 //! slice, and what is newly needed or needed no more starts or stops. A worker that cannot take its slice takes the
 //! reload with it: the configuration before it is put back everywhere.
 
+use super::timetable::Timetable;
 use super::worker::Worker;
 use super::{Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
 use crate::configuration;
@@ -103,6 +104,7 @@ impl Supervisor {
                 info!("Reload finished in {took} ms, configuration {} is in force", self.generation);
                 self.refused = None;
                 self.in_force_since = boottime();
+                self.timetable = Timetable::new(&self.config.global.reload);
                 self.unconfirmed = wish
                     .confirm_within_s
                     .map(|seconds| Unconfirmed { until: boottime() + Duration::from_secs(seconds.into()), before });
@@ -142,6 +144,13 @@ impl Supervisor {
                 self.reloading = Some(Reloading { begun: now, config: before, wish, undoing: None, marker: None });
             }
             Err(why) => self.reload_refused(why, &wish),
+        }
+    }
+
+    /// The time has come that `reload_time_file` names.
+    pub(super) fn reload_by_timetable(&mut self) {
+        if self.stopping.is_none() && self.timetable.as_mut().is_some_and(Timetable::take_due) {
+            self.reload(Wish::of_signal("reload_time_file".to_owned()));
         }
     }
 
@@ -189,6 +198,9 @@ impl Supervisor {
             info!("{} worker is not needed any more", worker.kind());
             worker.retire(self.config.global.child_wait_time);
         }
+        for front in self.workers.iter_mut().filter(|worker| worker.kind() == WorkerKind::Front) {
+            front.listen_by(&config.global.http);
+        }
         self.hand_over(&slices);
         for mut worker in newcomers {
             worker.expect_start(self.generation);
@@ -212,7 +224,7 @@ impl Supervisor {
 }
 
 /// What only a restart can change, as with keepalived.
-fn unchangeable(old: &Config, new: &Config) -> Result<(), String> {
+pub(super) fn unchangeable(old: &Config, new: &Config) -> Result<(), String> {
     let (old, new) = (&old.global, &new.global);
     let changed = [
         ("net_namespace", old.net_namespace != new.net_namespace),

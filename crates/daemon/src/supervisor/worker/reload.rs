@@ -1,11 +1,13 @@
 //! A new configuration, as it concerns one worker: handed over, answered for, or held against it.
 
 use super::{ANSWER_WITHIN, Awaited, Worker, slice_label};
+use crate::http_listen;
 use core::time::Duration;
-use standfast_api::{Generation, ToWorker, encode};
+use standfast_api::{Generation, ToWorker, WorkerKind, encode};
 use standfast_kernel::channel::SendError;
 use standfast_kernel::memfd::{self, MemfdError};
 use standfast_kernel::timer::boottime;
+use standfast_model::config::global::Http;
 use std::os::fd::AsFd;
 use tracing::warn;
 
@@ -30,7 +32,11 @@ impl Worker {
             }
             return Ok(());
         };
-        match channel.send(&message, &[self.slice.as_fd()]) {
+        let mut descriptors = vec![self.slice.as_fd()];
+        if self.kind() == WorkerKind::Front {
+            descriptors.extend(self.attached.iter().map(AsFd::as_fd));
+        }
+        match channel.send(&message, &descriptors) {
             // One that has gone comes back with the new slice.
             Ok(()) | Err(SendError::Closed) => {}
             Err(error @ (SendError::Full | SendError::Limits { .. } | SendError::Io(_))) => {
@@ -39,6 +45,13 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Of the front: it and its successors get the sockets of the page that these settings want.
+    pub(in crate::supervisor) fn listen_by(&mut self, http: &Http) {
+        let sockets = http_listen::sockets(http, &self.attached);
+        self.attached.retain(|held| http_listen::address_of(held).is_none());
+        self.attached.extend(sockets);
     }
 
     /// It was started for a new configuration: its readiness is the answer.

@@ -1,0 +1,393 @@
+//! How things are, in the form that programs get: `/api/v1/status`.
+//!
+//! Names and units of this form are a promise: fields are added, never changed. Moments are milliseconds since 1970, UTC.
+//! Another director's report is read with the same types, so what is not known there may be missing.
+
+use crate::history::{Availability, Condition};
+use crate::judgement::{Remark, Verdict, judge};
+use crate::traffic::Traffic;
+use core::time::Duration;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use standfast_api::{DaemonStatus, InstanceStatus, ServerStatus, ServiceStatus, Snapshot, WorkerKind, WorkerStatus};
+use standfast_model::ipvs::ServiceKey;
+use standfast_model::{Instant, Refusal, State};
+
+/// The form. Raised when a field changes its meaning or goes.
+pub const VERSION: u16 = 1;
+
+/// How a director is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The form: 1.
+    pub version: u16,
+    /// The director and its daemon.
+    pub node: Node,
+    /// How good or bad it is, on the whole.
+    pub verdict: Verdict,
+    /// What there is to say about that, the worst first.
+    pub remarks: Vec<Remark>,
+    /// Virtual routers, in the order of the configuration.
+    #[serde(default)]
+    pub instances: Vec<Instance>,
+    /// Virtual servers, in the order of the configuration.
+    #[serde(default)]
+    pub services: Vec<Service>,
+}
+
+/// A director and its daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Node {
+    /// `router_id`, or the name of the host.
+    pub name: String,
+    /// The release.
+    pub release: String,
+    /// The process id of the supervisor.
+    pub pid: u32,
+    /// When it was as the report says.
+    pub at_unix_ms: u64,
+    /// When the daemon was started.
+    pub started_unix_ms: u64,
+    /// The path of the configuration.
+    pub configuration: String,
+    /// Which edition of it is in force; the one of the start is 1.
+    pub generation: u32,
+    /// Since when.
+    pub in_force_since_unix_ms: u64,
+    /// Why the last reload was refused, unless it was not.
+    pub reload_refused: Option<String>,
+    /// The configuration before comes back then, unless the new one is confirmed.
+    pub confirm_until_unix_ms: Option<u64>,
+    /// The processes of the daemon.
+    #[serde(default)]
+    pub workers: Vec<Worker>,
+}
+
+/// A process of the daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Worker {
+    /// `runner`, `check`, `vrrp`, `bfd` or `front`.
+    pub kind: String,
+    /// Its process id, if it runs.
+    pub pid: Option<u32>,
+    /// Whether it does its work.
+    pub ready: bool,
+    /// How often it was started.
+    pub starts: u32,
+}
+
+/// A virtual router.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Instance {
+    /// The `vrrp_instance`.
+    pub name: String,
+    /// Its interface.
+    pub interface: String,
+    /// The virtual router id, 1 to 255.
+    pub vrid: u8,
+    /// `INIT`, `BACKUP`, `MASTER`, `FAULT` or `STOP`.
+    pub state: String,
+    /// Since when.
+    pub since_unix_ms: u64,
+    /// The effective priority, 1 to 255.
+    pub priority: u8,
+    /// The configured priority.
+    pub base_priority: u8,
+    /// The address of the master, if that is known and another node.
+    pub master: Option<String>,
+    /// The priority of that master.
+    pub master_priority: Option<u8>,
+    /// Its sync group.
+    pub group: Option<String>,
+    /// Its virtual addresses, with prefix lengths.
+    pub addresses: Vec<String>,
+    /// Why it is in FAULT.
+    pub fault: Option<String>,
+    /// The last change of its state.
+    pub last_change: Option<Change>,
+    /// What was counted since the process started.
+    pub counters: Counters,
+    /// How long its addresses were served, as far as this node knows.
+    pub availability: Option<Availability>,
+}
+
+/// A change of state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// The state before.
+    pub from: String,
+    /// The state after.
+    pub to: String,
+    /// Why.
+    pub cause: String,
+    /// When.
+    pub at_unix_ms: u64,
+}
+
+/// Counters of a virtual router.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Counters {
+    /// Accepted advertisements.
+    pub adverts_received: u64,
+    /// Advertisements sent.
+    pub adverts_sent: u64,
+    /// Times MASTER was entered.
+    pub became_master: u64,
+    /// Times MASTER was left.
+    pub released_master: u64,
+    /// Accepted advertisements with priority 0: a master said that it leaves.
+    pub priority_zero_received: u64,
+    /// Advertisements with priority 0 sent.
+    pub priority_zero_sent: u64,
+    /// Accepted advertisements whose addresses are not ours.
+    pub address_list_differs: u64,
+    /// Refused packets, by the reason; reasons without packets are left out.
+    #[serde(default)]
+    pub refused: Vec<Refused>,
+}
+
+/// Packets refused for one reason.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Refused {
+    /// In words.
+    pub reason: String,
+    /// How many.
+    pub packets: u64,
+}
+
+/// A virtual server.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Service {
+    /// `TCP 192.0.2.1:80`, `UDP [2001:db8::1]:53`, `FWM 7`.
+    pub name: String,
+    /// Real servers that are up.
+    pub live: u32,
+    /// Real servers that are configured.
+    pub total: u32,
+    /// Whether the weight of the live ones reaches the quorum.
+    pub has_quorum: bool,
+    /// Whether the sorry server stands in.
+    pub on_sorry_server: bool,
+    /// The summed weight of the servers that are up.
+    pub weight: u64,
+    /// `quorum`.
+    pub quorum: u32,
+    /// Connections through this node, if the kernel lets us see them.
+    pub connections: Option<Connections>,
+    /// How long it was served, as this node saw it.
+    pub availability: Option<Availability>,
+    /// Its real servers, in the order of the configuration.
+    #[serde(default)]
+    pub servers: Vec<Server>,
+}
+
+/// Connections as IPVS counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Connections {
+    /// Established.
+    pub active: u64,
+    /// All others that are remembered.
+    pub inactive: u64,
+}
+
+/// A real server of a virtual server.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    /// `10.0.0.1:80`
+    pub name: String,
+    /// Its weight when it is up.
+    pub weight: u32,
+    /// Whether all its checks are good.
+    pub up: bool,
+    /// What an operator wants of it, in a word, unless that it serves as configured.
+    pub ordered: Option<String>,
+    /// Why a check last failed, or why one cannot be made; none if there is nothing to say.
+    pub trouble: Option<String>,
+    /// Connections through this node, if the kernel lets us see them.
+    pub connections: Option<Connections>,
+}
+
+/// The name of a virtual server with single blanks.
+#[must_use]
+pub fn service_name(key: &ServiceKey) -> String {
+    key.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Moments of the daemon's clock by that of the wall.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    at: Instant,
+    unix: Duration,
+}
+
+impl Clock {
+    const fn of(daemon: &DaemonStatus) -> Self {
+        Self { at: daemon.at, unix: daemon.unix }
+    }
+
+    fn unix_ms(self, moment: Instant) -> u64 {
+        let unix = if moment <= self.at {
+            self.unix.saturating_sub(self.at.since(moment))
+        } else {
+            self.unix.saturating_add(moment.since(self.at))
+        };
+        millis(unix)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a report has beside the status.
+pub trait Beside {
+    /// How long what is known by this key was served.
+    fn availability(&self, key: &str) -> Option<Availability>;
+
+    /// Connections of the kernel.
+    fn traffic(&self) -> Option<&Traffic>;
+}
+
+impl Report {
+    /// The report of a status.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, name: &str, beside: &impl Beside) -> Self {
+        let daemon = &snapshot.daemon;
+        let clock = Clock::of(daemon);
+        let (verdict, remarks) = judge(snapshot);
+        let node = Node {
+            name: name.to_owned(),
+            release: daemon.version.clone(),
+            pid: daemon.pid,
+            at_unix_ms: millis(daemon.unix),
+            started_unix_ms: clock.unix_ms(daemon.started),
+            configuration: daemon.configuration.clone(),
+            generation: daemon.generation.0,
+            in_force_since_unix_ms: clock.unix_ms(daemon.in_force_since),
+            reload_refused: daemon.reload_refused.clone(),
+            confirm_until_unix_ms: daemon.confirm_until.map(|until| clock.unix_ms(until)),
+            workers: daemon.workers.iter().map(worker).collect(),
+        };
+        let instances = snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances);
+        let services = snapshot.check.iter().flat_map(|check| &check.services);
+        Self {
+            version: VERSION,
+            node,
+            verdict,
+            remarks,
+            instances: instances.map(|status| instance(status, clock, beside)).collect(),
+            services: services.map(|status| service(status, beside)).collect(),
+        }
+    }
+
+    /// Without what only takes room: the real servers.
+    #[must_use]
+    pub fn without_servers(mut self) -> Self {
+        self.services.iter_mut().for_each(|service| service.servers.clear());
+        self
+    }
+}
+
+/// The key by which the history knows a virtual router.
+#[must_use]
+pub fn instance_key(name: &str) -> String {
+    format!("vrrp {name}")
+}
+
+/// What the history is to know of a status: each virtual router and virtual server by its key. `elsewhere` says whether
+/// another director is known to be master of an instance.
+#[must_use]
+pub fn conditions(snapshot: &Snapshot, elsewhere: impl Fn(&InstanceStatus) -> bool) -> Vec<(String, Condition)> {
+    let instances = snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances).map(|instance| {
+        let condition = match instance.state {
+            State::Master => Condition::Here,
+            State::Backup if instance.master.is_some() => Condition::Elsewhere,
+            State::Fault | State::Backup if elsewhere(instance) => Condition::Elsewhere,
+            State::Fault => Condition::Down,
+            // It listens whether there is a master: nothing is known yet.
+            State::Init | State::Backup | State::Stop => Condition::Unknown,
+        };
+        (instance_key(&instance.name), condition)
+    });
+    let services = snapshot.check.iter().flat_map(|check| &check.services).map(|service| {
+        let condition = match (service.has_quorum, service.on_sorry_server) {
+            (_, true) => Condition::Degraded,
+            (true, false) => Condition::Here,
+            (false, false) => Condition::Down,
+        };
+        (service_name(&service.key), condition)
+    });
+    instances.chain(services).collect()
+}
+
+fn worker(status: &WorkerStatus) -> Worker {
+    let kind: WorkerKind = status.kind;
+    Worker { kind: kind.to_string(), pid: status.pid, ready: status.ready, starts: status.starts }
+}
+
+fn instance(status: &InstanceStatus, clock: Clock, beside: &impl Beside) -> Instance {
+    let counters = &status.counters;
+    let refused = Refusal::ALL.into_iter().map(|reason| (reason, counters.refused(reason)));
+    Instance {
+        name: status.name.clone(),
+        interface: status.interface.to_string(),
+        vrid: status.vrid.get(),
+        state: status.state.to_string(),
+        since_unix_ms: clock.unix_ms(status.since),
+        priority: status.priority,
+        base_priority: status.base_priority,
+        master: status.master.map(|address| address.to_string()),
+        master_priority: status.master_priority,
+        group: status.group.clone(),
+        addresses: status.addresses.iter().map(|address| address.address.to_string()).collect(),
+        fault: status.fault.as_ref().map(ToString::to_string),
+        last_change: status.last_transition.as_ref().map(|change| Change {
+            from: change.from.to_string(),
+            to: change.to.to_string(),
+            cause: change.cause.to_string(),
+            at_unix_ms: clock.unix_ms(change.at),
+        }),
+        counters: Counters {
+            adverts_received: counters.advert_received,
+            adverts_sent: counters.advert_sent,
+            became_master: counters.become_master,
+            released_master: counters.release_master,
+            priority_zero_received: counters.priority_zero_received,
+            priority_zero_sent: counters.priority_zero_sent,
+            address_list_differs: counters.address_list_differs,
+            refused: refused
+                .filter(|(_, packets)| *packets > 0)
+                .map(|(reason, packets)| Refused { reason: reason.to_string(), packets })
+                .collect(),
+        },
+        availability: beside.availability(&instance_key(&status.name)),
+    }
+}
+
+fn service(status: &ServiceStatus, beside: &impl Beside) -> Service {
+    let name = service_name(&status.key);
+    let traffic = beside.traffic();
+    Service {
+        live: status.live,
+        total: status.total,
+        has_quorum: status.has_quorum,
+        on_sorry_server: status.on_sorry_server,
+        weight: status.weight,
+        quorum: status.quorum,
+        connections: traffic.and_then(|traffic| traffic.of_service(&status.key)),
+        availability: beside.availability(&name),
+        servers: status.servers.iter().map(|one| server(one, &status.key, traffic)).collect(),
+        name,
+    }
+}
+
+fn server(status: &ServerStatus, service: &ServiceKey, traffic: Option<&Traffic>) -> Server {
+    Server {
+        name: status.key.to_string(),
+        weight: status.weight,
+        up: status.up,
+        ordered: status.ordered.clone(),
+        trouble: status.trouble.clone(),
+        connections: traffic.and_then(|traffic| traffic.of_server(service, &status.key)),
+    }
+}
