@@ -8,7 +8,6 @@ use crate::lan::{LanId, MachineId, Weather};
 use crate::laws::{Broken, Law, TOLD_WITHIN, broken};
 use crate::machine::{Director, Life};
 use crate::packet;
-use crate::scenario::Scenario;
 use crate::world::World;
 use standfast_model::State;
 use standfast_node::{Input, Reload};
@@ -42,8 +41,8 @@ impl<D: Director> World<D> {
             Fault::RefuseAddress(id) => self.machines[id.0].kernel.refuse_additions(1),
             Fault::Freeze(id) => self.machines[id.0].freeze(self.now),
             Fault::Thaw(id) => return self.thaw(id),
-            Fault::PowerCut(id) => self.power_cut(id),
-            Fault::Kill(id) => self.kill(id),
+            Fault::PowerCut(id) => self.machines[id.0].power_cut(),
+            Fault::Kill(id) => self.machines[id.0].kill(self.now),
             Fault::Stop(id) => return self.stop(id),
             Fault::Start(id) => return self.start(id),
             Fault::Split(lan, parts) => self.lans[lan.0].split(parts),
@@ -61,7 +60,7 @@ impl<D: Director> World<D> {
             }
             Fault::Reload(id) => return self.reload(id),
             Fault::Reprioritise(id, priority) => {
-                self.machines[id.0].reprioritise(&self.scenario.machines[id.0].config, priority);
+                self.machines[id.0].config = self.scenario.reprioritised(id, priority);
                 return self.reload(id);
             }
             Fault::Noise(lan, noise) => {
@@ -80,7 +79,12 @@ impl<D: Director> World<D> {
             self.machines[id.0].reload_waits = true;
             return Ok(());
         }
-        let config = self.machines[id.0].config.clone();
+        if self.machines[id.0].running().is_none() {
+            return Ok(());
+        }
+        self.tally.reloads += 1;
+        self.machines[id.0].take_on(&self.scenario);
+        let config = self.machines[id.0].running.clone();
         self.act(id, Input::Reload(Box::new(Reload { config, options: Options::default() })))
     }
 
@@ -133,16 +137,16 @@ impl<D: Director> World<D> {
     fn thaw(&mut self, id: MachineId) -> Result<(), Broken> {
         let Some((since, waiting)) = self.machines[id.0].thaw() else { return Ok(()) };
         let slept = self.now.since(since);
-        let instances = self.machines[id.0].config.instances.iter().enumerate();
-        let outslept: Vec<usize> = instances
-            .filter(|(router, i)| slept > Scenario::outslept_after(i) && self.machines[id.0].holds(*router))
-            .map(|(router, _)| router)
-            .collect();
+        let outslept = self.machines[id.0].duties.iter().enumerate().filter_map(|(router, duty)| {
+            let late = slept > duty.as_ref()?.outslept_after && self.machines[id.0].holds(router);
+            late.then_some(router)
+        });
+        let outslept: Vec<usize> = outslept.collect();
         self.upset(id);
         self.unsure(id);
         self.look();
-        for arrival in waiting {
-            self.read(id, arrival)?;
+        for waiting in waiting {
+            self.catch_up(id, waiting)?;
         }
         self.act(id, Input::Wake)?;
         if core::mem::take(&mut self.machines[id.0].reload_waits) {
@@ -151,21 +155,6 @@ impl<D: Director> World<D> {
         match outslept.into_iter().find(|router| self.machines[id.0].holds(*router)) {
             Some(router) => broken(Law::ListensAfterPause, format!("machine {}, router {router}, {slept:?}", id.0)),
             None => Ok(()),
-        }
-    }
-
-    fn power_cut(&mut self, id: MachineId) {
-        let machine = &mut self.machines[id.0];
-        machine.end_daemon();
-        machine.life = Life::Off;
-        machine.kernel.power_cut();
-    }
-
-    fn kill(&mut self, id: MachineId) {
-        let machine = &mut self.machines[id.0];
-        match machine.life {
-            Life::Off | Life::Idle => {}
-            Life::Running(_) | Life::Frozen(..) => machine.end_daemon(),
         }
     }
 
@@ -191,7 +180,7 @@ impl<D: Director> World<D> {
     }
 
     fn start(&mut self, id: MachineId) -> Result<(), Broken> {
-        if !self.machines[id.0].begin_daemon() {
+        if !self.machines[id.0].begin_daemon(self.now, &self.scenario) {
             return Ok(());
         }
         let dump = self.machines[id.0].kernel.dump();

@@ -44,10 +44,13 @@ pub enum Effect {
 #[derive(Debug)]
 pub struct Kernel {
     cards: Vec<Card>,
-    links: BTreeMap<InterfaceIndex, Link>,
+    /// The link of each card, while it exists.
+    links: Vec<Option<Link>>,
     addresses: Vec<ObservedAddress>,
     sockets: BTreeMap<SocketKey, Listen>,
     next_index: u32,
+    /// How often links or addresses have changed.
+    generation: u64,
     effects: Vec<Effect>,
     changes: Vec<Change>,
     refuse_next: u32,
@@ -58,35 +61,30 @@ impl Kernel {
     /// A machine just booted.
     #[must_use]
     pub fn boot(cards: Vec<Card>) -> Self {
-        let mut kernel = Self {
-            cards,
-            links: BTreeMap::new(),
-            addresses: Vec::new(),
-            sockets: BTreeMap::new(),
-            // 1 is the loopback device of every real machine.
-            next_index: 2,
-            effects: Vec::new(),
-            changes: Vec::new(),
-            refuse_next: 0,
-            complaints: Vec::new(),
-        };
+        let mut kernel = Self::without_links(cards, 0);
         kernel.power_cut();
         kernel
     }
 
-    /// Everything is lost, and is as after the boot that follows.
-    pub fn power_cut(&mut self) {
-        *self = Self {
-            cards: mem::take(&mut self.cards),
-            links: BTreeMap::new(),
+    fn without_links(cards: Vec<Card>, generation: u64) -> Self {
+        Self {
+            links: vec![None; cards.len()],
+            cards,
             addresses: Vec::new(),
             sockets: BTreeMap::new(),
+            // 1 is the loopback device of every real machine.
             next_index: 2,
+            generation,
             effects: Vec::new(),
             changes: Vec::new(),
             refuse_next: 0,
             complaints: Vec::new(),
-        };
+        }
+    }
+
+    /// Everything is lost, and is as after the boot that follows.
+    pub fn power_cut(&mut self) {
+        *self = Self::without_links(mem::take(&mut self.cards), self.generation + 1);
         for lan in self.cards.iter().map(|card| card.lan).collect::<Vec<_>>() {
             self.plug_in(lan);
         }
@@ -103,12 +101,28 @@ impl Kernel {
     /// A dump of links and addresses.
     #[must_use]
     pub fn dump(&self) -> Observed {
-        Observed::new(self.links.values().cloned().collect(), self.addresses.clone())
+        let mut links: Vec<Link> = self.links.iter().flatten().cloned().collect();
+        links.sort_by_key(|link| link.index);
+        Observed::new(links, self.addresses.clone())
     }
 
     /// What the node did since this was last asked, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         mem::take(&mut self.effects)
+    }
+
+    /// Gives the memory of what [`Self::take_effects`] returned back, for what comes next.
+    pub fn reuse(&mut self, mut effects: Vec<Effect>) {
+        if self.effects.is_empty() {
+            effects.clear();
+            self.effects = effects;
+        }
+    }
+
+    /// A number that is another one whenever links or addresses have changed.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// What changed since this was last asked, in order; the monitor tells the node of it a little later.
@@ -124,21 +138,35 @@ impl Kernel {
     /// The link to a LAN, if it exists.
     #[must_use]
     pub fn link(&self, lan: LanId) -> Option<&Link> {
-        let name = self.cards.iter().find(|card| card.lan == lan).map(|card| &card.name)?;
-        self.links.values().find(|link| link.name == *name)
+        self.links.get(self.card(lan)?)?.as_ref()
+    }
+
+    fn card(&self, lan: LanId) -> Option<usize> {
+        self.cards.iter().position(|card| card.lan == lan)
+    }
+
+    fn card_of(&self, interface: InterfaceIndex) -> Option<&Card> {
+        let is_it = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.index == interface);
+        self.cards.get(self.links.iter().position(is_it)?)
     }
 
     /// The LAN a link is plugged into.
     #[must_use]
     pub fn lan(&self, interface: InterfaceIndex) -> Option<LanId> {
-        let name = &self.links.get(&interface)?.name;
-        self.cards.iter().find(|card| card.name == *name).map(|card| card.lan)
+        self.card_of(interface).map(|card| card.lan)
     }
 
     /// Whether frames pass the link to a LAN.
     #[must_use]
     pub fn carries(&self, lan: LanId) -> bool {
         self.link(lan).is_some_and(|link| link.up && link.running)
+    }
+
+    /// Whether frames pass the link to a LAN, and it has the name that the configuration knows it by.
+    #[must_use]
+    pub fn is_usable(&self, lan: LanId) -> bool {
+        let name = self.card(lan).and_then(|card| self.cards.get(card)).map(|card| &card.name);
+        self.link(lan).is_some_and(|link| link.up && link.running && Some(&link.name) == name)
     }
 
     /// Whether the link to a LAN has this address.
@@ -156,8 +184,7 @@ impl Kernel {
     /// Whether a link has this address since boot: one to send from, not a virtual one.
     #[must_use]
     pub fn sends_from(&self, interface: InterfaceIndex, address: IpAddr) -> bool {
-        let card = self.lan(interface).and_then(|lan| self.cards.iter().find(|card| card.lan == lan));
-        card.is_some_and(|card| card.addresses.iter().any(|own| own.addr() == address))
+        self.card_of(interface).is_some_and(|card| card.addresses.iter().any(|own| own.addr() == address))
     }
 
     /// Whether the daemon has a socket that passes an advertisement to that destination.
@@ -178,17 +205,20 @@ impl Kernel {
     }
 
     fn change_link(&mut self, lan: LanId, change: impl FnOnce(&mut Link)) {
-        let Some(index) = self.link(lan).map(|link| link.index) else { return };
-        if let Some(link) = self.links.get_mut(&index) {
+        let card = self.card(lan);
+        if let Some(link) = card.and_then(|card| self.links.get_mut(card)).and_then(Option::as_mut) {
             change(link);
+            self.generation += 1;
             self.changes.push(Change::Link(link.clone()));
         }
     }
 
     /// The link is destroyed, its addresses and sockets with it.
     pub fn unplug(&mut self, lan: LanId) {
-        let Some(index) = self.link(lan).map(|link| link.index) else { return };
-        self.links.remove(&index);
+        let card = self.card(lan);
+        let Some(link) = card.and_then(|card| self.links.get_mut(card)).and_then(Option::take) else { return };
+        let index = link.index;
+        self.generation += 1;
         self.addresses.retain(|a| a.interface != index);
         self.sockets.retain(|key, _| key.interface != index);
         self.changes.push(Change::LinkGone(index));
@@ -199,7 +229,8 @@ impl Kernel {
         if self.link(lan).is_some() {
             return;
         }
-        let Some(card) = self.cards.iter().find(|card| card.lan == lan).cloned() else { return };
+        let Some(place) = self.card(lan) else { return };
+        let Some(card) = self.cards.get(place).cloned() else { return };
         let index = InterfaceIndex(self.next_index);
         self.next_index += 1;
         let link = Link {
@@ -213,7 +244,8 @@ impl Kernel {
             mtu: 1500,
             parent: None,
         };
-        self.links.insert(index, link.clone());
+        self.generation += 1;
+        self.links.iter_mut().skip(place).take(1).for_each(|slot| *slot = Some(link.clone()));
         self.changes.push(Change::Link(link));
         for address in card.addresses {
             self.add(index, address, 0);
@@ -244,6 +276,7 @@ impl Kernel {
             return false;
         }
         let new = ObservedAddress { interface, address, scope, secondary: false, protocol: 0 };
+        self.generation += 1;
         self.addresses.push(new.clone());
         self.changes.push(Change::Address(new));
         true
@@ -251,6 +284,7 @@ impl Kernel {
 
     fn remove(&mut self, interface: InterfaceIndex, address: IpNet) -> bool {
         let Some(place) = self.place(interface, address) else { return false };
+        self.generation += 1;
         self.addresses.remove(place);
         self.changes.push(Change::AddressGone { interface, address });
         true
@@ -259,7 +293,7 @@ impl Kernel {
 
 impl System for Kernel {
     fn listen(&mut self, socket: &Listen) -> Result<(), String> {
-        if !self.links.contains_key(&socket.key.interface) {
+        if self.card_of(socket.key.interface).is_none() {
             return Err("no such device".to_owned());
         }
         self.sockets.insert(socket.key, socket.clone());
@@ -288,7 +322,7 @@ impl System for Kernel {
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>> {
         let changed = |changed| if changed { Applied::Changed } else { Applied::AlreadySo };
         let mut perform = |operation: &Operation| match operation {
-            Operation::Add { interface, .. } if !self.links.contains_key(interface) => Err("no such device".to_owned()),
+            Operation::Add { interface, .. } if self.card_of(*interface).is_none() => Err("no such device".to_owned()),
             Operation::Add { .. } if self.refuse_next > 0 => {
                 self.refuse_next -= 1;
                 Err("out of memory".to_owned())

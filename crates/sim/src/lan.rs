@@ -5,7 +5,7 @@
 use crate::rng::Rng;
 use core::time::Duration;
 use standfast_model::Instant;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Which LAN; also the place of the link to it on every machine.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -59,15 +59,20 @@ pub struct Lan {
     part: Vec<u8>,
     /// Who is not heard by whom.
     deaf: BTreeSet<(MachineId, MachineId)>,
-    /// When the last frame from one machine arrives at another.
-    last: BTreeMap<(MachineId, MachineId), Instant>,
+    /// When the last frame from one machine arrives at another, row by row.
+    last: Vec<Instant>,
 }
 
 impl Lan {
     /// A whole LAN for so many machines.
     #[must_use]
     pub fn new(machines: usize) -> Self {
-        Self { weather: Weather::FAIR, part: vec![0; machines], deaf: BTreeSet::new(), last: BTreeMap::new() }
+        Self {
+            weather: Weather::FAIR,
+            part: vec![0; machines],
+            deaf: BTreeSet::new(),
+            last: vec![Instant::ZERO; machines * machines],
+        }
     }
 
     /// Splits the LAN: each machine goes into the part given.
@@ -95,7 +100,9 @@ impl Lan {
     /// Whether what `from` sends reaches `to`, chance aside.
     #[must_use]
     pub fn hears(&self, to: MachineId, from: MachineId) -> bool {
-        from == to || self.part.get(from.0) == self.part.get(to.0) && !self.deaf.contains(&(from, to))
+        from == to
+            || self.part.get(from.0) == self.part.get(to.0)
+                && (self.deaf.is_empty() || !self.deaf.contains(&(from, to)))
     }
 
     /// Whether everyone hears everyone, always and soon.
@@ -127,7 +134,8 @@ impl Lan {
             return now + way;
         }
         // What bad weather holds up holds up nothing that is sent after it.
-        let last = self.last.entry((from, to)).or_default();
+        let place = from.0 * self.part.len() + to.0;
+        let Some(last) = self.last.get_mut(place) else { return now + way };
         *last = (now + way).max(*last);
         *last
     }

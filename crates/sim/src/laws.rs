@@ -149,6 +149,8 @@ pub struct Laws {
     longest_down: Duration,
     /// For each virtual router: until when frames of bad weather may still arrive, and for how long they travel at most.
     stragglers: Vec<(Instant, Duration)>,
+    /// Before this moment no clock can run out: what happened since they were last looked at moves them later only.
+    quiet_until: Instant,
     /// Longest time seen without a holder while somebody was healthy.
     pub longest_vacuum: Duration,
 }
@@ -184,12 +186,14 @@ impl Laws {
             settles_within: scenario.settles_within(),
             longest_down: scenario.routers.iter().map(|router| router.down_at_most).max().unwrap_or_default(),
             stragglers: vec![(Instant::ZERO, Duration::ZERO); scenario.routers.len()],
+            quiet_until: Instant::ZERO,
             longest_vacuum: Duration::ZERO,
         }
     }
 
     /// Something happened to the cluster that it may show.
     pub fn disturbed(&mut self, now: Instant, lans: &[Lan]) {
+        self.quiet_until = Instant::ZERO;
         // Two blows at once are one: what was settled before the first was settled before both.
         if now > self.calm_since {
             self.was_settled = self.is_settled(now);
@@ -202,6 +206,7 @@ impl Laws {
 
     /// From now on frames of this virtual router take up to `longest`; those sent before may still be under way.
     pub fn weather(&mut self, now: Instant, router: usize, longest: Duration) {
+        self.quiet_until = Instant::ZERO;
         let Some((until, before)) = self.stragglers.get_mut(router) else { return };
         if longest > Lan::SOON {
             let most = if *until > now { longest.max(*before) } else { longest };
@@ -219,6 +224,7 @@ impl Laws {
 
     /// Takes in what an observer sees of a virtual router.
     pub fn look(&mut self, now: Instant, router: usize, sight: Sight) {
+        self.quiet_until = Instant::ZERO;
         let Some(watch) = self.watches.get_mut(router) else { return };
         let holders = sight.holds.iter().filter(|holds| **holds).count();
         watch.two_since = (holders > 1).then(|| watch.two_since.unwrap_or(now));
@@ -252,6 +258,7 @@ impl Laws {
             return broken(Law::HonestAdverts, format!("{sent:?}"));
         }
         if sent.resigns {
+            self.quiet_until = Instant::ZERO;
             let Sight { healthy, .. } = &watch.sight;
             let skews = watch.skews.get(sent.by.0).into_iter().flatten();
             let followers = skews.zip(healthy).enumerate().filter(|(m, (_, h))| *m != sent.by.0 && **h);
@@ -263,6 +270,9 @@ impl Laws {
         }
         let interval = watch.intervals.get(sent.by.0).copied().unwrap_or_default();
         if let (Some(last), Some(copies)) = (watch.last_advert.get_mut(sent.by.0), watch.copies.get_mut(sent.by.0)) {
+            if last.is_none() {
+                self.quiet_until = Instant::ZERO;
+            }
             let again = *last == Some(now);
             let early = last.is_some_and(|last| now.since(last) + LATENESS + SLACK < interval);
             *copies = if again { *copies + 1 } else { 1 };
@@ -299,35 +309,74 @@ impl Laws {
     ///
     /// # Errors
     /// The law it belongs to.
-    pub fn check(&self, now: Instant) -> Result<(), Broken> {
-        let calm = now.since(self.calm_since);
-        for (router, (watch, stragglers)) in self.watches.iter().zip(&self.stragglers).enumerate() {
-            let two = watch.two_since.is_some_and(|since| now.since(since) > HANDOVER);
-            if two && self.whole && calm > self.longest_down + SLACK {
-                let holders = named(&watch.sight.holds);
-                return broken(Law::OneHolder, format!("{holders} all hold the addresses of router {router}"));
-            }
-            for (machine, since) in watch.vacuum_since.iter().enumerate() {
-                let Some(since) = *since else { continue };
-                // A late frame of a master that is gone may arrive that late, and starts the interval again.
-                let begins =
-                    if since < stragglers.0 { since.max(stragglers.0).min(since + stragglers.1) } else { since };
-                if now.since(begins) > watch.down_at_most + SLACK {
-                    let how =
-                        format!("machine {machine} is healthy and sees no holder of router {router} since {since:?}");
-                    return broken(Law::NoVacuum, how);
+    pub fn check(&mut self, now: Instant) -> Result<(), Broken> {
+        if now <= self.quiet_until {
+            return Ok(());
+        }
+        let mut quiet_until = FOREVER;
+        for (router, watch) in self.watches.iter().enumerate() {
+            for (clock, runs_out) in self.clocks(router, watch) {
+                if now > runs_out {
+                    return watch.ran_out(router, clock);
                 }
-            }
-            if watch.taken_over_by.is_some_and(|by| now > by) {
-                return broken(Law::SkewAfterResignation, format!("router {router}"));
-            }
-            for (machine, (last, interval)) in watch.last_advert.iter().zip(&watch.intervals).enumerate() {
-                if last.is_some_and(|last| now.since(last) > *interval + LATENESS + SLACK) {
-                    return broken(Law::Cadence, format!("machine {machine} holds router {router} and is silent"));
-                }
+                quiet_until = quiet_until.min(runs_out);
             }
         }
+        self.quiet_until = quiet_until;
         Ok(())
+    }
+
+    /// The clocks of a virtual router that run, each with the last moment at which all is well.
+    fn clocks<'a>(&'a self, router: usize, watch: &'a Watch) -> impl Iterator<Item = (Clock, Instant)> + 'a {
+        let calm = self.calm_since + self.longest_down + SLACK;
+        let two = watch.two_since.filter(|_| self.whole).map(|since| (Clock::Two, (since + HANDOVER).max(calm)));
+        let stragglers = self.stragglers.get(router).copied().unwrap_or_default();
+        let vacuums = watch.vacuum_since.iter().enumerate().filter_map(move |(machine, since)| {
+            let since = (*since)?;
+            // A late frame of a master that is gone may arrive that late, and starts the interval again.
+            let begins = if since < stragglers.0 { since.max(stragglers.0).min(since + stragglers.1) } else { since };
+            Some((Clock::Vacuum(machine, since), begins + watch.down_at_most + SLACK))
+        });
+        let followed = watch.taken_over_by.map(|by| (Clock::Followed, by));
+        let adverts = watch
+            .last_advert
+            .iter()
+            .zip(&watch.intervals)
+            .enumerate()
+            .filter_map(|(machine, (last, i))| Some((Clock::Advert(machine), (*last)? + *i + LATENESS + SLACK)));
+        two.into_iter().chain(vacuums).chain(followed).chain(adverts)
+    }
+}
+
+/// Something that must not last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Clock {
+    /// Two hold the addresses.
+    Two,
+    /// A healthy machine sees no holder, since then.
+    Vacuum(usize, Instant),
+    /// A resignation has not been followed.
+    Followed,
+    /// A machine has not advertised.
+    Advert(usize),
+}
+
+impl Watch {
+    fn ran_out(&self, router: usize, clock: Clock) -> Result<(), Broken> {
+        match clock {
+            Clock::Two => {
+                let holders = named(&self.sight.holds);
+                broken(Law::OneHolder, format!("{holders} all hold the addresses of router {router}"))
+            }
+            Clock::Vacuum(machine, since) => {
+                let how = format!("machine {machine} is healthy and sees no holder of router {router} since {since:?}");
+                broken(Law::NoVacuum, how)
+            }
+            Clock::Followed => broken(Law::SkewAfterResignation, format!("router {router}")),
+            Clock::Advert(machine) => {
+                broken(Law::Cadence, format!("machine {machine} holds router {router} and is silent"))
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! It is not shipped, opens nothing and reads no clock.
 
+mod act;
 mod befall;
 pub mod fault;
 pub mod hour;
@@ -14,7 +15,10 @@ pub mod kernel;
 pub mod lan;
 pub mod laws;
 pub mod machine;
+mod observe;
+mod order;
 pub mod packet;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod trace;
@@ -22,5 +26,6 @@ pub mod world;
 
 pub use hour::Hour;
 pub use machine::Director;
+pub use report::{Report, Tally};
 pub use scenario::Scenario;
-pub use world::{Report, World};
+pub use world::World;

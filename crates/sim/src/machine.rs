@@ -4,14 +4,17 @@
 
 use crate::kernel::{Effect, Kernel};
 use crate::lan::{LanId, MachineId};
+use crate::scenario::Scenario;
 use core::time::Duration;
+use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::track::ScriptId;
-use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Ended, Instant, Priority, State};
+use standfast_model::config::track::{ScriptId, Tracked};
+use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::ipvs::Family;
+use standfast_model::{Ended, Instant, InterfaceName, State};
 use standfast_net::Change;
 use standfast_node::{Input, Record, VrrpNode};
-use standfast_vrrp::Router;
+use standfast_vrrp::{Event, Output, Router};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -19,19 +22,32 @@ use std::rc::Rc;
 /// What the simulator asks of the thing it runs on every machine. The real one is [`VrrpNode`]; the tests of the
 /// simulator run others, which break a law each.
 pub trait Director {
-    /// A daemon that has not been started.
-    fn new(config: &VrrpConfig) -> Self;
+    /// A daemon that has not been started; `adopted` is when a predecessor sent its last advertisements as a master.
+    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> Self;
     /// Handles an input.
     fn handle(&mut self, now: Instant, input: Input<'_>, kernel: &mut Kernel);
     /// When it wants to be woken.
     fn next_deadline(&self) -> Option<Instant>;
     /// Whether it says it holds the addresses of an instance.
     fn holds(&self, instance: InstanceId) -> bool;
+    /// When an instance sent its last advertisement as the master that it is.
+    fn advert_sent(&self, instance: InstanceId) -> Option<Instant>;
+}
+
+/// A node that has not been started, told of what a predecessor sent as the daemon tells it.
+#[must_use]
+pub fn node(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> VrrpNode {
+    let mut router = Router::new(config.clone());
+    let mut nothing = Output::default();
+    for (instance, advert_sent) in adopted.iter().copied() {
+        router.handle(now, Event::Adopt { instance, advert_sent }, &mut nothing);
+    }
+    VrrpNode::new(config.clone(), router)
 }
 
 impl Director for VrrpNode {
-    fn new(config: &VrrpConfig) -> Self {
-        Self::new(config.clone(), Router::new(config.clone()))
+    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> Self {
+        node(now, config, adopted)
     }
 
     fn handle(&mut self, now: Instant, input: Input<'_>, kernel: &mut Kernel) {
@@ -45,6 +61,10 @@ impl Director for VrrpNode {
     fn holds(&self, instance: InstanceId) -> bool {
         self.router().holds(instance)
     }
+
+    fn advert_sent(&self, instance: InstanceId) -> Option<Instant> {
+        self.router().status(instance).and_then(|status| status.advert_sent)
+    }
 }
 
 /// A packet under way.
@@ -56,19 +76,36 @@ pub struct Datagram {
     pub destination: IpAddr,
     /// From the IP header.
     pub ttl: u8,
-    /// What follows it.
-    pub message: Vec<u8>,
+    /// From the IP header or, where the kernel keeps it to itself, from the message on.
+    pub octets: Vec<u8>,
+    /// Where in it the message begins.
+    pub message_at: usize,
 }
 
-/// Something that reaches a daemon from its kernel.
+impl Datagram {
+    /// What follows the IP header.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        self.octets.get(self.message_at..).unwrap_or_default()
+    }
+}
+
+/// Something that a daemon is told by its own machine.
 #[derive(Clone, Debug)]
-pub enum Arrival {
-    /// A packet on a LAN.
-    Packet(LanId, Rc<Datagram>),
+pub enum Told {
     /// The monitor tells of a change.
-    Told(Change),
+    Change(Change),
     /// A track script has ended.
     Ended(ScriptId, Ended),
+}
+
+/// Something that waits for a daemon that does not read.
+#[derive(Clone, Debug)]
+pub enum Waiting {
+    /// A packet on a LAN.
+    Packet(LanId, Rc<Datagram>),
+    /// News from its own machine.
+    Told(Told),
 }
 
 /// Whether there is a daemon.
@@ -81,11 +118,42 @@ pub enum Life<D> {
     /// All is well.
     Running(D),
     /// The machine stands still; what arrives waits.
-    Frozen(D, VecDeque<Arrival>),
+    Frozen(D, VecDeque<Waiting>),
 }
 
 /// Packets and changes that a kernel keeps for a daemon that does not read: about what the receive buffer holds.
 pub const BACKLOG: usize = 460;
+
+/// What the configuration that a daemon runs has to do with a virtual router.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Duty {
+    /// The instance.
+    pub instance: InstanceId,
+    /// What it holds as master.
+    pub addresses: Vec<IpNet>,
+    /// How often it advertises.
+    pub interval: Duration,
+    /// How long it may stand still as master before somebody else is.
+    pub outslept_after: Duration,
+    /// Whether it is the owner of the addresses, and so master from its start on.
+    pub owns: bool,
+}
+
+/// By what a predecessor's advertisements are remembered: the interface's name, the family, the VRID.
+type StampKey = (InterfaceName, Family, u8);
+
+fn stamp_key(instance: &Instance) -> StampKey {
+    (instance.interface.clone(), instance.family, instance.vrid.get())
+}
+
+/// A wake that is scheduled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Alarm {
+    /// When it comes.
+    pub at: Instant,
+    /// The deadline it was made for. One that has moved later since is looked at again when the wake comes.
+    pub deadline: Instant,
+}
 
 /// One machine.
 #[derive(Debug)]
@@ -96,13 +164,21 @@ pub struct Machine<D> {
     pub kernel: Kernel,
     /// Its daemon.
     pub life: Life<D>,
-    /// What the daemon is told when it starts.
+    /// The file that a daemon reads when it starts and when it is told to.
     pub config: VrrpConfig,
+    /// What the daemon runs.
+    pub running: VrrpConfig,
+    /// What that has to do with each virtual router.
+    pub duties: Vec<Option<Duty>>,
+    /// The virtual router of each instance.
+    routers: Vec<Option<usize>>,
+    /// Whether a track script decides over its FAULT.
+    pub scripted: bool,
     /// How often a daemon was started or ended here: what was under way to an earlier one is not for this one.
     pub lives: u32,
-    /// The deadline a wake is scheduled for, in simulated time.
-    pub armed: Option<Instant>,
-    /// The state of each instance as the journal tells it.
+    /// The wake that is scheduled.
+    pub alarm: Option<Alarm>,
+    /// The state of each virtual router's instance as the journal tells it.
     pub states: Vec<State>,
     /// Since when it stands still, if it does.
     pub frozen_at: Option<Instant>,
@@ -112,6 +188,13 @@ pub struct Machine<D> {
     pub reload_waits: bool,
     /// Until when the daemon may not know it yet.
     pub unsure_until: Instant,
+    /// What was seen when addresses and states were last compared: the kernel's generation and what was held. None if
+    /// anything else has changed since.
+    pub compared: Option<(u64, u64)>,
+    /// When each instance sent its last advertisement, by its own clock: in memory that outlives the daemon.
+    stamps: Vec<(StampKey, Option<Instant>)>,
+    /// When the daemon was killed, and what it held.
+    pub killed: Option<(Instant, u64)>,
     /// How far its clock is ahead.
     clock_ahead: Duration,
 }
@@ -119,28 +202,68 @@ pub struct Machine<D> {
 impl<D: Director> Machine<D> {
     /// A machine that has booted and runs no daemon yet.
     #[must_use]
-    pub fn new(id: MachineId, plan: &crate::scenario::Machine) -> Self {
+    pub fn new(id: MachineId, plan: &crate::scenario::Machine, routers: usize) -> Self {
         Self {
             id,
             kernel: Kernel::boot(plan.cards.clone()),
             life: Life::Idle,
             config: plan.config.clone(),
+            running: VrrpConfig::default(),
+            duties: vec![None; routers],
+            routers: Vec::new(),
+            scripted: false,
             lives: 0,
-            armed: None,
-            states: vec![State::Init; plan.config.instances.len()],
+            alarm: None,
+            states: vec![State::Init; routers],
             frozen_at: None,
             service_good: true,
             reload_waits: false,
             unsure_until: Instant::ZERO,
+            compared: None,
+            stamps: Vec::new(),
+            killed: None,
             clock_ahead: plan.clock_ahead,
         }
     }
 
-    /// Writes another priority into the configuration of every instance but an owner, or that of `drawn` again.
-    pub fn reprioritise(&mut self, drawn: &VrrpConfig, priority: Option<Priority>) {
-        for (instance, drawn) in self.config.instances.iter_mut().zip(&drawn.instances) {
-            instance.priority = priority.filter(|_| !drawn.priority.is_owner()).unwrap_or(drawn.priority);
+    /// From now on the daemon runs what stands in the file. An instance that other routers know by another number now,
+    /// or not at all, begins anew.
+    pub fn take_on(&mut self, scenario: &Scenario) {
+        let before = core::mem::replace(&mut self.running, self.config.clone());
+        let vrid = |config: &VrrpConfig, duty: Option<&Duty>| {
+            let instance = config.instances.get(usize::try_from(duty?.instance.0).ok()?)?;
+            Some(instance.vrid)
+        };
+        self.routers = self.running.instances.iter().map(|instance| scenario.router_of(instance)).collect();
+        let former = core::mem::replace(&mut self.duties, vec![None; self.states.len()]);
+        for ((id, instance), router) in (0..).map(InstanceId).zip(&self.running.instances).zip(&self.routers) {
+            let Some(slot) = router.and_then(|router| self.duties.get_mut(router)) else { continue };
+            *slot = Some(Duty {
+                instance: id,
+                addresses: instance.addresses.iter().chain(&instance.excluded).map(|entry| entry.address).collect(),
+                interval: instance.advert_interval.as_duration(),
+                outslept_after: Scenario::outslept_after(instance),
+                owns: instance.priority.is_owner(),
+            });
         }
+        for ((state, duty), former) in self.states.iter_mut().zip(&self.duties).zip(&former) {
+            if vrid(&self.running, duty.as_ref()) != vrid(&before, former.as_ref()) {
+                *state = State::Init;
+            }
+        }
+        let decides = |tracked: &Tracked| tracked.weight == 0;
+        let groups = self.running.groups.iter().flat_map(|group| &group.options.trackers);
+        let instances = self.running.instances.iter().flat_map(|instance| &instance.options.trackers);
+        self.scripted = groups.chain(instances).any(decides);
+        self.compared = None;
+        self.lay_out_stamps();
+    }
+
+    /// The virtual router of an instance that the daemon runs.
+    #[must_use]
+    pub fn router_named(&self, name: &str) -> Option<usize> {
+        let place = self.running.instances.iter().position(|instance| instance.name == name)?;
+        self.routers.get(place).copied().flatten()
     }
 
     /// Simulated time as this machine's clock shows it.
@@ -164,41 +287,102 @@ impl<D: Director> Machine<D> {
         }
     }
 
-    /// Whether the daemon runs and holds the addresses of an instance.
+    /// The instance of a virtual router, if the daemon has one.
     #[must_use]
-    pub fn holds(&self, router: usize) -> bool {
-        let id = InstanceId(u32::try_from(router).unwrap_or(u32::MAX));
-        self.running().is_some_and(|director| director.holds(id))
+    pub fn instance_of(&self, router: usize) -> Option<&Instance> {
+        let id = self.duties.get(router)?.as_ref()?.instance;
+        self.running.instances.get(usize::try_from(id.0).ok()?)
     }
 
-    /// Whether an instance becomes master somewhere in what the daemon did.
+    /// Whether the daemon runs and holds the addresses of a virtual router.
     #[must_use]
-    pub fn enters_master(&self, router: usize, effects: &[Effect]) -> bool {
-        let Some(instance) = self.config.instances.get(router) else { return false };
-        effects.iter().any(|effect| match effect {
-            Effect::Recorded(Record::Transition(t)) => t.to == State::Master && t.instance == instance.name,
-            Effect::Recorded(_) | Effect::Sent(_) | Effect::Announced(_) | Effect::Ran(_) => false,
-        })
+    pub fn holds(&self, router: usize) -> bool {
+        let duty = self.duties.get(router).and_then(Option::as_ref);
+        self.running().zip(duty).is_some_and(|(director, duty)| director.holds(duty.instance))
+    }
+
+    /// What it holds, one bit for each virtual router.
+    #[must_use]
+    pub fn holding(&self) -> u64 {
+        self.running().map_or(0, |director| self.held_by(director))
+    }
+
+    fn held_by(&self, director: &D) -> u64 {
+        let held = |duty: &Option<Duty>| duty.as_ref().is_some_and(|duty| director.holds(duty.instance));
+        self.duties.iter().rev().fold(0, |held_so_far, duty| held_so_far << 1 | u64::from(held(duty)))
+    }
+
+    /// What becomes master somewhere in what the daemon did, one bit for each virtual router.
+    #[must_use]
+    pub fn entering(&self, effects: &[Effect]) -> u64 {
+        let mut entering = 0;
+        for effect in effects {
+            if let Effect::Recorded(Record::Transition(transition)) = effect
+                && transition.to == State::Master
+                && let Some(router) = self.router_named(&transition.instance)
+            {
+                entering |= 1 << router;
+            }
+        }
+        entering
+    }
+
+    /// Notes when advertisements were sent, for a successor.
+    pub fn stamp(&mut self) {
+        let Life::Running(director) = &self.life else { return };
+        for (id, (_, at)) in (0..).map(InstanceId).zip(&mut self.stamps) {
+            *at = director.advert_sent(id);
+        }
+    }
+
+    /// Makes room for the notes of the instances that run from now on; what was noted of the same ones before stays.
+    fn lay_out_stamps(&mut self) {
+        let before = core::mem::take(&mut self.stamps);
+        let known = |key: &StampKey| before.iter().find(|(known, _)| known == key).and_then(|(_, at)| *at);
+        self.stamps = self.running.instances.iter().map(stamp_key).map(|key| (key.clone(), known(&key))).collect();
     }
 
     /// A daemon that is there ends, without a word.
     pub fn end_daemon(&mut self) {
         self.reload_waits = false;
         self.lives += 1;
-        self.armed = None;
+        self.alarm = None;
         self.states.fill(State::Init);
         self.kernel.daemon_gone();
         self.life = Life::Idle;
     }
 
+    /// The daemon is killed: what it held and when it last spoke is there for a successor.
+    pub fn kill(&mut self, now: Instant) {
+        let held = match &self.life {
+            Life::Off | Life::Idle => return,
+            Life::Running(director) | Life::Frozen(director, _) => self.held_by(director),
+        };
+        self.end_daemon();
+        self.killed = Some((now, held));
+    }
+
+    /// The machine is without power, and with it everything that outlives a daemon.
+    pub fn power_cut(&mut self) {
+        self.end_daemon();
+        self.stamps.clear();
+        self.killed = None;
+        self.life = Life::Off;
+        self.kernel.power_cut();
+    }
+
     /// Boots if there is need, and makes a daemon that has not been started. Says whether there was none.
-    pub fn begin_daemon(&mut self) -> bool {
+    pub fn begin_daemon(&mut self, now: Instant, scenario: &Scenario) -> bool {
         match self.life {
             Life::Running(_) | Life::Frozen(..) => return false,
             Life::Off | Life::Idle => {}
         }
         self.lives += 1;
-        self.life = Life::Running(D::new(&self.config));
+        self.take_on(scenario);
+        self.states.fill(State::Init);
+        let stamped = (0..).map(InstanceId).zip(&self.stamps);
+        let adopted: Vec<_> = stamped.filter_map(|(id, (_, at))| Some((id, (*at)?))).collect();
+        self.life = Life::Running(D::new(self.local(now), &self.running, &adopted));
         true
     }
 
@@ -214,7 +398,7 @@ impl<D: Director> Machine<D> {
     }
 
     /// And goes on. Says since when it stood still, and what arrived meanwhile, oldest first.
-    pub fn thaw(&mut self) -> Option<(Instant, VecDeque<Arrival>)> {
+    pub fn thaw(&mut self) -> Option<(Instant, VecDeque<Waiting>)> {
         match core::mem::replace(&mut self.life, Life::Off) {
             Life::Frozen(director, arrived) => {
                 self.life = Life::Running(director);

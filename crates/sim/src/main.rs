@@ -7,8 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use standfast_node::VrrpNode;
 use standfast_sim::fault::Blows;
-use standfast_sim::world::Tally;
-use standfast_sim::{Hour, Report};
+use standfast_sim::{Hour, Report, Tally};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -160,11 +159,22 @@ fn run(asked: &Arguments) -> ExitCode {
 }
 
 fn say(done: &Done, took: Duration) {
-    let Tally { events, adverts, resignations, announcements, takeovers, faults, notices, restored } = done.all;
+    let Tally {
+        events,
+        adverts,
+        resignations,
+        announcements,
+        takeovers,
+        faults,
+        notices,
+        restored,
+        reloads,
+        adoptions,
+    } = done.all;
     println!(
         "{} h of virtual time in {:.1} s: {events} events, {faults} faults, {takeovers} takeovers, {adverts} adverts \
          ({resignations} resignations), {announcements} announcements, {notices} notices, {restored} addresses put \
-         back; no law broken; longest time without a holder {:.3} s",
+         back, {reloads} reloads, {adoptions} adoptions; no law broken; longest time without a holder {:.3} s",
         done.hours,
         took.as_secs_f64(),
         done.longest_vacuum.as_secs_f64()

@@ -31,6 +31,9 @@ pub const fn family(address: IpAddr) -> Family {
     }
 }
 
+/// What everything that must not pass a router is sent with.
+const TTL: u8 = 255;
+
 /// Hop limit that the kernel gives to unicast over IPv6.
 const HOP_LIMIT: u8 = 64;
 
@@ -38,27 +41,34 @@ const HOP_LIMIT: u8 = 64;
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn read(packet: &Packet) -> Result<(Datagram, Said), String> {
+pub fn read(packet: Packet) -> Result<(Datagram, Said), String> {
+    let said = said(&packet).map_err(|words| format!("{packet:02x?}: {words}"))?;
+    let Packet { source, destination, bytes: octets, .. } = packet;
+    let (ttl, message_at) = match destination {
+        IpAddr::V4(_) => (TTL, ipv4::HEADER_LEN),
+        IpAddr::V6(_) => (if destination.is_multicast() { TTL } else { HOP_LIMIT }, 0),
+    };
+    Ok((Datagram { source, destination, ttl, octets, message_at }, said))
+}
+
+fn said(packet: &Packet) -> Result<Said, String> {
     let words = |error: vrrp::Error| error.to_string();
     let (source, destination) = (packet.source, packet.destination);
     match destination {
         IpAddr::V4(to) => {
             let (header, message) = ipv4::parse_header(&packet.bytes).map_err(|error| error.to_string())?;
             let said = (IpAddr::from(header.source), header.destination, header.ttl, header.protocol);
-            if said != (source, to, 255, vrrp::PROTOCOL) {
+            if said != (source, to, TTL, vrrp::PROTOCOL) {
                 return Err(format!("{header:?} from {source} to {to}"));
             }
             let view = View::new(message, source, destination).map_err(words)?;
             let (advert, _) = Advert::<Ipv4Addr>::parse(&view, &Coverage::BOTH).map_err(words)?;
-            let datagram = Datagram { source, destination, ttl: header.ttl, message: message.to_vec() };
-            Ok((datagram, Said { vrid: advert.vrid, priority: advert.priority }))
+            Ok(Said { vrid: advert.vrid, priority: advert.priority })
         }
         IpAddr::V6(_) => {
             let view = View::new(&packet.bytes, source, destination).map_err(words)?;
             let (advert, _) = Advert::<Ipv6Addr>::parse(&view, &Coverage::BOTH).map_err(words)?;
-            let ttl = if destination.is_multicast() { 255 } else { HOP_LIMIT };
-            let datagram = Datagram { source, destination, ttl, message: packet.bytes.clone() };
-            Ok((datagram, Said { vrid: advert.vrid, priority: advert.priority }))
+            Ok(Said { vrid: advert.vrid, priority: advert.priority })
         }
     }
 }
@@ -97,8 +107,8 @@ pub fn noise(scenario: &Scenario, noise: Noise) -> Option<Datagram> {
     let priority = Priority::new(noise.priority);
     let mut message = message(router, vrid, priority, protocol, source, destination);
     spoil(&mut message, router, noise.wrong, source, destination);
-    let ttl = if noise.wrong == Wrong::Ttl { 254 } else { 255 };
-    Some(Datagram { source, destination, ttl, message })
+    let ttl = if noise.wrong == Wrong::Ttl { TTL - 1 } else { TTL };
+    Some(Datagram { source, destination, ttl, octets: message, message_at: 0 })
 }
 
 fn message(

@@ -137,9 +137,32 @@ impl Scenario {
         Self { seed, lans: 1, machines, routers, preempt_delay_at_most, scripts_settle_within: Duration::ZERO }
     }
 
+    /// The number of the virtual router that other routers on a LAN know so.
+    #[must_use]
+    pub fn router_at(&self, lan: LanId, family: Family, vrid: Vrid) -> Option<usize> {
+        self.routers.iter().position(|router| (router.lan, router.vrid, router.family) == (lan, vrid, family))
+    }
+
+    /// The number of the virtual router that an instance belongs to.
+    #[must_use]
+    pub fn router_of(&self, instance: &Instance) -> Option<usize> {
+        let lan = (0..self.lans).map(LanId).find(|lan| interface(*lan) == instance.interface)?;
+        self.router_at(lan, instance.family, instance.vrid)
+    }
+
     /// The instance of a virtual router on each machine.
     pub fn instances(&self, router: usize) -> impl Iterator<Item = &Instance> {
         self.machines.iter().filter_map(move |machine| machine.config.instances.get(router))
+    }
+
+    /// The configuration of a machine with this priority for every instance but an owner, or with its own again.
+    #[must_use]
+    pub fn reprioritised(&self, id: MachineId, priority: Option<Priority>) -> VrrpConfig {
+        let mut config = self.machines.get(id.0).map(|machine| machine.config.clone()).unwrap_or_default();
+        for instance in config.instances.iter_mut().filter(|instance| !instance.priority.is_owner()) {
+            instance.priority = priority.unwrap_or(instance.priority);
+        }
+        config
     }
 
     /// A virtual router and those that move with it, with their numbers.
@@ -417,7 +440,11 @@ fn group_of(instance: &Instance) -> Option<IpAddr> {
 fn interval(rng: &mut Rng, version: Version) -> AdvertInterval {
     let drawn = match version {
         Version::V2 => rng.pick(&[1, 1, 1, 2, 3]).copied().and_then(AdvertInterval::from_seconds),
-        Version::V3 => rng.pick(&[10, 25, 100, 100, 100, 300]).copied().and_then(AdvertInterval::from_centiseconds),
+        // Mostly seconds, as in the field: one that advertises ten times a second costs as much time as ten others.
+        Version::V3 => rng
+            .pick(&[10, 25, 50, 100, 100, 100, 100, 100, 100, 200, 200, 300])
+            .copied()
+            .and_then(AdvertInterval::from_centiseconds),
     };
     drawn.unwrap_or(AdvertInterval::DEFAULT)
 }

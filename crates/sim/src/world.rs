@@ -61,7 +61,11 @@ impl<D: Director> World<D> {
             drawn: 0,
             struck: Vec::new(),
             lans: vec![Lan::new(machines); scenario.lans],
-            machines: (0..).map(MachineId).zip(&scenario.machines).map(|(id, plan)| Machine::new(id, plan, routers)).collect(),
+            machines: (0..)
+                .map(MachineId)
+                .zip(&scenario.machines)
+                .map(|(id, plan)| Machine::new(id, plan, routers))
+                .collect(),
             laws: Laws::new(&scenario),
             upset_until: vec![Instant::ZERO; machines],
             excused: vec![false; machines],

@@ -3,8 +3,7 @@
 //! `STANDFAST_SIM_HOURS` sets how many simulated hours each storm lasts, `STANDFAST_SIM_SEED` where the seeds begin.
 
 use standfast_node::VrrpNode;
-use standfast_sim::Hour;
-use standfast_sim::world::Tally;
+use standfast_sim::{Hour, Tally};
 
 /// Simulated hours of each of the four storms, which run side by side.
 const HOURS: u64 = 100;

@@ -219,6 +219,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::FileRead { .. }
             | Input::ProcessCount { .. }
             | Input::BfdChanged { .. }
+            | Input::QuorumTold { .. }
             | Input::WallClock { .. }
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
@@ -242,6 +243,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::FileRead { .. }
             | Input::ProcessCount { .. }
             | Input::BfdChanged { .. }
+            | Input::QuorumTold { .. }
             | Input::WallClock { .. }
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
