@@ -12,6 +12,23 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+impl Event {
+    /// Octets that it takes encoded, at most.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        // Lengths and numbers take up to ten octets each.
+        const NUMBERS: usize = 64;
+        let fields = match &self.kind {
+            EventKind::Said(said) => {
+                let fields = said.fields.iter().map(|(name, value)| name.len() + value.len() + 20);
+                said.process.len() + said.message.len() + fields.sum::<usize>()
+            }
+            EventKind::Lost { events: _ } => 0,
+        };
+        NUMBERS + fields
+    }
+}
+
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

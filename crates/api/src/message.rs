@@ -242,6 +242,8 @@ pub enum FromWorker {
     LongStatus,
     /// Something happened.
     Event(Event),
+    /// Several things happened, in this order.
+    Events(Vec<Event>),
     /// Of the `bfd` worker: whoever tracks this session is to know.
     Bfd {
         /// Its name in the configuration.
@@ -287,6 +289,8 @@ pub enum ToFront {
     LongSnapshot,
     /// Something happened.
     Event(Event),
+    /// Several things happened, in this order.
+    Events(Vec<Event>),
     /// What came of a [`FromFront`].
     Answer {
         /// Its number.

@@ -24,6 +24,13 @@ use tracing::{debug, warn};
 /// Events that wait for room: a change of every instance and every server of a large site.
 const WAITING_EVENTS: usize = 4096;
 
+/// Messages of many events each that wait for room before no more of them are made: with as much as each may hold some
+/// megabytes.
+pub(crate) const WAITING_BATCHES: usize = 64;
+
+/// Octets of the events that share a message. The rest of what a message may hold is room for a long one of them.
+const BATCH_BYTES: usize = MAX_MESSAGE_BYTES / 2;
+
 /// What a long status is labelled with.
 pub const LONG_STATUS: Label = Label { kind: 1, version: standfast_api::PROTOCOL_VERSION as u32 };
 
@@ -302,10 +309,14 @@ impl SupervisorLink {
         self.flush();
     }
 
-    /// What was said in the journal is told as well.
+    /// What was said in the journal is told as well, many lines in a message. While many messages wait it stays where it
+    /// was said, and its number is limited there.
     fn tell_lines(&mut self) {
-        for event in log::take_told() {
-            match encode(&FromWorker::Event(event)) {
+        if self.outbox.waiting() > WAITING_BATCHES {
+            return;
+        }
+        for events in batches(log::take_told()) {
+            match encode(&FromWorker::Events(events)) {
                 Ok(bytes) => self.outbox.record(bytes.into()),
                 Err(error) => debug!("event cannot be told: {error}"),
             }
@@ -331,6 +342,23 @@ impl SupervisorLink {
             }
         }
     }
+}
+
+/// The events in their order, as many to a message as fit.
+pub(crate) fn batches(events: impl IntoIterator<Item = Event>) -> Vec<Vec<Event>> {
+    let mut batches: Vec<Vec<Event>> = Vec::new();
+    let mut bytes = 0;
+    for event in events {
+        bytes += event.bytes();
+        match batches.last_mut() {
+            Some(batch) if bytes <= BATCH_BYTES => batch.push(event),
+            Some(_) | None => {
+                bytes = event.bytes();
+                batches.push(vec![event]);
+            }
+        }
+    }
+    batches
 }
 
 /// Waits for room if something waits for it, else for ever.

@@ -6,12 +6,15 @@
 
 mod console;
 mod journald;
+mod moment;
 mod syslog;
 mod told;
 
 use console::Console;
 use core::fmt::{self, Write as _};
+use core::sync::atomic::{AtomicU8, Ordering};
 use journald::Journald;
+pub use moment::{Together, together};
 use standfast_api::LogSettings;
 use std::sync::Mutex;
 use syslog::Syslog;
@@ -125,14 +128,10 @@ pub fn start(identifier: &'static str, settings: LogSettings, foreground: bool) 
         sinks.push(Counted::new(Console));
     }
     sinks.push(Counted::new(told::Told));
+    DETAIL.store(settings.detail, Ordering::Relaxed);
     let layer = LogLayer {
         identifier,
         facility: settings.facility.number(),
-        max_level: match settings.detail {
-            0 => LevelFilter::INFO,
-            1 => LevelFilter::DEBUG,
-            2..=u8::MAX => LevelFilter::TRACE,
-        },
         sinks: Mutex::new(sinks),
     };
     // A second set-up would be our own mistake; the first one stays in force.
@@ -141,10 +140,27 @@ pub fn start(identifier: &'static str, settings: LogSettings, foreground: bool) 
     LogSettings { console, ..settings }
 }
 
+/// How much is said: see [`LogSettings::detail`]. Changed by an operator's order while the process runs.
+static DETAIL: AtomicU8 = AtomicU8::new(0);
+
+/// Says so much from now on: 0 is normal, 1 detailed, 2 and more everything.
+pub fn set_detail(detail: u8) {
+    DETAIL.store(detail, Ordering::Relaxed);
+    // What was not to be said is remembered at each place that says something.
+    tracing::callsite::rebuild_interest_cache();
+}
+
+fn max_level() -> LevelFilter {
+    match DETAIL.load(Ordering::Relaxed) {
+        0 => LevelFilter::INFO,
+        1 => LevelFilter::DEBUG,
+        2..=u8::MAX => LevelFilter::TRACE,
+    }
+}
+
 struct LogLayer {
     identifier: &'static str,
     facility: u8,
-    max_level: LevelFilter,
     /// One thread writes; the lock is there because the type of a subscriber asks for it.
     sinks: Mutex<Vec<Counted>>,
 }
@@ -152,11 +168,11 @@ struct LogLayer {
 impl<S: Subscriber> Layer<S> for LogLayer {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         // Libraries have their own ideas of what an operator wants to read.
-        *metadata.level() <= self.max_level && metadata.target().starts_with("standfast")
+        *metadata.level() <= max_level() && metadata.target().starts_with("standfast")
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.max_level)
+        Some(max_level())
     }
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -164,8 +180,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         event.record(&mut collected);
         let line = Line {
             identifier: self.identifier,
-            // Asked each time: the process changes when the daemon leaves the terminal.
-            pid: std::process::id(),
+            pid: moment::pid(),
             facility: self.facility,
             severity: Severity::of(*event.metadata().level()),
             message: collected.message,

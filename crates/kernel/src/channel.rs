@@ -201,10 +201,11 @@ impl Channel {
     /// See [`ReceiveError`].
     pub async fn receive(&self) -> Result<Incoming, ReceiveError> {
         loop {
+            // Not the other way round: a loop that waits for many things asks here in every round.
+            self.fd.readable().await?;
             if let Some(incoming) = self.try_receive()? {
                 return Ok(incoming);
             }
-            self.fd.readable().await?;
         }
     }
 }
@@ -298,6 +299,12 @@ impl Outbox {
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// How many records wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.records.len()
     }
 
     /// Whether nothing waits.

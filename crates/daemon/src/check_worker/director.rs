@@ -8,10 +8,12 @@ use super::notify::Audience;
 use super::orders;
 use super::probe::Probes;
 use super::table::KernelTable;
-use crate::journal;
+use crate::{journal, log};
+use crate::plan;
 use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
 use standfast_api::control::ServerOrder;
+use standfast_api::plan::Part;
 use standfast_api::{CheckSlice, CheckStatus, ServerStatus, ServiceStatus};
 use standfast_check::{bfd, file};
 use standfast_kernel::timer::boottime;
@@ -147,10 +149,17 @@ impl Worker {
         self.feed(Event::Reload(Box::new(slice.lvs)));
     }
 
+    /// What a reload to that configuration would do now.
+    pub(super) fn plan(&self, slice: CheckSlice) -> Result<Part, String> {
+        let actions = self.director.rehearse(boottime(), slice.lvs).ok_or("the kernel's table is not known yet")?;
+        Ok(plan::lvs(self.director.desired(), &actions))
+    }
+
     /// When the director has something to do of itself.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let note = self.verdicts.as_ref().and_then(Verdicts::next_deadline);
-        self.director.next_deadline().into_iter().chain(note).min()
+        let own = [self.director.next_deadline(), note, self.probes.deadlines().next()];
+        own.into_iter().flatten().min()
     }
 
     /// Whether anything that status shows has changed since this was last asked.
@@ -160,6 +169,8 @@ impl Worker {
 
     /// Hands the director an event, does what it asks for, and hands back the answers, until nothing is left to do.
     pub(super) fn feed(&mut self, event: Event) {
+        // The start of five thousand services is five thousand lines.
+        let _together = log::together();
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             self.director.handle(boottime(), event, &mut self.output);

@@ -35,7 +35,12 @@ impl KernelTable {
     }
 
     pub(super) fn apply(&mut self, operations: Vec<Operation>) {
-        self.waiting.extend(operations);
+        if self.waiting.is_empty() {
+            // Those of a whole table are some megabytes, which need not be moved.
+            self.waiting = operations.into();
+        } else {
+            self.waiting.extend(operations);
+        }
     }
 
     pub(super) fn read(&mut self) {

@@ -42,7 +42,8 @@ impl Book {
     pub(super) fn told(&mut self, message: ToFront) {
         match message {
             ToFront::Snapshot(snapshot) => self.snapshot = Some(Rc::new(*snapshot)),
-            ToFront::Event(event) => self.add(event),
+            ToFront::Event(event) => self.add(vec![event]),
+            ToFront::Events(events) => self.add(events),
             ToFront::Answer { number, outcome } => self.answered(number, outcome),
             // The link has read the memory file and put the snapshot itself in its place.
             ToFront::LongSnapshot => {}
@@ -53,18 +54,20 @@ impl Book {
         self.snapshot.clone()
     }
 
-    fn add(&mut self, event: Event) {
-        let age = boottime().since(event.at);
-        let unix = wall_clock().checked_sub(age).unwrap_or(Duration::ZERO);
-        let recorded = Recorded { number: self.next, unix, event };
-        self.next = self.next.saturating_add(1);
+    fn add(&mut self, events: Vec<Event>) {
+        let (now, unix_now) = (boottime(), wall_clock());
+        let mut recorded = Vec::with_capacity(events.len());
+        for event in events {
+            let unix = unix_now.checked_sub(now.since(event.at)).unwrap_or(Duration::ZERO);
+            recorded.push(Rc::new(Recorded { number: self.next, unix, event }));
+            self.next = self.next.saturating_add(1);
+        }
         if let Some(store) = &mut self.store {
-            store.add(&recorded);
+            store.add(recorded.iter().map(Rc::as_ref));
         }
-        if self.events.len() >= EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(Rc::new(recorded));
+        self.events.extend(recorded);
+        let surplus = self.events.len().saturating_sub(EVENTS);
+        self.events.drain(..surplus);
         self.news.notify_waiters();
     }
 
@@ -110,7 +113,7 @@ mod tests {
     fn book_with(events: u64) -> Book {
         let mut book = Book::new(None);
         for number in 1..=events {
-            book.add(Event { at: boottime(), kind: EventKind::Lost { events: number } });
+            book.add(vec![Event { at: boottime(), kind: EventKind::Lost { events: number } }]);
         }
         book
     }

@@ -49,15 +49,30 @@ impl Store {
         Ok(text)
     }
 
-    pub(super) fn add(&mut self, event: &Recorded) {
-        let Ok(mut line) = serde_json::to_vec(event) else { return };
-        line.push(b'\n');
-        if self.bytes.saturating_add(line.len() as u64) > self.limit {
-            let outcome = self.forget_half();
-            self.complain(outcome);
+    /// Writes events behind the others, in one piece as far as the limit lets it.
+    pub(super) fn add<'a>(&mut self, events: impl IntoIterator<Item = &'a Recorded>) {
+        let mut lines = Vec::new();
+        for event in events {
+            let begin = lines.len();
+            if serde_json::to_writer(&mut lines, event).is_err() {
+                lines.truncate(begin);
+                continue;
+            }
+            lines.push(b'\n');
+            if self.bytes.saturating_add(lines.len() as u64) > self.limit {
+                let last = lines.split_off(begin);
+                self.put(&lines);
+                let outcome = self.forget_half();
+                self.complain(outcome);
+                lines = last;
+            }
         }
-        self.bytes = self.bytes.saturating_add(line.len() as u64);
-        let outcome = self.file.write_all(&line);
+        self.put(&lines);
+    }
+
+    fn put(&mut self, lines: &[u8]) {
+        self.bytes = self.bytes.saturating_add(lines.len() as u64);
+        let outcome = self.file.write_all(lines);
         self.complain(outcome);
     }
 
@@ -104,12 +119,12 @@ mod tests {
         let file = file();
         let mut store = Store::new(file.try_clone().unwrap());
         assert_eq!(store.read(10), []);
-        store.add(&event(1));
-        store.add(&event(2));
+        store.add([&event(1)]);
+        store.add([&event(2)]);
         (&file).write_all(b"{\"number\":3,\"un").unwrap();
         let mut store = Store::new(file.try_clone().unwrap());
         assert_eq!(store.read(10), [event(1), event(2)]);
-        store.add(&event(4));
+        store.add([&event(4)]);
         assert_eq!(Store::new(file).read(2), [event(2), event(4)]);
     }
 
@@ -118,11 +133,25 @@ mod tests {
         let file = file();
         let mut store = Store { limit: 5000, ..Store::new(file.try_clone().unwrap()) };
         for number in 1..=1000 {
-            store.add(&event(number));
+            store.add([&event(number)]);
             assert!(file.metadata().unwrap().len() <= 5000, "{number}");
         }
         let kept = Store { limit: 5000, ..Store::new(file) }.read(1000);
         assert_eq!(kept.last(), Some(&event(1000)));
         assert!(kept.len() > 20 && kept.windows(2).all(|pair| pair[1].number == pair[0].number + 1), "{kept:?}");
+    }
+
+    #[test]
+    fn many_events_at_once_are_kept_as_if_they_had_come_one_by_one() {
+        let many: Vec<Recorded> = (1..=1000).map(event).collect();
+        let kept = |by: usize| {
+            let file = file();
+            let mut store = Store { limit: 5000, ..Store::new(file.try_clone().unwrap()) };
+            many.chunks(by).for_each(|events| store.add(events));
+            assert!(file.metadata().unwrap().len() <= 5000);
+            store.text().unwrap()
+        };
+        assert_eq!(kept(1), kept(37));
+        assert_eq!(kept(1), kept(1000));
     }
 }

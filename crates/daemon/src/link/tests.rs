@@ -82,6 +82,7 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
                 }
                 FromWorker::Event(event) => events.push(event.at.as_nanos()),
                 FromWorker::Status(Status::Check(status)) => states.push(status.at.as_nanos()),
+                FromWorker::Events(batch) => events.extend(batch.iter().map(|event| event.at.as_nanos())),
                 other @ (FromWorker::Hello(_)
                 | FromWorker::Ready
                 | FromWorker::LongStatus
@@ -89,6 +90,7 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
                 | FromWorker::Bfd { .. }
                 | FromWorker::Alive
                 | FromWorker::Answer { .. }
+                | FromWorker::Planned { .. }
                 | FromWorker::Front(_)
                 | FromWorker::Reloaded { .. }) => panic!("{other:?}"),
             }
@@ -138,4 +140,22 @@ async fn a_reload_without_configuration_is_refused_and_is_no_command() {
     assert!(matches!(command(&mut link).await, Some(Command::Report)));
     let refused = Some("it came without configuration".to_owned());
     assert_eq!(heard(&supervisor).await, FromWorker::Reloaded { generation: Generation(2), refused });
+}
+
+#[test]
+fn events_share_messages_in_their_order_and_every_message_can_be_sent() {
+    let said = |length: usize| Event {
+        at: boottime(),
+        kind: EventKind::Said(standfast_api::Said {
+            process: "Keepalived".to_owned(),
+            severity: 6,
+            message: "x".repeat(length),
+            fields: vec![("service".to_owned(), "y".repeat(20))],
+        }),
+    };
+    let events: Vec<Event> = (0..5000).map(|n| said(if n % 500 == 7 { 30_000 } else { n % 200 })).collect();
+    let made = batches(events.clone());
+    assert!(made.len() < 60, "{} messages", made.len());
+    assert!(made.iter().all(|batch| encode(&FromWorker::Events(batch.clone())).unwrap().len() <= MAX_MESSAGE_BYTES));
+    assert_eq!(made.concat(), events);
 }

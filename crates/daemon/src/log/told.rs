@@ -2,9 +2,8 @@
 //!
 //! So the operator's `events` and `why` have the journal's own lines, each once and in the same words.
 
-use super::{Line, Severity, Sink, Written};
+use super::{Line, Severity, Sink, Written, moment};
 use standfast_api::{Event, EventKind, Said};
-use standfast_kernel::timer::boottime;
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +31,7 @@ impl Sink for Told {
             message: line.message.clone(),
             fields: line.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
         };
-        told.push_back(Event { at: boottime(), kind: EventKind::Said(said) });
+        told.push_back(Event { at: moment::at(), kind: EventKind::Said(said) });
         Written::Yes
     }
 }

@@ -6,7 +6,7 @@ use super::{Supervisor, reload};
 use crate::dump::{self, Dump};
 use crate::log;
 use crate::signals::Received;
-use standfast_api::control::Order;
+use standfast_api::control::{LogLevel, Order};
 use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, ToWorker, VrrpStatus, WorkerKind};
 use standfast_kernel::timer::{boottime, wall_clock};
 use tracing::info;
@@ -25,6 +25,7 @@ impl Supervisor {
                 self.heard(kind, message);
             }
         }
+        self.finish_plans();
         for event in log::take_told() {
             self.publisher.event(event);
         }
@@ -57,7 +58,9 @@ impl Supervisor {
         match (kind, message) {
             (_, FromWorker::Status(_)) => self.publisher.reported(kind),
             (_, FromWorker::Event(event)) => self.publisher.event(event),
+            (_, FromWorker::Events(events)) => events.into_iter().for_each(|event| self.publisher.event(event)),
             (_, FromWorker::Answer { number, outcome }) => self.publisher.answer(number, outcome),
+            (_, FromWorker::Planned { number, outcome }) => self.planned(kind, number, outcome),
             (WorkerKind::Front, FromWorker::Front(FromFront::Refresh { number })) => {
                 self.ask_workers(Asker::Client(number));
             }
@@ -92,6 +95,31 @@ impl Supervisor {
                     reload::Wish { why: format!("order of user {uid}"), force, confirm_within_s, number: Some(number) };
                 self.reload(wish);
             }
+            Order::Switchover(order) => {
+                let vrrp = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Vrrp);
+                let told = vrrp.is_some_and(|vrrp| vrrp.tell(&ToWorker::Switchover { number, order }));
+                if !told {
+                    self.publisher.answer(number, Err("no vrrp worker is there to do it".to_owned()));
+                }
+            }
+            Order::Maintenance { on } => {
+                let outcome = self.maintain(on, uid);
+                self.publisher.answer(number, outcome);
+            }
+            Order::LogLevel(level) => {
+                let detail = match level {
+                    LogLevel::Info => 0,
+                    LogLevel::Debug => 1,
+                    LogLevel::Trace => 2,
+                };
+                // As it began, so that the line is there in any case.
+                info!("Log level is {level:?} from now on, by order of user {uid}");
+                log::set_detail(detail);
+                self.options.log.detail = detail;
+                self.workers.iter_mut().for_each(|worker| worker.set_log_detail(detail));
+                self.publisher.answer(number, Ok(String::new()));
+            }
+            Order::Plan { file } => self.begin_plan(number, file),
             Order::Confirm => {
                 let outcome = match self.unconfirmed.take() {
                     Some(_) => {

@@ -4,9 +4,9 @@
 
 use super::worker::Worker;
 use crate::dump::Dump;
-use crate::link::envelope;
+use crate::link::{WAITING_BATCHES, batches, envelope};
 use core::time::Duration;
-use standfast_api::{Event, Snapshot, ToFront, ToWorker, WorkerKind, encode};
+use standfast_api::{Event, EventKind, Snapshot, ToFront, ToWorker, WorkerKind, encode};
 use standfast_kernel::channel::Outbox;
 use standfast_model::Instant;
 use tracing::debug;
@@ -44,6 +44,10 @@ struct Refresh {
 #[derive(Debug)]
 pub(super) struct Publisher {
     outbox: Outbox,
+    /// Those that are in no message yet: many share one.
+    events: Vec<Event>,
+    /// How many there was no room for.
+    lost: u64,
     /// Something has changed since the last snapshot.
     changed: bool,
     /// The next snapshot is not told before.
@@ -57,6 +61,8 @@ impl Publisher {
     pub(super) const fn new() -> Self {
         Self {
             outbox: Outbox::new(WAITING),
+            events: Vec::new(),
+            lost: 0,
             changed: true,
             not_before: Instant::ZERO,
             retry_at: None,
@@ -70,7 +76,24 @@ impl Publisher {
     }
 
     pub(super) fn event(&mut self, event: Event) {
-        self.record(ToFront::Event(event));
+        if self.events.len() < WAITING {
+            self.events.push(event);
+        } else {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// Puts events into messages, unless many of these wait already.
+    fn pack(&mut self, now: Instant) {
+        if self.events.is_empty() || self.outbox.waiting() > WAITING_BATCHES {
+            return;
+        }
+        let mut events = core::mem::take(&mut self.events);
+        let lost = core::mem::take(&mut self.lost);
+        if lost > 0 {
+            events.push(Event { at: now, kind: EventKind::Lost { events: lost } });
+        }
+        batches(events).into_iter().for_each(|batch| self.record(ToFront::Events(batch)));
     }
 
     pub(super) fn answer(&mut self, number: u64, outcome: Result<String, String>) {
@@ -137,10 +160,18 @@ impl Publisher {
             }
         }
         self.retry_at = None;
-        if !self.outbox.is_empty()
-            && let Some(false) = front.and_then(|front| front.flush(&mut self.outbox))
-        {
-            self.retry_at = Some(now + RETRY_AFTER);
+        loop {
+            self.pack(now);
+            let flushed = if self.outbox.is_empty() { None } else { front.and_then(|f| f.flush(&mut self.outbox)) };
+            match flushed {
+                // What there was no message for has room now.
+                Some(true) if !self.events.is_empty() => {}
+                Some(true) | None => break,
+                Some(false) => {
+                    self.retry_at = Some(now + RETRY_AFTER);
+                    break;
+                }
+            }
         }
         dumps
     }
@@ -199,5 +230,26 @@ mod tests {
         assert_eq!(publish(&mut publisher, at(504)), 3);
         publisher.refresh(Asker::Client(8), at(504), vec![WorkerKind::Check]);
         assert_eq!(publish(&mut publisher, at(1504)), 4, "a worker that does not report is not waited for");
+    }
+
+    #[test]
+    fn a_front_that_does_not_read_costs_no_more_than_the_limit_and_is_told_how_many_it_missed() {
+        let mut publisher = Publisher::new();
+        let event = || Event { at: at(1), kind: EventKind::Lost { events: 1 } };
+        for _ in 0..2 * WAITING {
+            publisher.event(event());
+        }
+        assert_eq!((publisher.events.len(), publisher.lost), (WAITING, WAITING as u64));
+        publisher.publish(at(2), None, snapshot);
+        assert_eq!((publisher.events.len(), publisher.lost), (0, 0));
+        assert!(publisher.outbox.waiting() < 20, "{} messages", publisher.outbox.waiting());
+        // Nobody takes them, so in the end no more messages are made, and then no more events are kept.
+        for _ in 0..200 {
+            (0..WAITING).for_each(|_| publisher.event(event()));
+            publisher.publish(at(3), None, snapshot);
+        }
+        assert!(publisher.outbox.waiting() <= WAITING_BATCHES + 20, "{} messages", publisher.outbox.waiting());
+        assert_eq!(publisher.events.len(), WAITING);
+        assert!(publisher.lost > 0);
     }
 }

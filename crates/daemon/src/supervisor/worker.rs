@@ -17,6 +17,7 @@ use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
 use standfast_kernel::timer::boottime;
 use standfast_model::Instant;
+use standfast_model::config::track::TrackedService;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -55,6 +56,8 @@ pub(super) struct Worker {
     heard_of_bfd: Vec<Verdict>,
     /// BFD sessions as it knows them, since its last start.
     bfd: BTreeMap<String, bool>,
+    /// What it knows of tracked virtual servers.
+    quorums: BTreeMap<TrackedService, bool>,
     /// Whether the instance of the sync daemon is master, as it knows it, since its last start.
     sync_master: Option<bool>,
     /// The starts of itself and of the runner that know each other.
@@ -132,6 +135,7 @@ impl Worker {
             introduced: None,
             heard_of_bfd: Vec::new(),
             bfd: BTreeMap::new(),
+            quorums: BTreeMap::new(),
             sync_master: None,
         })
     }
@@ -166,6 +170,25 @@ impl Worker {
     pub(super) fn describe(&self) -> WorkerStatus {
         let pid = self.running.as_ref().map(|running| running.child.id());
         WorkerStatus { kind: self.kind(), pid, ready: self.ready, starts: self.starts }
+    }
+
+    /// Asks what a reload to that slice would do. False if no answer will come.
+    pub(super) fn ask_for_plan(&self, number: u64, slice: &[u8]) -> bool {
+        let Some(channel) = self.open_channel().filter(|_| self.ready) else { return false };
+        let Ok(slice) = Self::write_slice(self.kind(), slice) else { return false };
+        encode(&ToWorker::Plan { number }).is_ok_and(|message| channel.send(&message, &[slice.as_fd()]).is_ok())
+    }
+
+    /// From now on, and in its successors: whether this node is to be master of nothing.
+    pub(super) fn maintain(&mut self, on: bool) {
+        self.setup.options.maintenance = on;
+        self.tell(&ToWorker::Maintenance { on });
+    }
+
+    /// From now on, and in its successors: how much it says.
+    pub(super) fn set_log_detail(&mut self, detail: u8) {
+        self.setup.log.detail = detail;
+        self.tell(&ToWorker::LogDetail(detail));
     }
 
     /// Says it, if it does its work and there is room.
@@ -226,6 +249,7 @@ impl Worker {
                 }
                 self.running = Some(running);
                 self.bfd.clear();
+                self.quorums.clear();
                 self.sync_master = None;
             }
             Err(error) => {
@@ -284,6 +308,16 @@ impl Worker {
         }
     }
 
+    /// Tells it of a tracked virtual server, unless it knows.
+    pub(super) fn tell_of_quorum(&mut self, service: &TrackedService, has_quorum: bool) {
+        let knows = self.quorums.get(service) == Some(&has_quorum);
+        let Some(channel) = self.open_channel().filter(|_| !knows) else { return };
+        let message = encode(&ToWorker::Quorum { service: service.clone(), has_quorum });
+        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
+            self.quorums.insert(service.clone(), has_quorum);
+        }
+    }
+
     /// Tells it whether the instance of the connection sync daemon is master, unless it knows.
     pub(super) fn tell_of_sync(&mut self, master: bool) {
         let Some(channel) = self.open_channel().filter(|_| self.sync_master != Some(master)) else { return };
@@ -326,7 +360,13 @@ impl Worker {
 
     fn take(&mut self, message: FromWorker) {
         match message {
-            FromWorker::Event(_) | FromWorker::Answer { .. } | FromWorker::Front(_) => self.heard.push(message),
+            FromWorker::Event(_)
+            | FromWorker::Events(_)
+            | FromWorker::Answer { .. }
+            | FromWorker::Planned { .. }
+            | FromWorker::Front(_) => {
+                self.heard.push(message);
+            }
             FromWorker::Hello(Hello { kind, .. }) if kind == self.kind() => {}
             FromWorker::Hello(Hello { kind, .. }) => self.distrust(&format!("it says that it is the {kind} worker")),
             FromWorker::Alive => self.pinged = false,

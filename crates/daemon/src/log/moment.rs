@@ -1,0 +1,99 @@
+//! The moment in which something is said: its time and the process that says it.
+//!
+//! Who takes in one event and may have thousands of things to say about it ([`together`]) asks the kernel once who and
+//! when it is, and lets the console write many lines at a time. It owns that moment and says nothing itself.
+
+use core::marker::PhantomData;
+use standfast_kernel::timer::boottime;
+use standfast_model::Instant;
+use std::cell::Cell;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+
+/// A time and a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Moment {
+    pid: u32,
+    at: Instant,
+}
+
+thread_local! {
+    /// The moment that lasts, if one does: a worker is one thread.
+    static LASTING: Cell<Option<Moment>> = const { Cell::new(None) };
+}
+
+/// Everything that this thread says until the guard goes is said in one moment.
+///
+/// For the handling of one event, some milliseconds: what is said then differs in nothing by which of them it was.
+#[must_use]
+pub fn together() -> Together {
+    let outermost = LASTING.get().is_none();
+    if outermost {
+        LASTING.set(Some(Moment { pid: std::process::id(), at: boottime() }));
+    }
+    Together { outermost, thread: PhantomData }
+}
+
+/// See [`together`]. At its end the console gets what was held back for it.
+#[derive(Debug)]
+pub struct Together {
+    outermost: bool,
+    /// It belongs to the thread that made it.
+    thread: PhantomData<*const ()>,
+}
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        if self.outermost {
+            LASTING.set(None);
+            super::console::flush();
+        }
+    }
+}
+
+/// Whether more is about to be said.
+pub(super) fn lasts() -> bool {
+    LASTING.get().is_some()
+}
+
+/// The process that says something now.
+pub(super) fn pid() -> u32 {
+    // Asked each time outside a moment: the process changes when the daemon leaves the terminal.
+    LASTING.get().map_or_else(std::process::id, |moment| moment.pid)
+}
+
+/// When something is said now.
+pub(super) fn at() -> Instant {
+    LASTING.get().map_or_else(boottime, |moment| moment.at)
+}
+
+/// Writes the time of day, the only one that a reader of a log can compare.
+pub(super) fn stamp(text: &mut String) {
+    let begin = text.len();
+    let _ = SystemTime.format_time(&mut Writer::new(text));
+    debug_assert!(text.len() > begin, "no time");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_together_has_one_time_and_what_follows_another() {
+        let before = at();
+        let moment = {
+            let _together = together();
+            let moment = at();
+            assert!(moment >= before);
+            {
+                // Who is called by someone who does the same ends nothing.
+                let _inner = together();
+                assert_eq!(at(), moment);
+            }
+            while boottime() == moment {}
+            assert_eq!((at(), pid(), lasts()), (moment, std::process::id(), true));
+            moment
+        };
+        assert!(at() > moment && !lasts());
+    }
+}
