@@ -56,10 +56,10 @@ impl Chance {
     /// # Panics
     /// There are none.
     #[expect(clippy::indexing_slicing, reason = "the index is below the length")]
-    pub fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub fn one_of<T: Copy>(&mut self, of: &[T]) -> T {
         assert!(!of.is_empty(), "nothing to choose from");
         let index = usize::try_from(self.below(of.len() as u64)).unwrap_or_default();
-        &of[index]
+        of[index]
     }
 
     fn next(&mut self) -> u64 {
@@ -94,6 +94,6 @@ mod tests {
         let (from, to) = (Duration::from_millis(5), Duration::from_millis(9));
         assert!((0..100).all(|_| (from..to).contains(&chance.between(from, to))));
         assert_eq!(chance.below(0), 0);
-        assert_eq!(*chance.one_of(&[3]), 3);
+        assert_eq!(chance.one_of(&[3]), 3);
     }
 }

@@ -26,7 +26,7 @@ fn victim(
 ) -> (usize, &'static str) {
     loop {
         let director = usize::try_from(chance.below(2)).unwrap_or_default();
-        let next = (director, *chance.one_of(workers));
+        let next = (director, chance.one_of(workers));
         if before.iter().filter(|earlier| **earlier == next).count() < FORGIVEN {
             before.push(next);
             return next;

@@ -4,10 +4,14 @@
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod rack;
 #[cfg(test)]
 mod reloaded;
+#[cfg(test)]
+mod soaked;
 #[cfg(test)]
 mod wanted;

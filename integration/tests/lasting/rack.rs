@@ -81,7 +81,7 @@ pub(crate) struct Rack {
     pub(crate) daemons: [Process; 2],
     /// The processes of the servers that run, by name.
     servers: Vec<(&'static str, Process)>,
-    program: String,
+    daemon: Daemon,
 }
 
 impl Rack {
@@ -95,8 +95,7 @@ impl Rack {
         let daemon = Daemon::standfastd()?;
         let daemons =
             [daemon.start(&master, &wanted.conf("master"))?, daemon.start(&standby, &wanted.conf("standby"))?];
-        let program = daemon.program().to_owned();
-        let mut rack = Self { lab, master, standby, client, daemons, servers: Vec::new(), program };
+        let mut rack = Self { lab, master, standby, client, daemons, servers: Vec::new(), daemon };
         for (server, _) in NAT_SERVERS.into_iter().chain(DIRECT_SERVERS) {
             rack.start_server(server)?;
         }
@@ -165,7 +164,7 @@ impl Rack {
     /// Has a director read another configuration, and waits until it is in force.
     pub(crate) fn reload(&self, director: &Machine, wanted: &Wanted) -> Result<()> {
         director.put(CONF_PATH, wanted.conf(director.name()))?;
-        director.run(format!("{} reload", self.program.trim_end_matches('d')))?;
+        director.run(format!("{} reload", self.daemon.program().trim_end_matches('d')))?;
         Ok(())
     }
 
@@ -176,6 +175,14 @@ impl Rack {
         if NAT_SERVERS.iter().any(|(behind, _)| *behind == name) {
             self.servers.push((name, machine.serve_web(name)?));
         }
+        Ok(())
+    }
+
+    /// Starts the daemon of a director again, with the configuration that is there.
+    pub(crate) fn start_daemon(&mut self, director: &Machine) -> Result<()> {
+        let process = self.daemon.start_again(director)?;
+        let [master, standby] = &mut self.daemons;
+        *(if director.name() == self.master.name() { master } else { standby }) = process;
         Ok(())
     }
 

@@ -18,7 +18,7 @@ const PATIENCE: std::time::Duration = seconds(3);
 const UNSEEN: std::time::Duration = millis(500);
 
 /// One to four changes.
-fn change(wanted: &Wanted, chance: &mut Chance) -> Wanted {
+pub(crate) fn change(wanted: &Wanted, chance: &mut Chance) -> Wanted {
     let mut next = wanted.clone();
     for _ in 0..=chance.below(4) {
         match chance.below(9) {
@@ -28,7 +28,7 @@ fn change(wanted: &Wanted, chance: &mut Chance) -> Wanted {
             // The last one is all that serves new requests sometimes; none is ever taken out, since a request that is
             // on its way through it would be lost.
             3 => weigh(next.web.get_mut(1..).unwrap_or_default(), 0, chance),
-            4 => next.scheduler = *chance.one_of(&["wrr", "rr", "wlc", "lc", "sh"]),
+            4 => next.scheduler = chance.one_of(&["wrr", "rr", "wlc", "lc", "sh"]),
             5 => next.delay_loop = 1 + chance.below(3),
             6 => toggle(&mut next.routers, 161 + chance.below(3)),
             7 => toggle(&mut next.addresses, 221 + chance.below(3)),
@@ -42,7 +42,7 @@ fn change(wanted: &Wanted, chance: &mut Chance) -> Wanted {
 }
 
 fn comes_or_goes(servers: &mut Vec<(String, u32)>, known: &[(&str, &str)], chance: &mut Chance) {
-    let (_, address) = *chance.one_of(known);
+    let (_, address) = chance.one_of(known);
     match servers.iter().position(|(there, _)| there == address) {
         Some(at) if servers.len() > 1 => drop(servers.remove(at)),
         Some(_) => {}
