@@ -18,6 +18,7 @@ pub mod manual;
 pub mod moment;
 pub mod operate;
 pub mod order;
+pub mod plan;
 mod report;
 mod sarif;
 pub mod status;

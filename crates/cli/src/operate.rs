@@ -1,8 +1,8 @@
 //! The subcommands that talk to a running daemon, and their words.
 
-use crate::{events, ipvs, order, status};
-use clap::{Args, Subcommand};
-use standfast_api::control::ServerWish;
+use crate::{events, ipvs, order, plan, status};
+use clap::{Args, Subcommand, ValueEnum};
+use standfast_api::control::{LogLevel, ServerWish};
 use std::io;
 use std::path::PathBuf;
 
@@ -19,6 +19,15 @@ pub enum Operate {
     Stats(Stats),
     /// Have the configuration read again, and say what came of it
     Reload(Reload),
+    /// Say what a reload would change, and whether traffic would notice; change nothing. Status 0: nothing, 2: something,
+    /// 1: it would be refused
+    Plan(Plan),
+    /// Have another director be master of what this one is master of
+    Switchover(Switchover),
+    /// Be master of nothing, also after a restart, until it is over
+    Maintenance(Maintenance),
+    /// Say more or less in the log, until the daemon ends
+    LogLevel(Level),
     /// Let a real server serve when its checks say so, with the configured weight
     Ready(Server),
     /// Give a real server no new connections, and take it out when the last one has ended
@@ -101,6 +110,91 @@ pub struct Reload {
     pub socket: Socket,
 }
 
+/// `standfast plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    /// The configuration to go to; by default the daemon's own file as it is now
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Ask no daemon: from this configuration, as if it ran here as master with every server up
+    #[arg(long, value_name = "OLD", requires = "file")]
+    pub from: Option<PathBuf>,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast switchover`.
+#[derive(Args, Debug)]
+pub struct Switchover {
+    /// The name of an instance or a group; by default everything this director is master of
+    pub of: Option<String>,
+    /// Preempt again as configured, instead
+    #[arg(long, conflicts_with = "for")]
+    pub undo: bool,
+    /// Preempt again as configured after so many seconds; by default not before --undo
+    #[arg(long = "for", value_name = "SECONDS", id = "for")]
+    pub for_s: Option<u32>,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// On or off.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// From now on
+    On,
+    /// No more
+    Off,
+}
+
+/// `standfast maintenance`.
+#[derive(Args, Debug)]
+pub struct Maintenance {
+    /// Begin or end it
+    pub switch: Switch,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// How much is logged.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What happens
+    Info,
+    /// As -D: also how it comes about
+    Debug,
+    /// As -D -D: everything
+    Trace,
+}
+
+/// `standfast log-level`.
+#[derive(Args, Debug)]
+pub struct Level {
+    /// How much
+    pub level: Detail,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+impl Detail {
+    /// As the daemon calls it.
+    #[must_use]
+    pub const fn level(self) -> LogLevel {
+        match self {
+            Self::Info => LogLevel::Info,
+            Self::Debug => LogLevel::Debug,
+            Self::Trace => LogLevel::Trace,
+        }
+    }
+}
+
 /// A real server.
 #[derive(Args, Debug)]
 pub struct Server {
@@ -157,6 +251,10 @@ pub fn run(command: &Operate) -> io::Result<u8> {
         Operate::Stats(words) => status::stats(words),
         Operate::Reload(words) => order::reload(words),
         Operate::Confirm(words) => order::confirm(words),
+        Operate::Plan(words) => plan::run(words),
+        Operate::Switchover(words) => order::switchover(words),
+        Operate::Maintenance(words) => order::maintenance(words),
+        Operate::LogLevel(words) => order::log_level(words),
         Operate::Ready(words) => order::server(words, ServerWish::Ready),
         Operate::Drain(words) => order::server(&words.server, ServerWish::Drain { within_s: words.within }),
         Operate::Disable(words) => order::server(words, ServerWish::Disable),

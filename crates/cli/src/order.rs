@@ -1,8 +1,8 @@
-//! `standfast reload`, `confirm`, `ready`, `drain`, `disable`, `weight`: something is to be done, and the exit status says whether it was.
+//! `standfast reload`, `confirm`, `switchover`, `maintenance`, `log-level`, `ready`, `drain`, `disable`, `weight`: something is to be done, and the exit status says whether it was.
 
 use crate::control::{Conversation, Trouble};
-use crate::operate::{Confirm, Reload, Server, Socket};
-use standfast_api::control::{Answer, Order, Request, ServerOrder, ServerWish};
+use crate::operate::{Confirm, Level, Maintenance, Reload, Server, Socket, Switch, Switchover};
+use standfast_api::control::{Answer, Order, Request, ServerOrder, ServerWish, SwitchoverOrder};
 use std::io::{self, Write as _};
 
 /// Runs `standfast reload`.
@@ -21,6 +21,34 @@ pub fn reload(words: &Reload) -> io::Result<u8> {
 /// Standard output is closed.
 pub fn confirm(words: &Confirm) -> io::Result<u8> {
     give(&words.socket, Order::Confirm)
+}
+
+/// Runs `standfast switchover`.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn switchover(words: &Switchover) -> io::Result<u8> {
+    let order = SwitchoverOrder { of: words.of.clone(), undo: words.undo, for_s: words.for_s };
+    give(&words.socket, Order::Switchover(order))
+}
+
+/// Runs `standfast maintenance`.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn maintenance(words: &Maintenance) -> io::Result<u8> {
+    give(&words.socket, Order::Maintenance { on: words.switch == Switch::On })
+}
+
+/// Runs `standfast log-level`.
+///
+/// # Errors
+///
+/// Standard output is closed.
+pub fn log_level(words: &Level) -> io::Result<u8> {
+    give(&words.socket, Order::LogLevel(words.level.level()))
 }
 
 /// Runs `standfast ready`, `drain`, `disable` and `weight`.

@@ -6,7 +6,7 @@ use crate::operate::{Socket, Stats, Status};
 use crate::table::Table;
 use standfast_api::control::{Answer, Request};
 use standfast_api::{CheckStatus, InstanceStatus, ServiceStatus, Snapshot, VrrpStatus, WorkerKind};
-use standfast_model::{Instant, State};
+use standfast_model::{Cause, Instant, State};
 use std::io::{self, Write};
 
 /// The statuses of plugins of Nagios and its kin.
@@ -87,7 +87,10 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<String>) {
         }
     }
     for instance in snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances) {
-        if instance.state == State::Fault {
+        if let Some(ordered) = &instance.ordered {
+            found.push((Verdict::Warning, format!("{}: {ordered}", instance.name)));
+        }
+        if instance.state == State::Fault && instance.fault != Some(Cause::Maintenance) {
             let why = instance.fault.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
             found.push((Verdict::Critical, format!("{} is in FAULT{why}", instance.name)));
         }
@@ -173,6 +176,9 @@ fn instances(vrrp: &VrrpStatus, now: Instant) -> Table {
             instance.vrid.get().to_string(),
             instance.addresses.iter().map(|address| address.address.to_string()).collect::<Vec<_>>().join(" "),
         ]);
+        if let Some(ordered) = &instance.ordered {
+            table.remark(format!("operator: {ordered}"));
+        }
         if let Some(last) = &instance.last_transition {
             table.remark(format!("{} from {}: {}", last.to, last.from, last.cause));
         }

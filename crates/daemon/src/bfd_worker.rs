@@ -71,7 +71,7 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
                 Command::Reload(slice) => worker.reload(&slice, &mut schedule, &mut supervisor),
                 Command::Report => supervisor.status(Status::Bfd(worker.status())),
                 // It runs nothing and follows nobody.
-                Command::Peer(..) | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Server { .. } | Command::Front(_) => {}
+                Command::Peer(..) | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Server { .. } | Command::Front(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Plan { .. } => {}
             },
             expired = timer.expired() => expired?,
             () = worker.readable() => {}

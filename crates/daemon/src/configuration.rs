@@ -78,6 +78,11 @@ pub fn reload(options: &Options, settings: &Reload, force: bool) -> Result<Confi
             warn!("cannot write the report to {path}: {error}");
         }
     }
+    judged(loaded, force)
+}
+
+/// The configuration, unless a mistake refuses it.
+fn judged(loaded: standfast_conf::Loaded, force: bool) -> Result<Config, String> {
     let refusing = |d: &&Diagnostic| match d.class {
         Class::Fatal => true,
         Class::Dropped => !force,
@@ -95,6 +100,15 @@ pub fn reload(options: &Options, settings: &Reload, force: bool) -> Result<Confi
         }
         (None, None) => Err("no configuration can be made of it".to_owned()),
     }
+}
+
+/// Reads a configuration to say what a reload to it would do: as [`reload`] without force, and nothing is told or written.
+///
+/// # Errors
+///
+/// See [`reload`].
+pub fn plan(options: &Options) -> Result<Config, String> {
+    judged(read(options), false)
 }
 
 /// Reads the configuration and reports on it (`-t`), on standard error or at the end of a file.

@@ -6,6 +6,7 @@
 //! - [`runner_worker`], [`mailer`]: scripts, FIFOs, mail, files and processes for the other workers
 //! - [`runner_client`]: how a worker has things run and told
 //! - [`front_worker`], [`control_socket`]: what operators talk to; `http_listen`: what the page needs of the supervisor
+//! - [`genhash`]: keepalived's other program, which is the operator's command here
 //! - [`dump`]: statistics and data in keepalived's forms
 //! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
 
@@ -18,6 +19,7 @@ pub mod dump;
 pub mod exit_status;
 mod file_watch;
 pub mod front_worker;
+pub mod genhash;
 pub mod host;
 mod http_listen;
 pub mod journal;
@@ -27,6 +29,7 @@ pub mod mailer;
 pub mod panics;
 pub mod pid_files;
 pub mod plan;
+pub mod remains;
 pub mod run_state;
 pub mod runner_client;
 pub mod runner_worker;

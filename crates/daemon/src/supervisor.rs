@@ -4,11 +4,14 @@
 //! and for their restart and stop times, all in one loop and one task.
 
 mod backoff;
+mod maintenance;
 mod orders;
 mod plan;
+mod planning;
 mod publisher;
 mod reload;
 mod summary;
+mod timetable;
 mod watchdog;
 mod worker;
 
@@ -22,16 +25,19 @@ use crate::signals::{Received, Request, Signals};
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
+use planning::Planning;
 use publisher::Publisher;
 use reload::{Reloading, Unconfirmed, Wish};
 use standfast_api::{Generation, Status, VrrpStatus, WorkerKind};
 use standfast_kernel::memfd::MemfdError;
 use standfast_kernel::process::OwnBinary;
+use standfast_kernel::process::identity::give_back_memory;
 use standfast_kernel::timer::boottime;
 use standfast_model::{Config, Instant, State};
 use std::collections::BTreeMap;
 use std::io;
 use summary::summary;
+use timetable::Timetable;
 use tracing::{info, warn};
 use watchdog::Watchdog;
 use worker::{End, Verdict, Worker};
@@ -58,6 +64,8 @@ pub struct Supervisor {
     reload_again: Option<Wish>,
     /// What was in force before a reload that wants to be confirmed.
     unconfirmed: Option<Unconfirmed>,
+    /// `reload_time_file`
+    timetable: Option<Timetable>,
     in_force_since: Instant,
     started: Instant,
     publisher: Publisher,
@@ -74,12 +82,14 @@ pub struct Supervisor {
     signals: Signals,
     service_manager: ServiceManager,
     told_ready: bool,
+    /// What is asked of a reload that may come.
+    plannings: Vec<Planning>,
     /// Set when the stop has begun: what the daemon will end with.
     stopping: Option<ExitStatus>,
 }
 
 impl Supervisor {
-    /// Catches signals and starts the workers. Needs a runtime.
+    /// Catches signals and starts the workers: those of the plans, and the front. Needs a runtime.
     ///
     /// # Errors
     ///
@@ -97,11 +107,22 @@ impl Supervisor {
         }
         let patience = origin.config.global.startup.as_ref().map(|script| script.timeout + LAST_SCRIPT);
         let held_back = patience.filter(|_| workers.iter().any(is_runner)).map(|patience| boottime() + patience);
-        for worker in workers.iter_mut().filter(|worker| held_back.is_none() || is_runner(worker)) {
-            worker.start(&binary);
+        // Who may have an advertisement to send goes first.
+        let may_start = |worker: &&mut Worker| held_back.is_none() || is_runner(worker);
+        for first in [true, false] {
+            let now = |worker: &&mut Worker| (worker.kind() == WorkerKind::Vrrp) == first;
+            workers.iter_mut().filter(may_start).filter(now).for_each(|worker| worker.start(&binary));
         }
-        introduce(&mut workers);
         let Origin { options, config } = origin;
+        // What the front needs takes its time (the control socket's group is looked up), and nobody waits for it.
+        let mut front = Worker::new(plan(WorkerKind::Front, &options, &config)?)?;
+        if held_back.is_none() {
+            front.start(&binary);
+        }
+        workers.push(front);
+        introduce(&mut workers);
+        give_back_memory();
+        let timetable = Timetable::new(&config.global.reload);
         Ok(Self {
             binary,
             options,
@@ -110,6 +131,7 @@ impl Supervisor {
             reloading: None,
             reload_again: None,
             unconfirmed: None,
+            timetable,
             in_force_since: boottime(),
             started: boottime(),
             publisher: Publisher::new(),
@@ -122,6 +144,7 @@ impl Supervisor {
             signals,
             service_manager,
             told_ready: false,
+            plannings: Vec::new(),
             stopping: None,
         })
     }
@@ -145,6 +168,7 @@ impl Supervisor {
             tokio::select! {
                 received = self.signals.next() => self.signalled(received),
                 () = listen(&mut self.workers) => {}
+                () = follow(self.timetable.as_mut()) => {}
                 () = sleep_until(deadline) => self.wake(),
             }
             // A child's end is also looked for without its signal: that may have been merged with another.
@@ -152,6 +176,7 @@ impl Supervisor {
             self.go_on_after_startup_script();
             introduce(&mut self.workers);
             self.relay_bfd();
+            self.relay_quorum();
             self.relay_sync();
             self.stop_runner();
         }
@@ -227,6 +252,26 @@ impl Supervisor {
         }
     }
 
+    /// Tells the `vrrp` worker of the virtual servers that its instances track, as the `check` worker sees them. What a
+    /// worker said that has died meanwhile holds until its successor says otherwise.
+    fn relay_quorum(&mut self) {
+        for service in &self.config.vrrp.common.services {
+            let checked = self.workers.iter().find_map(|worker| match worker.status() {
+                Some(Status::Check(checked)) => Some(checked),
+                Some(Status::Vrrp(_) | Status::Bfd(_)) | None => None,
+            });
+            let Some(checked) = checked else { return };
+            let tracked = self.config.lvs.virtual_servers.iter().filter(|server| service.names(server));
+            let mut states = tracked.filter_map(|server| checked.services.iter().find(|seen| seen.key == server.key));
+            // Before its first look the worker knows none of them.
+            let Some(first) = states.next() else { continue };
+            let has_quorum = first.has_quorum && states.all(|state| state.has_quorum);
+            for worker in self.workers.iter_mut().filter(|worker| worker.kind() == WorkerKind::Vrrp) {
+                worker.tell_of_quorum(service, has_quorum);
+            }
+        }
+    }
+
     /// Tells the `check` worker whether the instance of the connection sync daemon is master, as the `vrrp` worker says.
     fn relay_sync(&mut self) {
         let Some(daemon) = &self.config.lvs.common.sync_daemon else { return };
@@ -245,7 +290,9 @@ impl Supervisor {
         let workers = self.workers.iter().filter_map(Worker::next_deadline);
         let others = [
             self.publisher.next_deadline(),
+            self.plannings.iter().map(|planning| planning.until).min(),
             self.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.until),
+            self.timetable.as_ref().and_then(Timetable::next_deadline),
             self.held_back,
             self.watchdog.as_ref().map(|watchdog| watchdog.next),
         ];
@@ -255,6 +302,7 @@ impl Supervisor {
     fn wake(&mut self) {
         let now = boottime();
         self.take_back_unconfirmed(now);
+        self.reload_by_timetable();
         for worker in &mut self.workers {
             worker.wake(now, &self.binary);
         }
@@ -320,6 +368,9 @@ pub enum SupervisorError {
     /// A slice does not go into memory.
     #[error("cannot hand over the configuration: {0}")]
     Memfd(#[from] MemfdError),
+    /// The front has no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
 }
 
 /// What ending a `shutdown_script` that does not end takes.
@@ -350,6 +401,13 @@ async fn listen(workers: &mut [Worker]) {
         if heard > 0 { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
+}
+
+async fn follow(timetable: Option<&mut Timetable>) {
+    match timetable {
+        Some(timetable) => timetable.follow().await,
+        None => core::future::pending().await,
+    }
 }
 
 async fn sleep_until(deadline: Option<Instant>) {

@@ -163,8 +163,13 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
         | ToWorker::Reload(_)
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }
+        | ToWorker::Quorum { .. }
         | ToWorker::SyncInstance { .. }
         | ToWorker::Report
+        | ToWorker::Maintenance { .. }
+        | ToWorker::Switchover { .. }
+        | ToWorker::LogDetail(_)
+        | ToWorker::Plan { .. }
         | ToWorker::Ping
         | ToWorker::Server { .. }
         | ToWorker::Front(_)

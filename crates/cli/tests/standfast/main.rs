@@ -10,3 +10,4 @@ mod operate;
 mod pairs;
 mod samples;
 mod sarif;
+mod steer;

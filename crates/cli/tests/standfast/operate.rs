@@ -29,14 +29,14 @@ ip link set west up
 ip link set east up
 exec \"$0\" -n -l -G -f keepalived.conf";
 
-struct Daemon {
-    files: Files,
+pub(crate) struct Daemon {
+    pub(crate) files: Files,
     child: Child,
-    socket: PathBuf,
+    pub(crate) socket: PathBuf,
 }
 
 impl Daemon {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let program = Path::new(env!("CARGO_BIN_EXE_standfast")).with_file_name("standfastd");
         assert!(program.exists(), "{} is not built", program.display());
         let files = Files::new(&[("keepalived.conf", PAIR)]);
@@ -56,15 +56,23 @@ impl Daemon {
         daemon
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
+    /// What a command prints in the daemon's namespaces.
+    pub(crate) fn inside(&self, words: &[&str]) -> String {
+        let pid = self.child.id().to_string();
+        let nsenter = ["--target", &pid, "--net", "--mount"];
+        let output = Command::new("nsenter").args(nsenter).args(words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
         self.files.run(&[words, &["--socket", self.socket.to_str().unwrap()]].concat())
     }
 
-    fn write(&self, text: &str) {
+    pub(crate) fn write(&self, text: &str) {
         std::fs::write(self.files.directory.join("keepalived.conf"), text).unwrap();
     }
 
-    fn wait_for(&self, what: &str, so: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait_for(&self, what: &str, so: impl Fn(&Self) -> bool) {
         for _ in 0..400 {
             if so(self) {
                 return;

@@ -17,7 +17,7 @@ use director::Worker;
 use standfast_api::{CheckSlice, Status, WorkerKind};
 use standfast_kernel::ipvs::OpenError;
 use standfast_kernel::process::schedule::Schedule;
-use standfast_kernel::timer::Timer;
+use standfast_kernel::timer::{Timer, boottime};
 use standfast_lvs::Event;
 use std::io;
 use tracing::error;
@@ -53,13 +53,15 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     set_schedule(&mut schedule, &slice.global.processes.checker);
     let mut worker = Worker::new(slice, attached.into_iter().next(), options.restarted)?;
     let mut timer = Timer::new()?;
+    let deadlines = worker.probes.deadlines().clone();
     supervisor.ready();
     loop {
         worker.note();
         if worker.has_changed() {
             supervisor.status(Status::Check(worker.status()));
         }
-        timer.arm(worker.next_deadline())?;
+        let due = worker.next_deadline();
+        timer.arm(due)?;
         tokio::select! {
             command = supervisor.command() => match command {
                 Command::Stop(reason) => {
@@ -81,8 +83,12 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::SyncInstance { master } => worker.feed(Event::SyncInstance { master }),
                 Command::Report => supervisor.status(Status::Check(worker.status())),
                 Command::Server { number, order } => supervisor.answer(number, worker.order(&order)),
+                Command::Plan { number, slice } => {
+                    let new = slice.read::<CheckSlice>(slice_label(WorkerKind::Check));
+                    supervisor.planned(number, new.and_then(|new| worker.plan(new)));
+                }
                 // Not for this worker.
-                Command::Front(_) => {}
+                Command::Front(_) | Command::Quorum { .. } | Command::Maintenance { .. } | Command::Switchover { .. } => {}
             },
             finished = worker.probes.finished() => {
                 let (checker, verdict) = finished?;
@@ -95,8 +101,11 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
             answer = worker.runner.next() => worker.answered(answer),
             // Something is left to be done, and everything else is looked at in between.
             () = tokio::task::yield_now(), if worker.is_busy() => worker.work(),
+            // The timer is to be armed anew.
+            () = deadlines.sooner(due) => {}
             expired = timer.expired() => {
                 expired?;
+                deadlines.pass(boottime());
                 worker.feed(Event::Wake);
             }
         }

@@ -258,6 +258,8 @@ mod tests {
             ordered: None,
             fault: None,
             last_transition: None,
+            mismatches: Vec::new(),
+            rival: None,
             counters: VrrpCounters::default(),
         };
         let daemon = DaemonStatus {

@@ -87,7 +87,7 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
                 }
                 Command::Peer(kind, way) => runner.connect(kind, way),
                 // It has no status to tell and tracks nothing.
-                Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Server { .. } | Command::Front(_) => {}
+                Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Server { .. } | Command::Front(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Plan { .. } => {}
             },
             Some(_) = runner.peers.join_next() => {}
         }

@@ -6,7 +6,7 @@ use super::maintenance;
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::worker::PROCESS_NAME;
-use crate::{control_socket, http_listen, run_state, stamps, verdicts};
+use crate::{control_socket, http_listen, remains, run_state, stamps, verdicts};
 use standfast_api::{
     BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
 };
@@ -111,7 +111,10 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
     let slice = slice_of(kind, config)?;
     let pid_file = pid_files::worker_path(&options.pid_files, kind).map(pid_files::acquire).transpose()?;
     let attached = match kind {
-        WorkerKind::Vrrp => vec![stamps::open_file(&run_state::path(options, config, "stamps"))?],
+        WorkerKind::Vrrp => vec![
+            stamps::open_file(&run_state::path(options, config, "stamps"))?,
+            remains::open_file(&run_state::path(options, config, "kernel"))?,
+        ],
         WorkerKind::Check => vec![verdicts::open_file(&run_state::path(options, config, "verdicts"))?],
         WorkerKind::Front => for_front(options, config)?,
         WorkerKind::Runner | WorkerKind::Bfd => Vec::new(),

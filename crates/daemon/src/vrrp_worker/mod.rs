@@ -5,28 +5,32 @@
 //! packets delays an advertisement nor a late timer deposes a living master.
 
 mod errands;
+mod linkbeat;
 mod notify;
+mod orders;
 mod system;
 
 use crate::exit_status::ExitStatus;
 use crate::journal;
 use crate::link::Command;
-use crate::stamps::Stamps;
+use crate::stamps::{Note, Stamps};
 use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
 use errands::Errands;
+use linkbeat::Linkbeat;
 use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
+use standfast_kernel::process::identity::give_back_memory;
 use standfast_kernel::process::schedule::{Schedule, allow_open_files};
 use standfast_kernel::route::{Monitor, MonitorEvent};
 use standfast_kernel::timer::{Timer, boottime, wall_clock};
 use standfast_kernel::vrrp_socket::RECEIVE_BUFFER_BYTES;
 use standfast_model::config::global::Global;
-use standfast_model::config::track::BfdId;
+use standfast_model::config::track::{BfdId, ServiceId, TrackedService};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, State};
-use standfast_net::Observed;
+use standfast_net::{Change, Observed};
 use standfast_node::{Input, Reload, VrrpNode, prepared, routing_protocols};
 use standfast_vrrp::{Event, Options, Output, Router};
 use std::io;
@@ -66,20 +70,22 @@ pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
 
 async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
     let WorkerContext { slice, options, attached, mut supervisor } = context;
-    let mut worker = Worker::start(slice, attached)?;
+    let mut worker = Worker::start(slice, attached, options.maintenance)?;
     let mut timer = Timer::new()?;
     supervisor.ready();
-    let mut told = None;
+    give_back_memory();
+    let mut told = false;
     loop {
-        let now_told = worker.states();
-        if told.as_ref() != Some(&now_told) {
+        told &= !worker.machine.take_moved();
+        // What it would say in the middle of a takeover is not worth the time. The counters always change and are not told.
+        if !told && !worker.node.has_work() {
             supervisor.status(Status::Vrrp(worker.status()));
-            told = Some(now_told);
+            told = true;
         }
         let more = worker.round()?;
         worker.stamp();
         worker.run_errands();
-        timer.arm(worker.next_deadline())?;
+        timer.arm_by(worker.next_deadline())?;
         tokio::select! {
             biased;
             command = supervisor.command() => match command {
@@ -95,10 +101,24 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                 Command::Reload(slice) => {
                     let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| worker.reload(slice));
                     supervisor.reloaded(slice.generation(), outcome);
-                    told = None;
+                    told = false;
                 }
                 Command::Peer(_, way) => worker.errands.connect(way),
                 Command::Bfd { session, up } => worker.bfd(&session, up),
+                Command::Maintenance { on } => {
+                    worker.maintain(on);
+                    told = false;
+                }
+                Command::Switchover { number, order } => {
+                    let outcome = worker.switchover(&order);
+                    supervisor.answer(number, outcome);
+                    told = false;
+                }
+                Command::Plan { number, slice } => {
+                    let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| worker.plan(slice));
+                    supervisor.planned(number, outcome);
+                }
+                Command::Quorum { service, has_quorum } => worker.quorum(&service, has_quorum),
                 Command::Report => supervisor.status(Status::Vrrp(worker.status())),
                 // Not for this worker.
                 Command::Server { .. } | Command::Front(_) | Command::SyncInstance { .. } => {}
@@ -140,16 +160,19 @@ struct Worker {
     buffer: Vec<u8>,
     stamps: Stamps,
     errands: Errands,
+    linkbeat: Linkbeat,
     schedule: Schedule,
     /// `max_auto_priority` and `min_auto_priority_delay`.
     escalation: Option<(u8, Duration)>,
     /// What the node was told of the clock of the wall, and when.
     wall: (Instant, Duration),
+    /// An operator wants this node to be master of nothing.
+    maintenance: bool,
 }
 
 impl Worker {
     /// Subscribes first and dumps then, so that no change falls between the two.
-    fn start(slice: VrrpSlice, attached: Vec<OwnedFd>) -> io::Result<Self> {
+    fn start(slice: VrrpSlice, attached: Vec<OwnedFd>, maintenance: bool) -> io::Result<Self> {
         let mut schedule = Schedule::current();
         set_schedule(&mut schedule, &slice.global.processes.vrrp);
         if let Err(problem) = allow_open_files(OPEN_FILES) {
@@ -160,31 +183,45 @@ impl Worker {
         let names = config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect();
         let protocols = routing_protocols(&config);
         let monitor = Monitor::open_with_routing(&protocols)?;
-        let mut machine = Machine::open(names)?;
+        let mut attached = attached.into_iter();
+        let (stamps, ledger) = (attached.next(), attached.next());
+        let (mut machine, left) = Machine::open(names, ledger)?;
         let buffers = slice.global.netlink;
         for outcome in [monitor.set_queue(buffers.vrrp_monitor), machine.route().set_queue(buffers.vrrp_command)] {
             if let Err(problem) = outcome {
                 journal::trouble("netlink", &format!("receive buffer of netlink not set: {problem}"));
             }
         }
-        let observed = machine.route().dump_with_routing(&protocols).map_err(io::Error::other)?;
-        let file =
-            attached.into_iter().next().ok_or_else(|| io::Error::other("no file for times of advertisements"))?;
+        let mut observed = machine.route().dump_with_routing(&protocols).map_err(io::Error::other)?;
+        let mut linkbeat = Linkbeat::new(&config);
+        for link in linkbeat.poll(boottime(), &observed) {
+            observed.apply(Change::Link(link));
+        }
+        let file = stamps.ok_or_else(|| io::Error::other("no file for times of advertisements"))?;
         let (stamps, adopted) = Stamps::take_over(file, &config.instances);
         let mut router = Router::with_options(config.clone(), options_of(&slice.global));
         // Adoption is a word in the router's ear before the start; there is nothing to do yet.
         let mut nothing = Output::default();
-        for (instance, advert_sent) in adopted {
-            router.handle(boottime(), Event::Adopt { instance, advert_sent }, &mut nothing);
+        for (instance, Note { sent, sequence }) in adopted {
+            if let Some(advert_sent) = sent {
+                router.handle(boottime(), Event::Adopt { instance, advert_sent }, &mut nothing);
+            }
+            if sequence > 0 {
+                router.handle(boottime(), Event::Sequence { instance, highest: sequence }, &mut nothing);
+            }
         }
         let mut node = VrrpNode::new(config, router);
         // Also where nothing is signed with it yet: a reload may ask for that.
         let wall = (boottime(), wall_clock());
         node.handle(wall.0, Input::WallClock { unix: wall.1 }, &mut machine);
+        node.handle(boottime(), Input::Maintenance { on: maintenance }, &mut machine);
         node.handle(boottime(), Input::Start(observed), &mut machine);
+        machine.claim(node.places_of_ours());
+        machine.clear(&left, &node);
+        machine.write_down();
         let escalation = escalation_of(&slice.global);
         let buffer = vec![0; RECEIVE_BUFFER_BYTES];
-        Ok(Self { node, machine, monitor, protocols, buffer, stamps, errands, schedule, escalation, wall })
+        Ok(Self { node, machine, monitor, protocols, buffer, stamps, errands, linkbeat, schedule, escalation, wall, maintenance })
     }
 
     /// Goes on with another configuration: what is in both is not touched.
@@ -196,11 +233,13 @@ impl Worker {
         self.escalation = escalation_of(&slice.global);
         self.watch(routing_protocols(&config));
         self.errands.reload(&slice.global, &config);
+        self.linkbeat = Linkbeat::new(&config);
         self.machine.rename(config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect());
         let reload = Reload { config, options };
         self.node.handle(boottime(), Input::Reload(Box::new(reload)), &mut self.machine);
-        let sent: Vec<Option<Instant>> = self.ids().map(|id| self.advert_sent(id)).collect();
-        self.stamps.renumber(&self.node.config().instances, sent.into_iter());
+        let notes: Vec<Note> = self.ids().map(|id| self.note_of(id)).collect();
+        self.stamps.renumber(&self.node.config().instances, notes.into_iter());
+        self.machine.claim(self.node.places_of_ours());
     }
 
     /// Watches routes and rules of other protocols from now on. If that cannot be had, those of before are watched: what is
@@ -228,14 +267,16 @@ impl Worker {
     fn stamp(&mut self) {
         if self.machine.take_sent() {
             for id in (0..).map(InstanceId).take(self.node.config().instances.len()) {
-                let sent = self.advert_sent(id);
-                self.stamps.note(id, sent);
+                let note = self.note_of(id);
+                self.stamps.note(id, note);
             }
         }
     }
 
-    fn advert_sent(&self, id: InstanceId) -> Option<Instant> {
-        self.node.router().status(id).and_then(|status| status.advert_sent)
+    fn note_of(&self, id: InstanceId) -> Note {
+        let status = self.node.router().status(id);
+        status
+            .map_or(Note::default(), |status| Note { sent: status.advert_sent, sequence: status.sequence.unwrap_or(0) })
     }
 
     /// Hands what has come up to the runner.
@@ -256,6 +297,14 @@ impl Worker {
         self.tracked(Input::BfdChanged { session, up });
     }
 
+    /// A tracked virtual server has its quorum or lost it.
+    fn quorum(&mut self, service: &TrackedService, has_quorum: bool) {
+        let known = &self.node.config().common.services;
+        let Some(place) = known.iter().position(|known| known == service) else { return };
+        let service = ServiceId(u32::try_from(place).unwrap_or(u32::MAX));
+        self.tracked(Input::QuorumTold { service, has_quorum });
+    }
+
     /// Something that is tracked was looked at.
     fn tracked(&mut self, input: Input<'_>) {
         self.node.handle(boottime(), input, &mut self.machine);
@@ -269,12 +318,18 @@ impl Worker {
         let more_packets = self.drain_sockets();
         let more_changes = self.drain_monitor()?;
         let now = boottime();
+        if self.linkbeat.next_deadline().is_some_and(|at| at <= now) {
+            for link in self.linkbeat.poll(now, self.node.observed()) {
+                self.node.handle(now, Input::Changed(Change::Link(link)), &mut self.machine);
+            }
+        }
         if let Some(at) = self.node.next_deadline().filter(|at| *at <= now) {
             self.escalate(now.since(at));
             self.node.handle(now, Input::Wake, &mut self.machine);
         }
         self.machine.retry(now);
-        Ok(more_packets || more_changes)
+        self.machine.write_down();
+        Ok(more_packets || more_changes || self.node.has_work())
     }
 
     /// Tells the node when the clock of the wall was set: what is signed (`auth_hmac`) goes by it.
@@ -337,35 +392,51 @@ impl Worker {
     }
 
     fn monitored(&mut self, event: MonitorEvent) -> io::Result<()> {
+        let links = match &event {
+            MonitorEvent::Change(Change::Link(_) | Change::LinkGone(_)) | MonitorEvent::Overrun => true,
+            MonitorEvent::Change(
+                Change::Address(_)
+                | Change::AddressGone { .. }
+                | Change::Route(_)
+                | Change::RouteGone(_)
+                | Change::Rule(_)
+                | Change::RuleGone(_),
+            ) => false,
+        };
         let input = match event {
-            MonitorEvent::Change(change) => Input::Changed(change),
+            MonitorEvent::Change(change) => Input::Changed(self.linkbeat.corrected(change)),
             MonitorEvent::Overrun => Input::Resync(self.dump()?),
         };
         self.node.handle(boottime(), input, &mut self.machine);
+        if links {
+            self.machine.claim(self.node.places_of_ours());
+        }
         Ok(())
     }
 
     fn dump(&mut self) -> io::Result<Observed> {
-        self.machine.route().dump_with_routing(&self.protocols).map_err(io::Error::other)
+        let mut observed = self.machine.route().dump_with_routing(&self.protocols).map_err(io::Error::other)?;
+        for link in self.linkbeat.poll(boottime(), &observed) {
+            observed.apply(Change::Link(link));
+        }
+        Ok(observed)
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.node.next_deadline(), self.machine.retry_at()].into_iter().flatten().min()
+        [self.node.next_deadline(), self.machine.retry_at(), self.linkbeat.next_deadline()].into_iter().flatten().min()
     }
 
     /// Resigns and takes the addresses away, unless they shall stay (`-V`).
     fn stop(&mut self, options: WorkerOptions) {
         if !options.dont_release_vrrp {
             self.node.handle(boottime(), Input::Shutdown, &mut self.machine);
+            self.machine.claim(core::iter::empty());
+            self.machine.write_down();
         }
     }
 
-    /// What must be told anew when it changes: not the counters, which always do.
-    fn states(&self) -> Vec<State> {
-        self.ids().map(|id| self.node.router().state(id)).collect()
-    }
-
     fn status(&self) -> VrrpStatus {
+        let now = boottime();
         let instances = self.ids().zip(&self.node.config().instances).filter_map(|(id, instance)| {
             let status = self.node.router().status(id)?;
             Some(InstanceStatus {
@@ -380,8 +451,11 @@ impl Worker {
                 master_priority: status.master.map(|(_, priority)| priority).filter(|_| status.state != State::Master),
                 group: self.node.config().groups.iter().find(|g| g.members.contains(&id)).map(|g| g.name.clone()),
                 addresses: instance.addresses.iter().chain(&instance.excluded).cloned().collect(),
+                ordered: orders::ordered(now, &status, self.maintenance),
                 fault: status.fault.cloned(),
                 last_transition: status.last_transition.cloned(),
+                mismatches: status.mismatches.to_vec(),
+                rival: status.rival,
                 counters: self.node.router().counters(id).clone(),
             })
         });

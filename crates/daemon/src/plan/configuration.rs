@@ -1,0 +1,485 @@
+//! The difference of two configurations in words: what is in one and not in the other, and what changed from what to
+//! what.
+//!
+//! It compares the validated values and not the text, so comments, order of statements and definitions do not count.
+//! Every field is compared, because it goes through the form in which configurations are handed to the workers; secrets
+//! are compared and never shown.
+
+use serde_json::{Map, Value};
+use standfast_model::config::lvs::Probe;
+use standfast_model::config::track::{Tracked, Tracker};
+use standfast_model::{Config, InterfaceName};
+use std::collections::BTreeMap;
+
+/// Fields whose values are secrets.
+const SECRETS: [&str; 4] = ["octets", "password", "Pass", "Ah"];
+
+/// What the words of the configuration are called that have another name in our own.
+const KEYWORDS: [(&str, &str); 34] = [
+    ("addresses", "virtual_ipaddress"),
+    ("advert_interval", "advert_int"),
+    ("delay_before_retry", "delay_before_retry"),
+    ("excluded", "virtual_ipaddress_excluded"),
+    ("forwarding", "lb_kind"),
+    ("hmac", "auth_hmac"),
+    ("identity", "user"),
+    ("initial_state", "state"),
+    ("interface", "interface"),
+    ("link_delays", "interface_up_down_delays"),
+    ("linkbeat", "linkbeat_interfaces"),
+    ("lower_threshold", "lthreshold"),
+    ("max_interval", "max_interval"),
+    ("members", "group"),
+    ("min_rx", "min_rx"),
+    ("multicast4", "vrrp_mcast_group4"),
+    ("multicast6", "vrrp_mcast_group6"),
+    ("neighbor", "neighbor_ip"),
+    ("one_packet", "ops"),
+    ("peers", "unicast_peer"),
+    ("persistence", "persistence"),
+    ("routes", "virtual_routes"),
+    ("rules", "virtual_rules"),
+    ("scheduler", "lb_algo"),
+    ("source", "mcast_src_ip"),
+    ("static_addresses", "static_ipaddress"),
+    ("sync_daemon", "lvs_sync_daemon"),
+    ("timeouts", "lvs_timeouts"),
+    ("track_interfaces", "track_interface"),
+    ("track_source", "track_src_ip"),
+    ("trackers", "track"),
+    ("upper_threshold", "uthreshold"),
+    ("vrid", "virtual_router_id"),
+    ("words", "command"),
+];
+
+/// Fields that only hold others together and that no user has ever written.
+const TRANSPARENT: [&str; 6] = ["options", "common", "timing", "connect", "probe", "peering"];
+
+/// What a value is compared as.
+#[derive(Clone, PartialEq, Debug)]
+enum Node {
+    /// A word.
+    Leaf(String),
+    /// A secret: compared by its value, shown as none.
+    Secret(String),
+    /// Parts by their names.
+    Parts(BTreeMap<String, Node>),
+}
+
+/// The differences, a line each; none if there is none.
+#[must_use]
+pub fn differences(before: &Config, after: &Config) -> Vec<String> {
+    if before == after {
+        return Vec::new();
+    }
+    let mut lines = Vec::new();
+    compare_parts(&mut Vec::new(), &subjects(before), &subjects(after), &mut lines);
+    if lines.is_empty() {
+        // The order of addresses is what is advertised, that of instances what is shown.
+        lines.push("the same in another order".to_owned());
+    }
+    lines
+}
+
+/// Everything by what a user would call it: `vrrp_instance VI_1`, `virtual_server TCP 192.0.2.1:80`, ...
+fn subjects(config: &Config) -> BTreeMap<String, Node> {
+    let mut all = BTreeMap::new();
+    let mut put = |name: String, node: Node| {
+        all.insert(name, node);
+    };
+    put("global_defs".to_owned(), of(&config.global));
+    let vrrp = &config.vrrp;
+    let instance_name = |id: &standfast_model::config::vrrp::InstanceId| {
+        let place = usize::try_from(id.0).ok();
+        place.and_then(|place| vrrp.instances.get(place)).map_or_else(|| id.0.to_string(), |i| i.name.clone())
+    };
+    for instance in &vrrp.instances {
+        let mut node = of(instance);
+        set(&mut node, "track", tracked(config, &instance.options.trackers));
+        put(format!("vrrp_instance {}", instance.name), node);
+    }
+    for group in &vrrp.groups {
+        let mut node = of(group);
+        set(&mut node, "group", list(group.members.iter().map(instance_name)));
+        set(&mut node, "track", tracked(config, &group.options.trackers));
+        put(format!("vrrp_sync_group {}", group.name), node);
+    }
+    let mut common = vrrp.common.clone();
+    for script in core::mem::take(&mut common.scripts) {
+        put(format!("vrrp_script {}", script.name), of(&script));
+    }
+    for file in core::mem::take(&mut common.files) {
+        put(format!("track_file {}", file.name), of(&file));
+    }
+    for process in core::mem::take(&mut common.processes) {
+        put(format!("vrrp_track_process {}", process.name), of(&process));
+    }
+    for group in core::mem::take(&mut common.track_groups) {
+        put(format!("track_group {}", group.name), list(group.members.iter().map(instance_name)));
+    }
+    common.bfd_sessions.clear();
+    common.services.clear();
+    put("vrrp".to_owned(), of(&common));
+    servers(config, &mut put);
+    for session in &config.bfd.sessions {
+        put(format!("bfd_instance {}", session.name), of(session));
+    }
+    all
+}
+
+fn servers(config: &Config, put: &mut impl FnMut(String, Node)) {
+    let lvs = &config.lvs;
+    for service in &lvs.virtual_servers {
+        let key = service.key.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut own = service.clone();
+        own.real_servers.clear();
+        put(format!("virtual_server {key}"), of(&own));
+        for server in &service.real_servers {
+            let mut own = server.clone();
+            own.checkers.clear();
+            let subject = format!("virtual_server {key}: real_server {}", server.address);
+            put(subject.clone(), of(&own));
+            let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+            for checker in &server.checkers {
+                let word = keyword(&checker.probe);
+                let number = seen.entry(word).or_default();
+                *number += 1;
+                let which = if *number == 1 { String::new() } else { format!(" no. {number}") };
+                let mut node = of(checker);
+                match &checker.probe {
+                    Probe::File(check) => {
+                        let name =
+                            usize::try_from(check.file.0).ok().and_then(|place| lvs.common.track_files.get(place));
+                        set(&mut node, "file", Node::Leaf(name.map(|file| file.name.clone()).unwrap_or_default()));
+                    }
+                    Probe::Bfd(check) => {
+                        let name =
+                            usize::try_from(check.session.0).ok().and_then(|place| lvs.common.bfd_sessions.get(place));
+                        set(&mut node, "session", Node::Leaf(name.cloned().unwrap_or_default()));
+                    }
+                    Probe::Tcp(_)
+                    | Probe::Http(_)
+                    | Probe::Smtp(_)
+                    | Probe::Dns(_)
+                    | Probe::Misc(_)
+                    | Probe::Ping(_)
+                    | Probe::Udp(_) => {}
+                }
+                put(format!("{subject}: {word}{which}"), node);
+            }
+        }
+    }
+    let mut common = lvs.common.clone();
+    for file in core::mem::take(&mut common.track_files) {
+        put(format!("track_file {} of checkers", file.name), of(&file));
+    }
+    common.bfd_sessions.clear();
+    put("virtual servers".to_owned(), of(&common));
+}
+
+const fn keyword(probe: &Probe) -> &'static str {
+    match probe {
+        Probe::Tcp(_) => "TCP_CHECK",
+        Probe::Http(http) if http.tls.is_some() => "SSL_GET",
+        Probe::Http(_) => "HTTP_GET",
+        Probe::Smtp(_) => "SMTP_CHECK",
+        Probe::Dns(_) => "DNS_CHECK",
+        Probe::Misc(_) => "MISC_CHECK",
+        Probe::Ping(_) => "PING_CHECK",
+        Probe::Udp(_) => "UDP_CHECK",
+        Probe::File(_) => "FILE_CHECK",
+        Probe::Bfd(_) => "BFD_CHECK",
+    }
+}
+
+/// What is tracked by its name; in the configuration it is a place in a list.
+fn tracked(config: &Config, trackers: &[Tracked]) -> Node {
+    let common = &config.vrrp.common;
+    let place = |id: u32| usize::try_from(id).unwrap_or(usize::MAX);
+    let parts = trackers.iter().map(|entry| {
+        let mut service = String::new();
+        if let Tracker::Service(id) = entry.tracker
+            && let Some(found) = common.services.get(place(id.0))
+        {
+            service = found.to_string();
+        }
+        let (kind, name) = match entry.tracker {
+            Tracker::Service(_) => ("virtual_server", Some(&service)),
+            Tracker::Script(id) => ("script", common.scripts.get(place(id.0)).map(|found| &found.name)),
+            Tracker::File(id) => ("file", common.files.get(place(id.0)).map(|found| &found.name)),
+            Tracker::Process(id) => ("process", common.processes.get(place(id.0)).map(|found| &found.name)),
+            Tracker::Bfd(id) => ("bfd", common.bfd_sessions.get(place(id.0))),
+        };
+        let reverse = if entry.reverse { " reverse" } else { "" };
+        let name = name.map(String::as_str).unwrap_or_default();
+        (format!("{kind} {name}"), Node::Leaf(format!("weight {}{reverse}", entry.weight)))
+    });
+    Node::Parts(parts.collect())
+}
+
+fn list(names: impl Iterator<Item = String>) -> Node {
+    Node::Parts(names.map(|name| (name, Node::Leaf(String::new()))).collect())
+}
+
+fn set(node: &mut Node, name: &str, value: Node) {
+    if let Node::Parts(parts) = node {
+        parts.insert(name.to_owned(), value);
+    }
+}
+
+fn of(value: &impl serde::Serialize) -> Node {
+    // Every type of the configuration has a form in JSON.
+    let value = serde_json::to_value(value).unwrap_or(Value::Null);
+    node("", &value).unwrap_or_else(|| Node::Parts(BTreeMap::new()))
+}
+
+/// None for what is not there: an option that nobody has set, an empty list.
+fn node(field: &str, value: &Value) -> Option<Node> {
+    if SECRETS.contains(&field) {
+        return Some(Node::Secret(value.to_string()));
+    }
+    match value {
+        Value::Null => None,
+        Value::Bool(yes) => Some(Node::Leaf(if *yes { "yes" } else { "no" }.to_owned())),
+        Value::Number(number) => Some(Node::Leaf(number.to_string())),
+        Value::String(text) => Some(Node::Leaf(text.clone())),
+        Value::Array(items) => array(field, items),
+        Value::Object(members) => Some(object(members)),
+    }
+}
+
+fn object(members: &Map<String, Value>) -> Node {
+    let number = |name: &str| members.get(name).and_then(Value::as_u64);
+    if let (2, Some(seconds), Some(nanos)) = (members.len(), number("secs"), number("nanos")) {
+        return Node::Leaf(format!("{:?}", core::time::Duration::new(seconds, u32::try_from(nanos).unwrap_or(0))));
+    }
+    if let (1, Some(centiseconds)) = (members.len(), number("centiseconds")) {
+        return Node::Leaf(format!("{:?}", core::time::Duration::from_millis(centiseconds * 10)));
+    }
+    if let (2, Some(uid), Some(gid)) = (members.len(), number("uid"), number("gid")) {
+        return Node::Leaf(format!("{uid}:{gid}"));
+    }
+    let mut parts = BTreeMap::new();
+    for (name, value) in members {
+        let Some(node) = node(name, value) else { continue };
+        match node {
+            Node::Parts(inner) if TRANSPARENT.contains(&name.as_str()) => parts.extend(inner),
+            node => {
+                parts.insert(word(name), node);
+            }
+        }
+    }
+    Node::Parts(parts)
+}
+
+fn array(field: &str, items: &[Value]) -> Option<Node> {
+    if items.is_empty() {
+        return None;
+    }
+    let bytes = |value: &Value| -> Option<String> {
+        let bytes = value.as_array()?.iter().map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok()));
+        Some(String::from_utf8_lossy(&bytes.collect::<Option<Vec<u8>>>()?).into_owned())
+    };
+    if field == "words" {
+        return Some(Node::Leaf(items.iter().filter_map(bytes).collect::<Vec<_>>().join(" ")));
+    }
+    if items.iter().all(Value::is_number) {
+        return Some(Node::Leaf(items.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")));
+    }
+    let mut parts = BTreeMap::new();
+    for item in items {
+        let mut name = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+        let mut rest = Node::Leaf(String::new());
+        if let Value::Object(members) = item {
+            // What tells entries of a list apart, in the order of how well it does.
+            let found = ["name", "address", "destination", "path", "target", "interface", "id", "preference"]
+                .into_iter()
+                .find_map(|key| {
+                    members.get(key).filter(|value| value.is_string() || value.is_number()).map(|v| (key, v))
+                });
+            let mut members = members.clone();
+            if let Some((key, value)) = found {
+                name = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                members.remove(key);
+            } else {
+                name = format!("no. {}", parts.len() + 1);
+            }
+            rest = object(&members);
+        }
+        while parts.contains_key(&name) {
+            name.push('\'');
+        }
+        parts.insert(name, rest);
+    }
+    Some(Node::Parts(parts))
+}
+
+fn word(field: &str) -> String {
+    let known = KEYWORDS.iter().find(|(ours, _)| *ours == field);
+    known.map_or(field, |(_, keyword)| keyword).to_owned()
+}
+
+fn compare_parts(
+    path: &mut Vec<String>,
+    before: &BTreeMap<String, Node>,
+    after: &BTreeMap<String, Node>,
+    lines: &mut Vec<String>,
+) {
+    let gone = before.iter().filter(|(name, _)| !after.contains_key(*name)).map(|(name, old)| (name, Some(old), None));
+    let rest = after.iter().map(|(name, new)| (name, before.get(name), Some(new)));
+    let mut all: Vec<_> = gone.chain(rest).collect();
+    all.sort_by_key(|(name, _, _)| name.as_str());
+    for (name, old, new) in all {
+        path.push(name.clone());
+        compare(path, old, new, lines);
+        path.pop();
+    }
+}
+
+fn compare(path: &mut Vec<String>, old: Option<&Node>, new: Option<&Node>, lines: &mut Vec<String>) {
+    let at = |path: &[String]| match path.split_first() {
+        Some((subject, [])) => subject.clone(),
+        Some((subject, rest)) => format!("{subject}: {}", rest.join(" ")),
+        None => String::new(),
+    };
+    match (old, new) {
+        (Some(Node::Parts(old)), Some(Node::Parts(new))) => compare_parts(path, old, new, lines),
+        (Some(old), Some(new)) if old == new => {}
+        (Some(Node::Secret(_)), Some(Node::Secret(_))) => lines.push(format!("{}: changed (secret)", at(path))),
+        (Some(Node::Leaf(old)), Some(Node::Leaf(new))) => {
+            lines.push(format!("{}: {} -> {}", at(path), shown(old), shown(new)));
+        }
+        (Some(_), Some(_)) => lines.push(format!("{}: changed", at(path))),
+        (None, Some(new)) => lines.push(format!("{}{} added", at(path), brief(new))),
+        (Some(old), None) => lines.push(format!("{}{} removed", at(path), brief(old))),
+        (None, None) => {}
+    }
+}
+
+fn shown(text: &str) -> &str {
+    if text.is_empty() { "none" } else { text }
+}
+
+/// A value behind its name, where it is a short one.
+fn brief(node: &Node) -> String {
+    match node {
+        Node::Leaf(text) if text.is_empty() => String::new(),
+        Node::Leaf(text) => format!(" {text}"),
+        Node::Secret(_) | Node::Parts(_) => String::new(),
+    }
+}
+
+/// Every interface that a configuration names: where there is no machine to ask, these are taken to exist.
+pub(super) fn interfaces(config: &Config) -> std::collections::BTreeSet<InterfaceName> {
+    let vrrp = &config.vrrp;
+    let mut names = std::collections::BTreeSet::new();
+    for instance in &vrrp.instances {
+        names.insert(instance.interface.clone());
+        names.extend(instance.track_interfaces.iter().map(|entry| entry.interface.clone()));
+        let addresses = instance.addresses.iter().chain(&instance.excluded);
+        names.extend(addresses.filter_map(|address| address.interface.clone()));
+        names.extend(instance.options.routes.iter().filter_map(|route| route.hop.interface.clone()));
+    }
+    for group in &vrrp.groups {
+        names.extend(group.track_interfaces.iter().map(|entry| entry.interface.clone()));
+    }
+    names.extend(vrrp.common.static_addresses.iter().filter_map(|address| address.interface.clone()));
+    names.extend(vrrp.common.static_routes.iter().filter_map(|route| route.hop.interface.clone()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_conf::host::Memory;
+    use std::path::Path;
+
+    fn read(text: &str) -> Config {
+        let path = Path::new("/k");
+        let host = Memory::new().file(path, text).with_interface("eth0").with_interface("eth1");
+        let loaded = standfast_conf::load(&host, path, &standfast_conf::Options::default());
+        loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+    }
+
+    const INSTANCE: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n authentication {\n auth_type PASS\n \
+        auth_pass hidden1\n }\n virtual_ipaddress {\n 192.0.2.1/24\n 192.0.2.2/24\n }\n}\n";
+    const SERVER: &str = "virtual_server 192.0.2.1 80 {\n protocol TCP\n lb_algo rr\n delay_loop 6\n \
+        real_server 10.0.0.1 80 {\n weight 1\n TCP_CHECK {\n connect_timeout 3\n }\n }\n}\n";
+
+    fn changed(before: &str, replace: &[(&str, &str)]) -> Vec<String> {
+        let mut after = before.to_owned();
+        for (old, new) in replace {
+            assert!(after.contains(old), "{old}");
+            after = after.replace(old, new);
+        }
+        differences(&read(before), &read(&after))
+    }
+
+    #[test]
+    fn a_change_has_its_place_its_keyword_and_both_values() {
+        let text = format!("{INSTANCE}{SERVER}");
+        let one = |old, new| changed(&text, &[(old, new)]);
+        assert_eq!(
+            one("192.0.2.2/24", "192.0.2.3/24"),
+            [
+                "vrrp_instance A: virtual_ipaddress 192.0.2.2/24 removed",
+                "vrrp_instance A: virtual_ipaddress 192.0.2.3/24 added"
+            ]
+        );
+        assert_eq!(
+            one("virtual_router_id 1", "virtual_router_id 1\n priority 50"),
+            ["vrrp_instance A: priority 100 -> 50"]
+        );
+        assert_eq!(
+            one("virtual_router_id 1", "virtual_router_id 1\n advert_int 2"),
+            ["vrrp_instance A: advert_int 1s -> 2s"]
+        );
+        assert_eq!(one("lb_algo rr", "lb_algo wlc"), ["virtual_server TCP 192.0.2.1:80: lb_algo rr -> wlc"]);
+        assert_eq!(
+            one("weight 1", "weight 7"),
+            ["virtual_server TCP 192.0.2.1:80: real_server 10.0.0.1:80: weight 1 -> 7"]
+        );
+        assert_eq!(
+            one("connect_timeout 3", "connect_timeout 4"),
+            ["virtual_server TCP 192.0.2.1:80: real_server 10.0.0.1:80: TCP_CHECK: timeout 3s -> 4s"]
+        );
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_named_whole() {
+        let other =
+            "vrrp_instance B {\n interface eth1\n virtual_router_id 2\n virtual_ipaddress {\n 192.0.2.9\n }\n}\n";
+        let (few, more) = (read(INSTANCE), read(&format!("{other}{INSTANCE}")));
+        assert_eq!(differences(&few, &more), ["vrrp_instance B added"]);
+        assert_eq!(differences(&more, &few), ["vrrp_instance B removed"]);
+    }
+
+    #[test]
+    fn groups_and_trackers_are_compared_by_name_and_not_by_place() {
+        let script = |name: &str| format!("vrrp_script {name} {{\n script \"/bin/true\"\n}}\n");
+        let of = |scripts: &[&str]| {
+            let tracks: String = scripts.iter().map(|name| format!(" {name}\n")).collect();
+            let instance =
+                INSTANCE.replace("virtual_router_id 1", &format!("virtual_router_id 1\n track_script {{\n{tracks} }}"));
+            let all: String = scripts.iter().map(|name| script(name)).collect();
+            read(&format!("global_defs {{\n script_user root\n}}\n{all}{instance}"))
+        };
+        let lines = differences(&of(&["b"]), &of(&["a", "b"]));
+        assert_eq!(lines, ["vrrp_instance A: track script a weight 0 added", "vrrp_script a added"]);
+    }
+
+    #[test]
+    fn a_secret_is_told_to_have_changed_and_never_shown() {
+        let lines = changed(INSTANCE, &[("hidden1", "hidden2")]);
+        assert_eq!(lines, ["vrrp_instance A: authentication Pass: changed (secret)"]);
+        let none = changed(INSTANCE, &[("auth_type PASS\n auth_pass hidden1", "")]);
+        assert!(!none.is_empty() && !none.join(" ").contains("hidden"), "{none:?}");
+    }
+
+    #[test]
+    fn comments_and_layout_are_no_difference_and_order_is_a_small_one() {
+        assert_eq!(changed(INSTANCE, &[("virtual_router_id 1", "# one\n\n   virtual_router_id 1")]), [""; 0]);
+        let swapped = INSTANCE.replace("192.0.2.1/24\n 192.0.2.2/24", "192.0.2.2/24\n 192.0.2.1/24");
+        assert_eq!(differences(&read(INSTANCE), &read(&swapped)), ["the same in another order"]);
+    }
+}
