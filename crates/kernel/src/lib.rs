@@ -6,6 +6,7 @@ mod batch;
 pub mod bfd_socket;
 pub mod channel;
 pub mod ipvs;
+pub mod linkbeat;
 pub mod memfd;
 pub mod netlink;
 pub mod nftables;

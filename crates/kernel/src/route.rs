@@ -89,7 +89,7 @@ impl Route {
     pub fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Outcome, Refused>> {
         let mut requests: Vec<Vec<u8>> =
             operations.iter().map(|operation| encode::operation(operation, self.with_protocol)).collect();
-        let mut answers = self.channel.request(&mut requests);
+        let mut answers = self.channel.request_quietly(&mut requests);
         if self.with_protocol == WithProtocol::Yes {
             self.retry_without_protocol(operations, &mut answers);
         }

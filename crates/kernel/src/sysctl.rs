@@ -11,6 +11,17 @@ use std::io;
 const ROOT: &str = "/proc/sys/";
 const LINKS: &str = "/proc/sys/net/ipv4/conf";
 
+/// A setting that was changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changed {
+    /// Below `/proc/sys`.
+    pub path: String,
+    /// The value it had.
+    pub before: u32,
+    /// The value it was given.
+    pub given: u32,
+}
+
 /// Settings that were changed, with the values they had and the values they were given.
 #[derive(Debug, Default)]
 pub struct Settings {
@@ -18,6 +29,22 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What has been changed, by path.
+    pub fn changed(&self) -> impl Iterator<Item = Changed> {
+        self.changed.iter().map(|(path, (before, given))| Changed {
+            path: path.clone(),
+            before: *before,
+            given: *given,
+        })
+    }
+
+    /// Goes on from what a predecessor has changed that could not give it back: its first values are the first values.
+    pub fn inherit(&mut self, changed: impl IntoIterator<Item = Changed>) {
+        for Changed { path, before, given } in changed {
+            self.changed.entry(path).or_insert((before, given));
+        }
+    }
+
     /// Changes a setting, unless it has the value already. The first value found is kept.
     ///
     /// # Errors

@@ -84,6 +84,18 @@ impl Timer {
         Ok(())
     }
 
+    /// As [`Self::arm`], for a caller that minds being woken too early less than a system call: a timer that is armed for
+    /// an earlier moment stays as it is. Who waits for others' silence moves its deadline with all that it hears, and is
+    /// woken for nothing once in the time that the silence would take.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::arm`].
+    pub fn arm_by(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+        let early = self.armed.is_some_and(|armed| deadline.is_none_or(|deadline| armed <= deadline));
+        if early { Ok(()) } else { self.arm(deadline) }
+    }
+
     /// Waits until the armed moment has come; for ever while there is none. The timer is then no longer armed.
     ///
     /// Dropping the future before it is ready leaves the timer armed.
@@ -93,10 +105,13 @@ impl Timer {
     /// If the runtime is shutting down.
     pub async fn expired(&mut self) -> io::Result<()> {
         loop {
-            self.fd.readable().await?;
+            self.fd.readable_once().await?;
+            // The clock says it as well, and costs no system call. What was not read does no harm: arming the timer
+            // again takes it back, and the next moment is told anew.
+            let due = self.armed.is_some_and(|at| boottime() >= at);
             // Eight octets: how often it expired. Re-arming takes the count back, hence the loop.
             let mut count = [0; 8];
-            if self.fd.try_read(|fd| Ok(rustix::io::read(fd, &mut count)?))?.is_some() {
+            if due || self.fd.try_read(|fd| Ok(rustix::io::read(fd, &mut count)?))?.is_some() {
                 self.armed = None;
                 return Ok(());
             }
@@ -151,6 +166,24 @@ mod tests {
             let fired = tokio::time::timeout(Duration::from_millis(30), timer.expired()).await;
             assert!(fired.is_err(), "fired although moved to {later:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_timer_that_may_be_early_is_never_late() {
+        let mut timer = Timer::new().unwrap();
+        let soon = boottime() + Duration::from_millis(10);
+        timer.arm_by(Some(soon)).unwrap();
+        for later in [Some(soon + Duration::from_secs(3600)), None] {
+            timer.arm_by(later).unwrap();
+            assert_eq!(timer.armed, Some(soon), "left alone");
+        }
+        tokio::time::timeout(Duration::from_secs(5), timer.expired()).await.unwrap().unwrap();
+        assert!(boottime() >= soon);
+        timer.arm_by(Some(soon + Duration::from_secs(3600))).unwrap();
+        let sooner = boottime() + Duration::from_millis(10);
+        timer.arm_by(Some(sooner)).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), timer.expired()).await.unwrap().unwrap();
+        assert!(boottime() >= sooner);
     }
 
     #[tokio::test]
