@@ -10,7 +10,7 @@ use standfast_daemon::exit_status::ExitStatus;
 use standfast_daemon::pid_files::{self, AlreadyRunning};
 use standfast_daemon::service_manager::ServiceManager;
 use standfast_daemon::supervisor::{self, Origin, PlanError, Supervisor, SupervisorError};
-use standfast_daemon::{log, mailer, panics, worker};
+use standfast_daemon::{genhash, log, mailer, panics, worker};
 use standfast_kernel::process::identity;
 use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
 use std::io::{self, Write as _};
@@ -27,10 +27,15 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == mailer::ARGUMENT) {
         return mailer::main().into();
     }
+    let mut words = std::env::args_os();
+    if genhash::is_named(words.next().as_deref()) {
+        return genhash::become_it(&words.collect::<Vec<_>>()).into();
+    }
     if let Some(kind) = worker_kind() {
         return worker::main(&kind).into();
     }
     let status = match command_line::parse(std::env::args_os().skip(1)) {
+        Ok(Invocation::Genhash(words)) => genhash::become_it(&words),
         Ok(Invocation::Help) => print(&command_line::help()),
         Ok(Invocation::Version) => print(&command_line::version()),
         Ok(Invocation::Keywords { json }) => {
@@ -150,7 +155,8 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     check_capabilities(&kinds)?;
     pid_files::make_directory(&options.pid_files)?;
     let mut pid_file = pid_files::acquire(pid_files::main_path(&options.pid_files))?;
-    let plans = kinds.iter().map(|kind| supervisor::plan(*kind, options, &config));
+    let planned = kinds.iter().filter(|kind| **kind != WorkerKind::Front);
+    let plans = planned.map(|kind| supervisor::plan(*kind, options, &config));
     let plans = plans.collect::<Result<Vec<_>, _>>()?;
     let launcher = if options.daemonize { Some(daemonize(options.log.console)?) } else { None };
     pid_file.write(std::process::id())?;

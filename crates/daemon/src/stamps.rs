@@ -199,7 +199,7 @@ fn key(instance: &Instance) -> Key {
 }
 
 /// What must be the same for the notes to mean anything: our format, the boot, the network namespace.
-fn header() -> io::Result<[u8; HEADER_BYTES]> {
+pub(crate) fn header() -> io::Result<[u8; HEADER_BYTES]> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     let namespace = std::fs::metadata("/proc/self/ns/net")?.ino();
     let boot: Vec<u8> = boot.bytes().filter(u8::is_ascii_hexdigit).take(32).collect();
@@ -277,6 +277,15 @@ mod tests {
         for length in 0..good.len() {
             assert_eq!(adopted_of(&good[..length]), [], "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_file_that_takes_nothing_more_is_said_once_and_holds_nothing_up() {
+        let ours = instances(&instance("A", "eth0", 1));
+        let file = memfd_create("test", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW | rustix::fs::SealFlags::WRITE).unwrap();
+        let (stamps, adopted) = Stamps::take_over(file, &ours);
+        assert!(adopted.is_empty() && stamps.complained);
     }
 
     #[test]

@@ -201,6 +201,17 @@ impl VrrpNode {
         &self.router
     }
 
+    /// What the kernel was last heard to have.
+    #[must_use]
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// Every address that is ours to add and to remove, held or not.
+    pub fn places_of_ours(&self) -> impl Iterator<Item = (InterfaceIndex, IpNet)> {
+        self.homes.keys().filter(|place| !self.foreign.contains(place)).copied()
+    }
+
     /// When [`Input::Wake`] is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {

@@ -9,7 +9,7 @@ use super::{
 pub static ROOT: Block = Block {
     path: "",
     keywords: &[
-        flag("linkbeat_use_polling", "Poll link state of all instance interfaces instead of trusting netlink."),
+        flag("linkbeat_use_polling", "Poll link state of all instance interfaces instead of trusting netlink.").live(),
         value(
             "net_namespace",
             Args::Word("NAME"),
@@ -79,7 +79,8 @@ pub static ROOT: Block = Block {
             "linkbeat_interfaces",
             Entries::Linkbeat,
             "Interfaces whose link state is polled; unknown interface is an error of class FATAL (test mode) but ignored at runtime.",
-        ),
+        )
+        .live(),
         block("vrrp_instance", Args::Word("NAME"), &VRRP_INSTANCE, "One virtual router.").live(),
         block(
             "vrrp_script",

@@ -188,7 +188,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         flag("no_virtual_ipaddress", "Permit an instance without VIPs; cleared in strict mode.").live(),
         flag("promote_secondaries", "Set the promote_secondaries sysctl on the interface.").live(),
         flag("linkbeat_use_polling", "Use linkbeat_interfaces instead.")
-            .status(Status::Deprecated("Use linkbeat_interfaces instead.")),
+            .status(Status::Deprecated("Use linkbeat_interfaces instead."))
+            .live(),
         value(
             "v3_checksum_as_v2",
             Args::Bool,

@@ -3,8 +3,10 @@
 //! It decides nothing. What it cannot send now it offers again a moment later, within a limit.
 
 use crate::journal;
+use crate::remains::{Ledger, Remains};
 use core::task::Context;
 use core::time::Duration;
+use ipnet::IpNet;
 use standfast_kernel::netlink::{Outcome, Refused};
 use standfast_kernel::nftables::Nftables;
 use standfast_kernel::packet_socket::{self, PacketSocket};
@@ -14,15 +16,23 @@ use standfast_kernel::vrrp_socket::{Outgoing, VrrpSocket};
 use standfast_model::config::track::ScriptId;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName};
 use standfast_net::{Device, Filter, Link, Operation, Sysctl};
-use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
+use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System, VrrpNode};
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use tracing::info;
 
 /// Announcements that wait for room in a link's queue: two bursts of five for a thousand addresses. What does not
 /// fit is dropped, oldest last, for a later burst says the same.
 const FRAMES_WAITING: usize = 10_000;
+
+/// Announcements offered before the worker looks up: a piece of about two milliseconds, as large as the node makes them.
+const FRAMES_AT_ONCE: usize = 512;
+
+/// `IFA_PROTO` of what is ours.
+const PROTOCOL_KEEPALIVED: u8 = 18;
 
 /// How long a full link queue is left alone. A gigabit link sends a thousand announcements in less.
 const FRAMES_PAUSE: Duration = Duration::from_millis(1);
@@ -40,8 +50,15 @@ pub(super) struct Machine {
     settings: Settings,
     /// The packet filter, once it is needed, and the name of our table in it.
     filter: Option<(Nftables, String)>,
+    /// What is ours in the kernel, for a successor.
+    remains: Remains,
+    ledger: Ledger,
+    /// The ledger does not say so yet.
+    unwritten: bool,
     /// Something was sent, or a state has changed, since [`Machine::take_sent`] was last asked.
     sent: bool,
+    /// A state has changed since [`Machine::take_moved`] was last asked.
+    moved: bool,
     wishes: Vec<Wish>,
 }
 
@@ -58,19 +75,77 @@ pub(super) enum Wish {
 }
 
 impl Machine {
-    pub(super) fn open(names: Names) -> io::Result<Self> {
-        Ok(Self {
+    /// Opens it and comes back with what a predecessor has left. Settings that it has changed are known from here on.
+    pub(super) fn open(names: Names, ledger: Option<OwnedFd>) -> io::Result<(Self, Remains)> {
+        let (ledger, mut left) = Ledger::take_over(ledger);
+        let mut settings = Settings::default();
+        settings.inherit(core::mem::take(&mut left.settings));
+        let machine = Self {
             route: Route::open()?,
             sockets: BTreeMap::new(),
             packet_socket: PacketSocket::open()?,
             waiting: VecDeque::new(),
             retry_at: None,
             names,
-            settings: Settings::default(),
+            settings,
             filter: None,
+            remains: Remains::default(),
+            ledger,
+            unwritten: true,
             sent: false,
+            moved: false,
             wishes: Vec::new(),
-        })
+        };
+        Ok((machine, left))
+    }
+
+    /// Removes what a killed predecessor has left and nobody wants any more.
+    pub(super) fn clear(&mut self, left: &Remains, node: &VrrpNode) {
+        let observed = node.observed();
+        let unwanted = left.addresses.difference(&self.remains.addresses).filter(|(interface, address)| {
+            let mut seen = observed.addresses(*interface).filter(|seen| seen.address == *address);
+            seen.any(|seen| seen.protocol == PROTOCOL_KEEPALIVED)
+        });
+        let removals = unwanted.map(|(interface, address)| Operation::Remove {
+            interface: *interface,
+            address: *address,
+            peer: None,
+        });
+        let removals: Vec<Operation> = removals.collect();
+        for refused in self.route.apply(&removals).into_iter().filter_map(Result::err) {
+            journal::trouble("address", &format!("address of a former configuration not removed: {refused}"));
+        }
+        for (index, name) in &left.devices {
+            let stands = observed.link(*index).is_some_and(|link| link.name == *name);
+            if stands && !self.remains.devices.contains_key(index) {
+                info!("Removing {name}, a device of a former configuration");
+                self.remove_device(*index);
+            }
+        }
+        let table = self.filter.as_ref().map(|(_, table)| table);
+        if let Some(former) = left.table.as_ref().filter(|former| table != Some(*former)) {
+            let outcome = Nftables::open().map(|mut nftables| nftables.remove(former));
+            match outcome {
+                Ok(Ok(())) => info!("Removed the tables {former} of a former configuration"),
+                Ok(Err(refused)) => journal::trouble("filter", &format!("table {former} not removed: {refused}")),
+                Err(error) => journal::trouble("filter", &format!("table {former} not removed: {error}")),
+            }
+        }
+    }
+
+    /// Which addresses may be held, for [`Self::write_down`].
+    pub(super) fn claim(&mut self, addresses: impl Iterator<Item = (InterfaceIndex, IpNet)>) {
+        self.remains.addresses = addresses.collect();
+        self.unwritten = true;
+    }
+
+    /// Writes down what is ours, for whoever comes if this process is killed.
+    pub(super) fn write_down(&mut self) {
+        if core::mem::take(&mut self.unwritten) {
+            self.remains.settings = self.settings.changed().collect();
+            self.remains.table = self.filter.as_ref().map(|(_, table)| table.clone());
+            self.ledger.write(&self.remains);
+        }
     }
 
     /// The instances have other names from now on.
@@ -81,6 +156,11 @@ impl Machine {
     /// Whether an instance may have another time of its last advertisement than when this was last asked.
     pub(super) fn take_sent(&mut self) -> bool {
         core::mem::take(&mut self.sent)
+    }
+
+    /// Whether a state has changed since this was last asked.
+    pub(super) fn take_moved(&mut self) -> bool {
+        core::mem::take(&mut self.moved)
     }
 
     /// What has come up for the runner since this was last asked.
@@ -125,16 +205,20 @@ impl Machine {
         let frames: Vec<packet_socket::Frame<'_>> = self
             .waiting
             .iter()
+            .take(FRAMES_AT_ONCE)
             .map(|frame| packet_socket::Frame { interface: frame.interface, bytes: &frame.bytes })
             .collect();
         let burst = self.packet_socket.send(&frames);
         for (_, error) in burst.refused.iter().take(1) {
             journal::trouble("announcement", &format!("{} announcements not sent: {error}", burst.refused.len()));
         }
+        let full = burst.done < frames.len();
         self.waiting.drain(..burst.done);
-        if !self.waiting.is_empty() {
-            self.retry_at = Some(now + FRAMES_PAUSE);
-        }
+        self.retry_at = match (self.waiting.is_empty(), full) {
+            (true, _) => None,
+            (false, true) => Some(now + FRAMES_PAUSE),
+            (false, false) => Some(now),
+        };
     }
 }
 
@@ -153,6 +237,7 @@ impl System for Machine {
         {
             journal::trouble("queue", &format!("receive buffer on {} not set to {bytes}: {error}", socket.name));
         }
+        open.hear_ah(socket.ah).map_err(|error| format!("protocol 51: {error}"))?;
         // A refusal leaves the socket without a filter: more wake-ups, the same packets.
         if let Err(error) = open.set_vrids(&socket.vrids) {
             journal::trouble("filter", &format!("no kernel filter on {}: {error}", socket.name));
@@ -177,8 +262,12 @@ impl System for Machine {
 
     fn announce(&mut self, frames: &[Frame]) {
         let room = FRAMES_WAITING.saturating_sub(self.waiting.len());
+        let was_waiting = !self.waiting.is_empty();
         self.waiting.extend(frames.iter().take(room).cloned());
-        self.send_waiting(standfast_kernel::timer::boottime());
+        // A full queue is not offered more before its pause is over.
+        if !was_waiting {
+            self.send_waiting(standfast_kernel::timer::boottime());
+        }
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>> {
@@ -199,6 +288,8 @@ impl System for Machine {
             journal::trouble("sysctl", &format!("rp_filter: {error}"));
         }
         let link = self.route.create_device(device).map_err(|refused| refused.to_string())?;
+        self.remains.devices.insert(link.index, link.name.clone());
+        self.unwritten = true;
         self.configure(&device.settings());
         match self.route.set_up(link.index) {
             Ok(link) => Ok(link),
@@ -212,9 +303,12 @@ impl System for Machine {
         if let Err(refused) = self.route.delete_device(index) {
             journal::trouble("device", &format!("device {} not removed: {refused}", index.0));
         }
+        self.remains.devices.remove(&index);
+        self.unwritten = true;
     }
 
     fn configure(&mut self, settings: &[Sysctl]) {
+        self.unwritten = true;
         for setting in settings {
             if let Err(error) = self.settings.set(setting) {
                 journal::trouble("sysctl", &format!("{} not set to {}: {error}", setting.path, setting.value));
@@ -224,10 +318,12 @@ impl System for Machine {
 
     fn restore_settings(&mut self) {
         self.settings.restore();
+        self.unwritten = true;
     }
 
     fn filter(&mut self, filter: Option<&Filter>) -> Result<(), String> {
         let words = |refused: Refused| refused.to_string();
+        self.unwritten = true;
         match (filter, self.filter.take()) {
             (None, None) => Ok(()),
             (None, Some((mut nftables, table))) => nftables.remove(&table).map_err(words),
@@ -251,7 +347,9 @@ impl System for Machine {
     }
 
     fn record(&mut self, record: Record) {
-        self.sent |= matches!(record, Record::Transition(_));
+        let moved = matches!(record, Record::Transition(_));
+        self.sent |= moved;
+        self.moved |= moved;
         journal::record(&record, &self.names);
         self.wishes.push(Wish::Notify(record));
     }

@@ -1,6 +1,6 @@
 //! What a master does to the kernel, and that nothing of it is left: addresses, routes, rules, devices, settings, filter.
 
-use crate::machine::{Machine, becomes, kill, pid_in, run, wait_for};
+use crate::machine::{Machine, PAIR, becomes, kill, pid_in, run, wait_for};
 use core::time::Duration;
 use rustix::process::Signal;
 use standfast_kernel::route::Route;
@@ -58,7 +58,7 @@ fn a_master_on_a_vmac_with_routes_rules_and_a_filter_leaves_nothing_behind() {
     machine.write(
         "keepalived.conf",
         &format!(
-            "static_ipaddress {{\n 198.51.100.1/24 dev west\n}}\nstatic_routes {{\n 10.8.0.0/16 via 198.51.100.9 dev west\n}}\n\
+            "global_defs {{\n default_interface west\n}}\nstatic_ipaddress {{\n 198.51.100.1/24\n}}\nstatic_routes {{\n 10.8.0.0/16 via 198.51.100.9 dev west\n}}\n\
              static_rules {{\n from 10.8.0.0/16 table 108 preference 108\n}}\n\
              vrrp_instance VI_E {{\n {QUICK} virtual_router_id 51\n use_vmac\n no_accept\n promote_secondaries\n \
              virtual_ipaddress {{\n 192.0.2.100/24\n 192.0.2.101/32 dev west label west:1\n }}\n \
@@ -93,6 +93,98 @@ fn a_master_on_a_vmac_with_routes_rules_and_a_filter_leaves_nothing_behind() {
     assert_eq!(set.map(|key| setting(&format!("ipv4/conf/{key}"))), ["0", "1", "1", "0", "1"]);
     assert_eq!(daemon.stop(), 0);
     assert_eq!(everything(), before);
+}
+
+#[test]
+fn what_a_killed_daemon_has_left_goes_when_the_next_configuration_does_not_want_it() {
+    let machine = Machine::with_pair();
+    std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1").unwrap();
+    let before = everything();
+    let instance = |more: &str| {
+        format!(
+            "vrrp_instance VI_E {{\n {QUICK} virtual_router_id 51\n {more}\n virtual_ipaddress {{\n 192.0.2.100/24\n }}\n}}\n"
+        )
+    };
+    let other = "vrrp_instance VI_W {\n state MASTER\n interface west\n version 3\n advert_int 0.1\n virtual_router_id 52\n \
+                 virtual_ipaddress {\n 192.0.2.200/32\n }\n}\n";
+    machine.write("keepalived.conf", &(instance("use_vmac\n no_accept") + other));
+    let mut daemon = machine.start(&[]);
+    wait_for("the addresses", || has("vrrp.51", "192.0.2.100/24") && has("west", "192.0.2.200/32"));
+    assert!(shown("nft list tables").contains("keepalived"));
+    let worker = pid_in("/run/vrrp.pid").unwrap();
+    // The supervisor first, so that it starts no other; then the worker, before it has learned of that.
+    kill(worker, Signal::STOP);
+    kill(daemon.pid(), Signal::KILL);
+    kill(worker, Signal::KILL);
+    daemon.end();
+    assert!(has("west", "192.0.2.200/32") && !shown("ip link show vrrp.51").is_empty(), "nobody has tidied up");
+    machine.write("keepalived.conf", &instance(""));
+    let mut successor = machine.start(&[]);
+    wait_for("the address", || has("east", "192.0.2.100/24"));
+    assert_eq!(shown("ip link show vrrp.51"), "", "the device is gone");
+    assert!(!has("west", "192.0.2.200/32"), "and the address of the instance that is no more");
+    assert_eq!(shown("nft list tables"), "");
+    assert_eq!(successor.stop(), 0);
+    assert_eq!(everything(), before, "settings have the values of before the first");
+}
+
+#[test]
+fn a_link_whose_driver_is_asked_counts_as_its_driver_says() {
+    let machine = Machine::with_pair();
+    // The kernel does not call it running, and its driver says that it has a carrier.
+    run("ip link set east mode dormant");
+    run("ip link set east state dormant");
+    let instance = |more: &str| {
+        format!(
+            "vrrp_instance VI_E {{\n {QUICK} virtual_router_id 51\n {more}\n virtual_ipaddress {{\n 192.0.2.100/24\n }}\n}}\n"
+        )
+    };
+    machine.write("keepalived.conf", &instance(""));
+    let mut unasked = machine.start(&[]);
+    assert!(!becomes(Duration::from_millis(700), || has("east", "192.0.2.100/24")), "it is in FAULT");
+    assert_eq!(unasked.stop(), 0);
+    let list = |method: &str| format!("linkbeat_interfaces {{\n east {method}\n}}\n");
+    let ways = [
+        list("ETHTOOL") + &instance(""),
+        list("") + &instance(""),
+        "linkbeat_use_polling\n".to_owned() + &instance(""),
+        instance("linkbeat_use_polling"),
+    ];
+    for text in ways {
+        machine.write("keepalived.conf", &text);
+        let mut daemon = machine.start(&[]);
+        wait_for(&text, || has("east", "192.0.2.100/24"));
+        // What the kernel tells of the link meanwhile changes nothing.
+        run("ip link set east txqueuelen 500");
+        run("ip link set east txqueuelen 1000");
+        assert!(!becomes(Duration::from_millis(300), || !has("east", "192.0.2.100/24")), "{text}");
+        assert_eq!(daemon.stop(), 0);
+    }
+    // The flags are what the kernel says.
+    machine.write("keepalived.conf", &(list("IOCTL") + &instance("")));
+    let mut daemon = machine.start(&[]);
+    assert!(!becomes(Duration::from_millis(700), || has("east", "192.0.2.100/24")));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_removal_whose_notice_was_lost_is_found_and_undone() {
+    let machine = Machine::with_pair();
+    // The smallest queue that the kernel has holds a few notices.
+    machine.write("keepalived.conf", &format!("global_defs {{\n vrrp_netlink_monitor_rcv_bufs 1\n}}\n{PAIR}"));
+    let mut daemon = machine.start(&[]);
+    wait_for("the address", || has("east", "192.0.2.100/24"));
+    let worker = pid_in("/run/vrrp.pid").unwrap();
+    let many: String = (0..200).map(|length| format!("link set west txqueuelen {}\n", 500 + length)).collect();
+    machine.write("many", &(many + "addr del 192.0.2.100/24 dev east\n"));
+    kill(worker, Signal::STOP);
+    run(&format!("ip -batch {}", machine.path("many").display()));
+    assert!(!has("east", "192.0.2.100/24"));
+    kill(worker, Signal::CONT);
+    // Before its advertisements have been missing for so long that it would begin anew.
+    assert!(becomes(Duration::from_secs(2), || has("east", "192.0.2.100/24")), "{}", machine.read("stderr"));
+    assert_eq!(machine.read("stderr").matches("Entering MASTER STATE").count(), 1, "it was master all the time");
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]
