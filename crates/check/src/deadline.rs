@@ -1,18 +1,237 @@
-//! The one place of this crate that uses a clock: the limit of a step in time.
+//! Limits in time: of each step of an attempt, and how long attempts took. The one place of this crate that uses a clock.
 //!
-//! It measures nothing and tells no time; it ends what takes too long.
+//! All attempts of a prober write their deadlines into one book, so that a worker with thousands of checks under way
+//! waits on the one timer that it has anyway. A timer of the runtime for each attempt would cost every check a wake of
+//! the runtime and another look at its sockets.
+//!
+//! It ends what takes too long and judges nothing.
 
-use core::future::Future;
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
+use standfast_kernel::timer::boottime;
 use standfast_lvs::{Reason, Verdict};
+use standfast_model::Instant;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Runs `work` to its end, or drops it when `limit` has passed and answers none. The limit is met to the
-/// millisecond, upwards.
-pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(limit, work).await.ok()
+/// The deadlines of all attempts of a prober. Clones are the same book.
+#[derive(Clone, Debug, Default)]
+pub struct Deadlines(Arc<Mutex<Book>>);
+
+#[derive(Debug, Default)]
+struct Book {
+    /// Whom to wake at which time. Numbers tell apart what is due at the same time.
+    entries: BTreeMap<Entry, Waker>,
+    last: u64,
+    /// Who keeps the book, and until when that would wait.
+    keeper: Option<(Option<Instant>, Waker)>,
 }
 
-/// The same for a step that may fail by itself: what takes too long has failed too.
-pub(crate) async fn step<T>(limit: Duration, work: impl Future<Output = Result<T, Verdict>>) -> Result<T, Verdict> {
-    within(limit, work).await.unwrap_or(Err(Verdict::Failed(Reason::TimedOut { after: limit })))
+type Entry = (Instant, u64);
+
+impl Deadlines {
+    /// When [`Self::pass`] is to be called next; none while nothing has a limit. It may change whenever an attempt is
+    /// polled.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.book().entries.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Waits for a deadline before that time: who waits for that time is to call [`Self::pass`] earlier. One waits at a
+    /// time. Cancel-safe.
+    pub async fn sooner(&self, than: Option<Instant>) {
+        poll_fn(|context| {
+            let mut book = self.book();
+            let next = book.entries.first_key_value().map(|((at, _), _)| *at);
+            if next.is_some_and(|next| than.is_none_or(|than| next < than)) {
+                book.keeper = None;
+                return Poll::Ready(());
+            }
+            book.keeper = Some((than, context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// So late it is: ends the steps whose time is up, and wakes their attempts.
+    pub fn pass(&self, now: Instant) {
+        let mut book = self.book();
+        while let Some(first) = book.entries.first_entry()
+            && first.key().0 <= now
+        {
+            first.remove().wake();
+        }
+    }
+
+    /// Keeps the deadlines of these attempts with a timer of the runtime, for who has no loop of its own.
+    pub(crate) async fn kept<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let mut alarm: Option<(Instant, Pin<Box<tokio::time::Sleep>>)> = None;
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(done) = work.as_mut().poll(context) {
+                    return Poll::Ready(done);
+                }
+                let Some(next) = self.next() else { return Poll::Pending };
+                if alarm.as_ref().is_none_or(|(at, _)| *at != next) {
+                    alarm = Some((next, Box::pin(tokio::time::sleep(next.since(boottime())))));
+                }
+                if !alarm.as_mut().is_some_and(|(_, sleep)| sleep.as_mut().poll(context).is_ready()) {
+                    return Poll::Pending;
+                }
+                // The timer of the runtime knows another clock, whose ticks are milliseconds.
+                self.pass(boottime().max(next));
+                alarm = None;
+            }
+        })
+        .await
+    }
+
+    /// Runs `work` to its end, or drops it when `limit` has passed and answers none. Work that is done at once has no
+    /// deadline.
+    pub(crate) async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let mut stay = Stay { deadlines: self, entry: None };
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => stay.wait(limit, context).map(|()| None),
+        })
+        .await
+    }
+
+    /// The same for a step that may fail by itself: what takes too long has failed too.
+    pub(crate) async fn step<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Verdict>>,
+    ) -> Result<T, Verdict> {
+        let timed_out = Err(Verdict::Failed(Reason::TimedOut { after: limit }));
+        self.within(limit, work).await.unwrap_or(timed_out)
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Nothing in here can be left half done, and nobody else is on this thread.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A step that is in the book, until it ends.
+struct Stay<'book> {
+    deadlines: &'book Deadlines,
+    entry: Option<Entry>,
+}
+
+impl Stay<'_> {
+    /// Ready when the time is up.
+    fn wait(&mut self, limit: Duration, context: &Context<'_>) -> Poll<()> {
+        let mut book = self.deadlines.book();
+        match self.entry {
+            None => {
+                book.last += 1;
+                let entry = (boottime() + limit, book.last);
+                book.entries.insert(entry, context.waker().clone());
+                self.entry = Some(entry);
+                if let Some((_, waker)) = book.keeper.take_if(|(until, _)| until.is_none_or(|until| entry.0 < until)) {
+                    waker.wake();
+                }
+                Poll::Pending
+            }
+            Some(entry) => match book.entries.get_mut(&entry) {
+                Some(waker) => {
+                    waker.clone_from(context.waker());
+                    Poll::Pending
+                }
+                None => Poll::Ready(()),
+            },
+        }
+    }
+}
+
+impl Drop for Stay<'_> {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry {
+            self.deadlines.book().entries.remove(&entry);
+        }
+    }
+}
+
+/// How long `work` took.
+pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let begun = boottime();
+    let done = work.await;
+    (done, boottime().since(begun))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deadlines, boottime};
+    use core::future::{pending, ready};
+    use core::pin::pin;
+    use core::task::{Context, Poll, Waker};
+    use core::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_step_ends_when_its_time_has_passed_and_not_before() {
+        let deadlines = Deadlines::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut short = pin!(deadlines.within(SECOND, pending::<()>()));
+        let mut long = pin!(deadlines.within(SECOND * 2, pending::<()>()));
+        assert_eq!(deadlines.next(), None);
+        assert_eq!(short.as_mut().poll(&mut context), Poll::Pending);
+        assert_eq!(long.as_mut().poll(&mut context), Poll::Pending);
+        let first = deadlines.next().unwrap();
+        assert!(first <= boottime() + SECOND);
+        deadlines.pass(first - Duration::from_nanos(1));
+        assert_eq!(short.as_mut().poll(&mut context), Poll::Pending);
+        deadlines.pass(first);
+        assert_eq!(short.as_mut().poll(&mut context), Poll::Ready(None));
+        assert_eq!(long.as_mut().poll(&mut context), Poll::Pending);
+        assert!(deadlines.next().unwrap() >= first + SECOND);
+    }
+
+    #[test]
+    fn a_step_that_is_done_or_dropped_leaves_nothing_in_the_book() {
+        let deadlines = Deadlines::default();
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(pin!(deadlines.within(SECOND, ready(7))).poll(&mut context), Poll::Ready(Some(7)));
+        assert_eq!(deadlines.next(), None);
+        {
+            let mut dropped = pin!(deadlines.within(SECOND, pending::<()>()));
+            assert_eq!(dropped.as_mut().poll(&mut context), Poll::Pending);
+            assert!(deadlines.next().is_some());
+        }
+        assert_eq!(deadlines.next(), None);
+    }
+
+    #[tokio::test]
+    async fn who_keeps_the_book_hears_of_a_deadline_that_comes_sooner_and_of_no_other() {
+        let deadlines = Deadlines::default();
+        let until = boottime() + SECOND;
+        let hears = |until| tokio::time::timeout(Duration::from_millis(20), deadlines.sooner(until));
+        assert!(hears(None).await.is_err(), "nothing is in the book");
+        let begin = |limit| {
+            let deadlines = deadlines.clone();
+            async move { deadlines.within(limit, pending::<()>()).await }
+        };
+        let (heard, _) = tokio::join!(hears(Some(until)), tokio::time::timeout(SECOND / 20, begin(SECOND * 2)));
+        assert!(heard.is_err(), "it comes later");
+        let (heard, _) = tokio::join!(hears(Some(until)), tokio::time::timeout(SECOND / 20, begin(SECOND / 2)));
+        assert!(heard.is_ok(), "it comes sooner");
+        let (heard, _) = tokio::join!(hears(None), tokio::time::timeout(SECOND / 20, begin(SECOND * 2)));
+        assert!(heard.is_ok(), "otherwise it would wait for ever");
+    }
+
+    #[tokio::test]
+    async fn who_has_no_loop_of_its_own_keeps_deadlines_all_the_same() {
+        let deadlines = Deadlines::default();
+        let inner = deadlines.within(SECOND * 3600, deadlines.within(Duration::from_millis(20), pending::<()>()));
+        let (done, took) = super::timed(deadlines.kept(inner)).await;
+        assert_eq!(done, Some(None));
+        assert!(took >= Duration::from_millis(20), "{took:?}");
+        assert_eq!(deadlines.next(), None);
+    }
 }

@@ -3,7 +3,8 @@
 //! It owns the query and the judgement of answers, which looks at the header alone, as keepalived's does: an answer
 //! with the right id and without an error code is one, whatever it says.
 
-use crate::{deadline, udp, words};
+use crate::deadline::Deadlines;
+use crate::{udp, words};
 use core::str::FromStr as _;
 use core::sync::atomic::{AtomicU16, Ordering};
 use domain::base::iana::{Class, Rcode};
@@ -51,7 +52,7 @@ impl Query {
         Ok(Self { connect: dns.connect.clone(), message: builder.finish(), name: dns.name.clone(), id })
     }
 
-    pub(crate) async fn check(&self) -> Verdict {
+    pub(crate) async fn check(&self, limits: &Deadlines) -> Verdict {
         let work = async {
             let socket = udp::connected(&self.connect)?;
             let id = self.id.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +76,7 @@ impl Query {
                 datagram = udp::receive(&socket).await?;
             }
         };
-        match deadline::step(self.connect.timeout, work).await {
+        match limits.step(self.connect.timeout, work).await {
             Ok(()) => Verdict::Ok,
             Err(verdict) => verdict,
         }

@@ -24,8 +24,10 @@ pub struct Hashed {
 /// The verdict of a check that cannot fetch the page. Status, digest and pattern are not asked for.
 pub async fn genhash(check: &Http) -> Result<Hashed, Verdict> {
     let unable = |words: String| Verdict::Unable(Inability::NotPossible(words.into()));
-    let pages = http::Pages::new(check, &Prober::new(None)).map_err(unable)?;
-    let answer = pages.all_of_first().await?;
+    let prober = Prober::new(None);
+    let pages = http::Pages::new(check, &prober).map_err(unable)?;
+    let limits = prober.deadlines();
+    let answer = limits.kept(pages.all_of_first(limits)).await?;
     let (head, body) = (answer.head().to_vec(), answer.text().to_vec());
     Ok(Hashed { digest: answer.digest().unwrap_or_default(), head, body })
 }

@@ -8,7 +8,7 @@
 //! memory held, and it holds one descriptor. Nothing that a server sends is followed (no redirect, no reference) or
 //! repeated unbounded. Dropping the future of an attempt ends it at once and leaves nothing behind.
 //!
-//! It must run inside a tokio runtime with I/O and time.
+//! It must run inside a tokio runtime with I/O; who does not keep [`Deadlines`] itself needs its time as well.
 
 pub mod bfd;
 mod budget;
@@ -27,24 +27,39 @@ mod tls;
 mod udp;
 mod words;
 
+pub use deadline::Deadlines;
 pub use genhash::{Hashed, genhash};
 pub use standfast_lvs::{Inability, Reason, Verdict};
 
 use budget::Budget;
+use core::time::Duration;
 use standfast_model::config::lvs::{Connect, Probe, TlsMaterial};
 use std::sync::Arc;
 use tls::Tls;
 
-/// What checks share: the TLS context and the memory for pages.
+/// What checks share: the TLS context, the memory for pages, and the book of deadlines.
 #[derive(Debug, Clone)]
 pub struct Prober {
     tls: Arc<Tls>,
     memory: Budget,
+    deadlines: Deadlines,
 }
 
 /// One check, ready to be attempted.
 #[derive(Debug)]
-pub struct Check(Kind);
+pub struct Check {
+    kind: Kind,
+    deadlines: Deadlines,
+}
+
+/// What came of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// From the first packet to the verdict.
+    pub took: Duration,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -63,7 +78,18 @@ impl Prober {
     /// first such check is prepared.
     #[must_use]
     pub fn new(material: Option<&TlsMaterial>) -> Self {
-        Self { tls: Arc::new(Tls::new(material.cloned())), memory: Budget::default() }
+        Self { tls: Arc::new(Tls::new(material.cloned())), memory: Budget::default(), deadlines: Deadlines::default() }
+    }
+
+    /// Goes on with another certificate. Attempts under way go on as they are, and share what they shared.
+    pub fn reload(&mut self, material: Option<&TlsMaterial>) {
+        self.tls = Arc::new(Tls::new(material.cloned()));
+    }
+
+    /// When the steps of its attempts must end, for who performs them with [`Check::perform`].
+    #[must_use]
+    pub fn deadlines(&self) -> &Deadlines {
+        &self.deadlines
     }
 
     /// Makes a check ready. What the configuration asks for and cannot be had here (a certificate that cannot be
@@ -81,7 +107,8 @@ impl Prober {
             Probe::File(_) => Err("a file is watched by the worker".to_owned()),
             Probe::Bfd(_) => Err("no BFD session is held by this worker".to_owned()),
         };
-        Check(kind.unwrap_or_else(|words| Kind::Impossible(Inability::NotPossible(words.into()))))
+        let kind = kind.unwrap_or_else(|words| Kind::Impossible(Inability::NotPossible(words.into())));
+        Check { kind, deadlines: self.deadlines.clone() }
     }
 }
 
@@ -91,13 +118,25 @@ impl Check {
     /// The verdict is [`Verdict::Unable`] when the reason lies on this machine (no descriptor left, no such local
     /// address, not permitted): that says nothing about the server.
     pub async fn attempt(&self) -> Verdict {
-        match &self.0 {
-            Kind::Tcp(connect) => tcp::check(connect).await,
-            Kind::Http(pages) => pages.check().await,
-            Kind::Smtp(mail) => mail.check().await,
-            Kind::Dns(query) => query.check().await,
-            Kind::Ping(connect) => ping::check(connect).await,
-            Kind::Udp(datagram) => datagram.check().await,
+        self.deadlines.kept(self.judge()).await
+    }
+
+    /// The same, and how long it took. What takes too long ends only if somebody calls [`Deadlines::pass`] in time.
+    pub async fn perform(&self) -> Attempt {
+        let (verdict, took) = deadline::timed(self.judge()).await;
+        Attempt { verdict, took }
+    }
+
+    async fn judge(&self) -> Verdict {
+        let limits = &self.deadlines;
+        match &self.kind {
+            Kind::Tcp(connect) => tcp::check(connect, limits).await,
+            Kind::Http(pages) => pages.check(limits).await,
+            // Few checks are of these kinds, and the others need not carry the room for them.
+            Kind::Smtp(mail) => Box::pin(mail.check(limits)).await,
+            Kind::Dns(query) => Box::pin(query.check(limits)).await,
+            Kind::Ping(connect) => Box::pin(ping::check(connect, limits)).await,
+            Kind::Udp(datagram) => Box::pin(datagram.check(limits)).await,
             Kind::Impossible(inability) => Verdict::Unable(inability.clone()),
         }
     }

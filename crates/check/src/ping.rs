@@ -2,8 +2,9 @@
 //!
 //! It owns the echo request and what is an answer to it.
 
+use crate::deadline::Deadlines;
 use crate::socket::{self, NoSocket};
-use crate::{deadline, errno, udp};
+use crate::{errno, udp};
 use core::sync::atomic::{AtomicU32, Ordering};
 use standfast_lvs::Verdict;
 use standfast_model::config::lvs::Connect;
@@ -19,7 +20,7 @@ const MOST_STRANGERS: u32 = 1000;
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// One echo request, answered within `connect_timeout`.
-pub(crate) async fn check(connect: &Connect) -> Verdict {
+pub(crate) async fn check(connect: &Connect, limits: &Deadlines) -> Verdict {
     let work = async {
         let (socket, raw) = socket::icmp(connect).map_err(|error| match error {
             NoSocket::Here(inability) => Verdict::Unable(inability),
@@ -36,7 +37,7 @@ pub(crate) async fn check(connect: &Connect) -> Verdict {
         }
         Err(crate::words::failed("much ICMP, and no answer to the echo request"))
     };
-    match deadline::step(connect.timeout, work).await {
+    match limits.step(connect.timeout, work).await {
         Ok(()) => Verdict::Ok,
         Err(verdict) => verdict,
     }

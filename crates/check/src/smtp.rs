@@ -2,7 +2,8 @@
 //!
 //! It owns the three steps and the reading of replies (RFC 5321, section 4.2). It sends no mail.
 
-use crate::{deadline, errno, tcp, words};
+use crate::deadline::Deadlines;
+use crate::{errno, tcp, words};
 use core::fmt;
 use standfast_lvs::{Reason, Verdict};
 use standfast_model::config::lvs::Connect;
@@ -27,23 +28,23 @@ impl Mail {
     }
 
     /// All hosts, one after the other, until one fails.
-    pub(crate) async fn check(&self) -> Verdict {
+    pub(crate) async fn check(&self, limits: &Deadlines) -> Verdict {
         for host in &self.hosts {
-            if let Err(verdict) = self.converse(host).await {
+            if let Err(verdict) = self.converse(host, limits).await {
                 return verdict;
             }
         }
         Verdict::Ok
     }
 
-    async fn converse(&self, host: &Connect) -> Result<(), Verdict> {
-        let mut stream = tcp::open(host).await?;
+    async fn converse(&self, host: &Connect, limits: &Deadlines) -> Result<(), Verdict> {
+        let mut stream = tcp::open(host, limits).await?;
         let mut reader = Reader::default();
-        let greeting = deadline::step(host.timeout, reply(&mut stream, &mut reader)).await?;
+        let greeting = limits.step(host.timeout, reply(&mut stream, &mut reader)).await?;
         expect("the greeting", 220, &greeting)?;
-        let hello = deadline::step(host.timeout, say(&mut stream, &self.helo, &mut reader)).await?;
+        let hello = limits.step(host.timeout, say(&mut stream, &self.helo, &mut reader)).await?;
         expect("HELO", 250, &hello)?;
-        deadline::step(host.timeout, say(&mut stream, b"QUIT\r\n", &mut reader)).await?;
+        limits.step(host.timeout, say(&mut stream, b"QUIT\r\n", &mut reader)).await?;
         Ok(())
     }
 }

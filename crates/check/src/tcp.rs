@@ -2,7 +2,8 @@
 //!
 //! It sends no byte of its own: the handshake is the check.
 
-use crate::{deadline, errno, socket};
+use crate::deadline::Deadlines;
+use crate::{errno, socket};
 use standfast_lvs::{Reason, Verdict};
 use standfast_model::config::lvs::Connect;
 use tokio::net::TcpStream;
@@ -12,17 +13,17 @@ use tokio::net::TcpStream;
 const LEAST_EPHEMERAL_PORT: u16 = 1024;
 
 /// Connects within `connect_timeout`, and hangs up.
-pub(crate) async fn check(connect: &Connect) -> Verdict {
-    match open(connect).await {
+pub(crate) async fn check(connect: &Connect, limits: &Deadlines) -> Verdict {
+    match open(connect, limits).await {
         Ok(_) => Verdict::Ok,
         Err(verdict) => verdict,
     }
 }
 
 /// A connection made within `connect_timeout`, or the verdict that follows from there being none.
-pub(crate) async fn open(connect: &Connect) -> Result<TcpStream, Verdict> {
+pub(crate) async fn open(connect: &Connect, limits: &Deadlines) -> Result<TcpStream, Verdict> {
     let socket = socket::tcp(connect).map_err(Verdict::Unable)?;
-    match deadline::within(connect.timeout, socket.connect(connect.target)).await {
+    match limits.within(connect.timeout, socket.connect(connect.target)).await {
         None => Err(Verdict::Failed(Reason::TimedOut { after: connect.timeout })),
         Some(Err(error)) => Err(errno::of_connect(&error)),
         Some(Ok(stream)) if met_itself(&stream, connect) => Err(Verdict::Failed(Reason::ConnectedToItself)),

@@ -3,7 +3,8 @@
 //! It owns what is sent and what an answer must be. Without `require_reply` silence is a success, as in keepalived:
 //! only ICMP can say that nobody is there.
 
-use crate::{deadline, errno, socket, words};
+use crate::deadline::Deadlines;
+use crate::{errno, socket, words};
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, recv};
 use socket::NoSocket;
@@ -33,12 +34,12 @@ impl Datagram {
         Self { connect: udp.connect.clone(), payload, reply: udp.reply.clone() }
     }
 
-    pub(crate) async fn check(&self) -> Verdict {
+    pub(crate) async fn check(&self, limits: &Deadlines) -> Verdict {
         let socket = match connected(&self.connect) {
             Ok(socket) => socket,
             Err(verdict) => return verdict,
         };
-        match deadline::within(self.connect.timeout, exchange(&socket, &self.payload)).await {
+        match limits.within(self.connect.timeout, exchange(&socket, &self.payload)).await {
             None if self.reply.is_none() => Verdict::Ok,
             None => Verdict::Failed(Reason::TimedOut { after: self.connect.timeout }),
             Some(Err(verdict)) => verdict,

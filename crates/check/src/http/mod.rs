@@ -13,8 +13,9 @@ mod pattern;
 mod request;
 
 use crate::budget::Budget;
+use crate::deadline::Deadlines;
 use crate::tls::{Encrypted, Read, Session};
-use crate::{Prober, deadline, errno, tcp, words};
+use crate::{Prober, errno, tcp, words};
 use answer::{Answer, Step, Wrong};
 use core::mem::MaybeUninit;
 use core::pin::Pin;
@@ -71,13 +72,13 @@ impl Pages {
         })
     }
 
-    pub(crate) async fn check(&self) -> Verdict {
+    pub(crate) async fn check(&self, limits: &Deadlines) -> Verdict {
         // A full pass and the page that failed before it: more turns than that no attempt has.
         for _ in 0..=self.pages.len() {
             let Some(page) = self.pages.get(self.turn.page.load(Ordering::Relaxed)) else {
                 return Verdict::Unable(Inability::NotPossible("there is no page to fetch".into()));
             };
-            match self.fetch(page).await {
+            match self.fetch(page, limits).await {
                 Ok(()) => {}
                 Err(verdict) => {
                     if matches!(verdict, Verdict::Failed(_)) {
@@ -98,30 +99,30 @@ impl Pages {
     }
 
     /// Fetches a page, and judges what came.
-    async fn fetch(&self, page: &Page) -> Result<(), Verdict> {
-        let answer = self.ask(page, page.expect(&self.memory)).await?;
+    async fn fetch(&self, page: &Page, limits: &Deadlines) -> Result<(), Verdict> {
+        let answer = self.ask(page, page.expect(&self.memory), limits).await?;
         page.judge(answer)
     }
 
     /// Fetches the first page with all that it says, and judges nothing.
-    pub(crate) async fn all_of_first(&self) -> Result<Answer, Verdict> {
+    pub(crate) async fn all_of_first(&self, limits: &Deadlines) -> Result<Answer, Verdict> {
         let Some(page) = self.pages.first() else {
             return Err(Verdict::Unable(Inability::NotPossible("there is no page to fetch".into())));
         };
         let wanted = answer::Wanted { digest: true, text: true, head: true, end_of_connection: false };
-        self.ask(page, Answer::new(wanted, &self.memory)).await
+        self.ask(page, Answer::new(wanted, &self.memory), limits).await
     }
 
-    async fn ask(&self, page: &Page, mut answer: Answer) -> Result<Answer, Verdict> {
-        let stream = tcp::open(&self.connect).await?;
+    async fn ask(&self, page: &Page, mut answer: Answer, limits: &Deadlines) -> Result<Answer, Verdict> {
+        let stream = tcp::open(&self.connect, limits).await?;
         let stream = match &self.tls {
             None => Stream::Plain(stream),
             Some(session) => {
                 let hands = session.shake_hands(stream, page.server_name());
-                Stream::Encrypted(Box::new(deadline::step(self.connect.timeout, hands).await?), page.tls_compliant())
+                Stream::Encrypted(Box::new(limits.step(self.connect.timeout, hands).await?), page.tls_compliant())
             }
         };
-        converse(stream, page, &mut answer, self.connect.timeout).await?;
+        converse(stream, page, &mut answer, self.connect.timeout, limits).await?;
         Ok(answer)
     }
 }
@@ -173,7 +174,13 @@ impl Stream {
 }
 
 /// Asks for the page and reads the answer to its end.
-async fn converse(mut stream: Stream, page: &Page, answer: &mut Answer, timeout: Duration) -> Result<(), Verdict> {
+async fn converse(
+    mut stream: Stream,
+    page: &Page,
+    answer: &mut Answer,
+    timeout: Duration,
+    limits: &Deadlines,
+) -> Result<(), Verdict> {
     let head = async {
         stream.send(page.request()).await?;
         loop {
@@ -183,18 +190,18 @@ async fn converse(mut stream: Stream, page: &Page, answer: &mut Answer, timeout:
             }
         }
     };
-    if matches!(deadline::step(timeout, head).await?, Step::Complete) {
+    if matches!(limits.step(timeout, head).await?, Step::Complete) {
         return Ok(());
     }
     let body = async {
         loop {
-            let step = deadline::step(timeout, stream.read(answer)).await?;
+            let step = limits.step(timeout, stream.read(answer)).await?;
             if matches!(step, Step::Complete) {
                 return Ok(());
             }
         }
     };
-    deadline::step(timeout.saturating_mul(BODY_TIMEOUTS), body).await
+    limits.step(timeout.saturating_mul(BODY_TIMEOUTS), body).await
 }
 
 /// Reads into a buffer on the stack, which lasts for this call only: a check that waits holds none.
