@@ -65,6 +65,16 @@ impl<T: Descriptor> AsyncFd<T> {
         self.inner.readable().await.map(|mut guard| guard.retain_ready())
     }
 
+    /// Waits until a read may succeed, and takes it that there will be one or that what is there does not matter: the
+    /// next wait is for something new.
+    ///
+    /// # Errors
+    ///
+    /// If the runtime is shutting down.
+    pub async fn readable_once(&self) -> io::Result<()> {
+        self.inner.readable().await.map(|mut guard| guard.clear_ready())
+    }
+
     /// As [`Self::readable`], for a caller that waits on many descriptors in one future. Only the last caller's
     /// waker is kept.
     ///
