@@ -5,10 +5,30 @@
 use clap::Parser as _;
 use standfast_cli::arguments::{Arguments, Command, ConfigCommand};
 use standfast_cli::{check, check_pair, completions, config_show, explain, fmt, genhash, keywords, manual, operate};
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
+/// The words of the command line. Called `genhash` it is genhash, with genhash's words and exit statuses.
+fn arguments() -> Result<Arguments, ExitCode> {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    if Path::new(&name).file_name().is_none_or(|name| name != "genhash") {
+        return Ok(Arguments::parse());
+    }
+    let words = ["standfast", "genhash"].into_iter().map(OsString::from).chain(words);
+    Arguments::try_parse_from(words).map_err(|error| {
+        // Whoever closed the pipe has read enough.
+        let _ = error.print();
+        ExitCode::from(u8::from(error.use_stderr()))
+    })
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match arguments() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
     let done = match &arguments.command {
         Command::Check(words) => check::run(words),
         Command::Explain(words) => explain::run(words),

@@ -28,6 +28,8 @@ pub enum Invocation {
     Help,
     /// `-v`.
     Version,
+    /// `-T`, and the words that follow it.
+    Genhash(Vec<OsString>),
     /// `--signum`.
     SignalNumber(Request),
     /// `--keywords`, `--keywords=json`.
@@ -139,8 +141,8 @@ pub enum CommandLineError {
     /// `--keywords` in another form.
     #[error("unknown form {0:?}: --keywords and --keywords=json are known")]
     KeywordsForm(String),
-    /// `-T`.
-    #[error("genhash mode is not built yet")]
+    /// `-T` behind other words.
+    #[error("genhash mode is chosen with the first word")]
     Genhash,
     /// An argument that has to be text is not.
     #[error("argument of {option} is not UTF-8")]
@@ -160,6 +162,10 @@ where
     I: IntoIterator,
     I::Item: Into<OsString>,
 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    if let Some((_, words)) = arguments.split_first().filter(|(first, _)| *first == "-T" || *first == "--genhash") {
+        return Ok(Invocation::Genhash(words.to_vec()));
+    }
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut options = Options::default();
     let mut surplus = Vec::new();

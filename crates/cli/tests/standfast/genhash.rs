@@ -32,6 +32,23 @@ fn the_digest_is_that_of_the_body() {
 }
 
 #[test]
+fn called_genhash_it_takes_genhash_s_words_and_gives_its_statuses() {
+    let port = serve(b"HTTP/1.1 200 OK\r\n\r\nhello");
+    let files = Files::new(&[]);
+    let link = files.directory.join("genhash");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_standfast"), &link).unwrap();
+    let run = |words: &[&str]| {
+        let output = Command::new(&link).args(words).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let digest = "5d41402abc4b2a76b9719d911017c592\n".to_owned();
+    assert_eq!(run(&["-s", "127.0.0.1", "-p", &port, "-u", "/x"]), (Some(0), digest));
+    assert_eq!(run(&["-s", "127.0.0.1"]), (Some(1), String::new()));
+    assert_eq!(run(&["--nonsense"]), (Some(1), String::new()));
+    assert_eq!(run(&["--help"]).0, Some(0));
+}
+
+#[test]
 fn bodies_of_all_kinds_have_the_digest_that_genhash_gives_them() {
     // scripts/test installs the package that has it.
     let genhash = |port: &str, more: &[&str]| {

@@ -5,9 +5,10 @@
 //! a check twice at a time, so no more are under way than the configuration has checkers.
 
 use crate::runner_client::RunnerClient;
+use core::time::Duration;
 use rustix::process::{Resource, getrlimit};
 use standfast_api::runner::{RequestId, RunOutcome};
-use standfast_check::{Check, Prober, bfd, file, misc};
+use standfast_check::{Attempt, Check, Deadlines, Prober, bfd, file, misc};
 use standfast_kernel::process::schedule::allow_open_files;
 use standfast_lvs::{CheckerId, Verdict};
 use standfast_model::config::LvsConfig;
@@ -26,7 +27,9 @@ pub(super) struct Probes {
     prober: Prober,
     /// A checker keeps its number and its check for as long as it lives.
     ready: HashMap<CheckerId, Arc<Check>>,
-    running: JoinSet<(CheckerId, Verdict)>,
+    running: JoinSet<(CheckerId, Attempt)>,
+    /// How long the last attempt of each took.
+    took: HashMap<CheckerId, Duration>,
     /// So many may be under way at a time, each of which holds a descriptor.
     most: usize,
     /// Those that wait for their turn, the longest first.
@@ -58,6 +61,7 @@ impl Probes {
             queue: VecDeque::new(),
             ready: HashMap::new(),
             running: JoinSet::new(),
+            took: HashMap::new(),
             handles: HashMap::new(),
             commands: HashMap::new(),
             files: Vec::new(),
@@ -73,12 +77,22 @@ impl Probes {
     /// Goes on with another configuration. Attempts under way go on; what is made ready is made anew, since files it
     /// was made of may have changed.
     pub(super) fn reload(&mut self, config: &LvsConfig, runner: &mut RunnerClient) {
-        self.prober = Prober::new(config.common.tls.as_ref());
+        self.prober.reload(config.common.tls.as_ref());
         self.most = descriptors_for(config);
         // Those whose turn has not come keep theirs: they are not asked for again.
         let queue = &self.queue;
         self.ready.retain(|checker, _| queue.contains(checker));
         self.watch(&config.common, runner);
+    }
+
+    /// When attempts must have ended; who waits for verdicts keeps them.
+    pub(super) fn deadlines(&self) -> &Deadlines {
+        self.prober.deadlines()
+    }
+
+    /// How long the last attempt of a check took; none if there has been none over the network.
+    pub(super) fn took(&self, checker: CheckerId) -> Option<Duration> {
+        self.took.get(&checker).copied()
     }
 
     fn watch(&mut self, common: &LvsCommon, runner: &mut RunnerClient) {
@@ -120,7 +134,7 @@ impl Probes {
             && let Some(checker) = self.queue.pop_front()
         {
             if let Some(check) = self.ready.get(&checker).map(Arc::clone) {
-                let handle = self.running.spawn(async move { (checker, check.attempt().await) });
+                let handle = self.running.spawn(async move { (checker, check.perform().await) });
                 self.handles.insert(checker, handle);
             }
         }
@@ -140,6 +154,7 @@ impl Probes {
             handle.abort();
         }
         self.ready.remove(&checker);
+        self.took.remove(&checker);
         self.queue.retain(|of| *of != checker);
         self.commands.retain(|_, (of, _)| *of != checker);
         self.waiting.retain(|(of, _)| *of != checker);
@@ -201,9 +216,10 @@ impl Probes {
             let finished = self.running.join_next().await;
             self.take_turns();
             match finished {
-                Some(Ok((checker, verdict))) => {
+                Some(Ok((checker, Attempt { verdict, took }))) => {
                     // One that was given up just as it ended is known no more; a newer attempt of it is another task.
                     if self.handles.remove(&checker).is_some() {
+                        self.took.insert(checker, took);
                         return Ok((checker, verdict));
                     }
                 }

@@ -118,7 +118,7 @@ pub const OPTIONS: &[Opt] = &[
     row('r', "vrrp_pid", Required("FILE"), Meaning::VrrpPid, Built, "pid file of the VRRP worker"),
     row('c', "checkers_pid", Required("FILE"), Meaning::CheckersPid, Built, "pid file of the check worker"),
     row('b', "bfd_pid", Required("FILE"), Meaning::BfdPid, Built, "pid file of the BFD worker"),
-    row('T', "genhash", No, Meaning::Genhash, NotYet, "genhash mode (refused)"),
+    row('T', "genhash", No, Meaning::Genhash, Built, "genhash mode, as the first word: see standfast genhash"),
     row('a', "address-monitoring", No, Meaning::AddressMonitoring, Built, "log every change of an address"),
     row('x', "snmp", No, Meaning::Nothing, NotYet, "enable SNMP"),
     row('A', "snmp-agent-socket", Required("S"), Meaning::Nothing, NotYet, "address of the AgentX master"),

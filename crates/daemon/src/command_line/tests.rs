@@ -112,7 +112,7 @@ fn what_is_wrong_is_said_in_one_line() {
     for (words, text) in [
         (vec!["-Z"], "unknown option \"-Z\""),
         (vec!["-nZ"], "unknown option \"-Z\""),
-        (vec!["-T"], "genhash mode is not built yet"),
+        (vec!["-n", "-T"], "genhash mode is chosen with the first word"),
         (vec!["--nonsense"], "unknown option \"--nonsense\""),
         (vec!["--nonsense=3"], "unknown option \"--nonsense\""),
         (vec!["-f"], "missing argument for option '-f'"),
