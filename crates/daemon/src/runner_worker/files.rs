@@ -1,27 +1,19 @@
 //! Files with a number in them (`track_file`): read at once, and again whenever one was written, replaced or removed.
 //!
-//! The kernel says when (inotify); nothing is polled but a directory that is not there. A file system that does not
-//! tell of changes made elsewhere is refused, as in keepalived.
+//! A file system that does not tell of changes made elsewhere is refused, as in keepalived.
 
-use core::time::Duration;
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use crate::file_watch::{FileWatch, Touched};
 use rustix::fs::{Mode, OFlags, fstatfs, open};
 use standfast_api::runner::FromRunner;
-use standfast_kernel::async_fd::AsyncFd;
 use standfast_model::config::track::TrackFile;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokio::sync::mpsc;
 use tracing::warn;
 
 /// What of a file is read (keepalived).
 const MAX_BYTES: u64 = 127;
-
-/// How often a directory that does not exist is looked for.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// `f_type` of file systems on which a change is not seen, or a read may take for ever: NFS, SMB, SMB2, CIFS, FUSE,
 /// procfs, sysfs, Ceph, AFS, 9p.
@@ -31,8 +23,8 @@ const REFUSED: [u32; 10] =
 /// Watches files and tells the number in each, until its task is ended.
 pub(super) async fn watch(watch: u32, files: Vec<TrackFile>, answers: mpsc::UnboundedSender<FromRunner>) {
     let places = 0..u32::try_from(files.len()).unwrap_or(u32::MAX);
-    let mut watcher = match Watcher::new(watch, files, answers.clone()) {
-        Ok(watcher) => watcher,
+    let mut changes = match FileWatch::new(files.iter().map(|file| Path::new(&file.path))) {
+        Ok(changes) => changes,
         Err(error) => {
             warn!("track files are not watched: {error}");
             // Whoever waits for a first number shall not wait for ever.
@@ -40,18 +32,10 @@ pub(super) async fn watch(watch: u32, files: Vec<TrackFile>, answers: mpsc::Unbo
             return;
         }
     };
-    watcher.look(None);
-    loop {
-        tokio::select! {
-            outcome = watcher.events.readable() => {
-                if outcome.is_err() {
-                    return;
-                }
-                let touched = watcher.drain();
-                watcher.look(touched.as_ref());
-            }
-            () = tokio::time::sleep(LOOK_AGAIN), if !watcher.missing.is_empty() => watcher.watch_missing(),
-        }
+    let mut watcher = Watcher { watch, told: vec![None; files.len()], files, answers };
+    watcher.look(&Touched::Any);
+    while let Ok(touched) = changes.touched().await {
+        watcher.look(&touched);
     }
 }
 
@@ -62,88 +46,14 @@ struct Watcher {
     /// What was last told of each: none is nothing yet.
     told: Vec<Option<Option<i32>>>,
     answers: mpsc::UnboundedSender<FromRunner>,
-    events: AsyncFd<OwnedFd>,
-    directories: BTreeMap<i32, PathBuf>,
-    missing: BTreeSet<PathBuf>,
 }
 
 impl Watcher {
-    fn new(watch: u32, files: Vec<TrackFile>, answers: mpsc::UnboundedSender<FromRunner>) -> io::Result<Self> {
-        let events = AsyncFd::new(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?)?;
-        let missing = files.iter().map(|file| directory_of(&file.path)).collect();
-        let told = vec![None; files.len()];
-        let mut watcher = Self { watch, files, told, answers, events, directories: BTreeMap::new(), missing };
-        watcher.watch_missing();
-        Ok(watcher)
-    }
-
-    /// Watches directories that were not there the last time, and looks at the files in them.
-    fn watch_missing(&mut self) {
-        let flags = WatchFlags::CLOSE_WRITE
-            | WatchFlags::MOVED_FROM
-            | WatchFlags::MOVED_TO
-            | WatchFlags::DELETE
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::ONLYDIR;
-        let before = self.missing.len();
-        let events = &self.events;
-        let directories = &mut self.directories;
-        self.missing.retain(|directory| match inotify::add_watch(events.get_ref(), directory, flags) {
-            Ok(watch) => {
-                directories.insert(watch, directory.clone());
-                false
-            }
-            Err(_) => true,
-        });
-        if self.missing.len() < before {
-            self.look(None);
-        }
-    }
-
-    /// Takes what the kernel has said: the files that were touched, none for any of them.
-    fn drain(&mut self) -> Option<BTreeSet<PathBuf>> {
-        let mut touched = Some(BTreeSet::new());
-        let mut gone = Vec::new();
-        let directories = &self.directories;
-        let _ = self.events.try_read(|fd| {
-            let mut buffer = [core::mem::MaybeUninit::uninit(); 4096];
-            let mut reader = inotify::Reader::new(fd, &mut buffer);
-            loop {
-                let event = reader.next().map_err(io::Error::from)?;
-                let flags = event.events();
-                if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
-                    touched = None;
-                }
-                if flags.intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED) {
-                    gone.push(event.wd());
-                    touched = None;
-                }
-                if let (Some(directory), Some(name)) = (directories.get(&event.wd()), event.file_name())
-                    && let Some(touched) = &mut touched
-                {
-                    use std::os::unix::ffi::OsStrExt;
-                    touched.insert(directory.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
-                }
-            }
-            #[expect(unreachable_code, reason = "the loop ends by an error: there is always an event or none is left")]
-            Ok(())
-        });
-        for watch in gone {
-            if let Some(directory) = self.directories.remove(&watch) {
-                // A directory that was moved away is still watched, under a name that is not its own any more.
-                let _ = inotify::remove_watch(self.events.get_ref(), watch);
-                self.missing.insert(directory);
-            }
-        }
-        touched
-    }
-
     /// Reads these files, or all, and tells of those that say something else than before.
-    fn look(&mut self, touched: Option<&BTreeSet<PathBuf>>) {
+    fn look(&mut self, touched: &Touched) {
         for (index, (file, told)) in (0..).zip(self.files.iter().zip(&mut self.told)) {
             let path = Path::new(&file.path);
-            if touched.is_some_and(|touched| !touched.contains(&directory_of(&file.path).join(name_of(path)))) {
+            if !touched.includes(path) {
                 continue;
             }
             let value = match read(path) {
@@ -167,17 +77,6 @@ impl Watcher {
             }
         }
     }
-}
-
-fn directory_of(path: &str) -> PathBuf {
-    match Path::new(path).parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        Some(_) | None => PathBuf::from("."),
-    }
-}
-
-fn name_of(path: &Path) -> &Path {
-    path.file_name().map_or(path, Path::new)
 }
 
 /// What a file says.
@@ -266,6 +165,8 @@ pub(super) fn initialise(file: &TrackFile) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
+    use std::path::PathBuf;
 
     #[test]
     fn the_number_is_read_as_c_reads_it() {

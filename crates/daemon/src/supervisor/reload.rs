@@ -8,6 +8,7 @@ use super::timetable::Timetable;
 use super::worker::Worker;
 use super::{Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
 use crate::configuration;
+use crate::journal::EventName;
 use core::time::Duration;
 use standfast_api::{Generation, WorkerKind};
 use standfast_kernel::timer::boottime;
@@ -101,7 +102,8 @@ impl Supervisor {
         match undoing {
             None => {
                 let took = boottime().since(begun).as_millis();
-                info!("Reload finished in {took} ms, configuration {} is in force", self.generation);
+                let event = EventName::Reloaded.name();
+                info!(event, "Reload finished in {took} ms, configuration {} is in force", self.generation);
                 self.refused = None;
                 self.in_force_since = boottime();
                 self.timetable = Timetable::new(&self.config.global.reload);
@@ -161,7 +163,8 @@ impl Supervisor {
     }
 
     fn reload_refused(&mut self, why: String, wish: &Wish) {
-        error!("Reload refused, the running configuration stays: {why}");
+        let event = EventName::ReloadRefused.name();
+        error!(event, "Reload refused, the running configuration stays: {why}");
         self.answer(wish, Err(why.clone()));
         self.publisher.touch();
         self.refused = Some(why);

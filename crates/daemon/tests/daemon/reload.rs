@@ -188,3 +188,48 @@ fn an_address_is_added_to_a_master_and_its_old_one_stays_where_it_is() {
     assert_eq!(daemon.stop(), 0);
     assert!(machine.read("stderr").contains("(VI_X) Entering STOP STATE"), "it has its new name in the journal");
 }
+
+/// So many seconds from now, as `reload_time_file` wants it.
+fn time_of_day(seconds_from_now: i64) -> String {
+    let output =
+        std::process::Command::new("date").args(["-u", "-d", &format!("{seconds_from_now} seconds"), "+%H:%M:%SZ"]).output();
+    String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_time_file_says_when_to_reload_and_is_gone_afterwards() {
+    let machine = Machine::with_pair();
+    let global = "global_defs {\n reload_time_file /run/test/when\n}\n";
+    machine.write("keepalived.conf", &format!("{global}{PAIR}"));
+    let mut daemon = machine.start(&[]);
+    wait_for("the address", || has_address("192.0.2.100/24"));
+    machine.write("keepalived.conf", &format!("{global}{}", PAIR.replace("2.100", "2.101")));
+    machine.write("when", "in a minute\n");
+    wait_for("the complaint", || machine.read("stderr").contains("\"in a minute\" is no time: write HH:MM:SS"));
+    machine.write("when", &time_of_day(600));
+    wait_for("the plan", || machine.read("stderr").contains("Reload at "));
+    machine.write("when", &format!("{}\n", time_of_day(2)));
+    wait_for("the new address", || has_address("192.0.2.101/24"));
+    assert!(machine.read("stderr").contains("Reloading: reload_time_file"));
+    assert!(!machine.path("when").exists(), "it would ask for the same reload tomorrow");
+    // A time that is withdrawn is not kept.
+    machine.write("when", &time_of_day(600));
+    wait_for("another plan", || machine.read("stderr").matches("Reload at ").count() == 3);
+    std::fs::remove_file(machine.path("when")).unwrap();
+    wait_for("its end", || machine.read("stderr").contains("No reload any more"));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_time_file_that_is_to_be_repeated_stays_for_tomorrow() {
+    let machine = Machine::with_pair();
+    machine.write("when", &time_of_day(3));
+    let global = "global_defs {\n reload_time_file /run/test/when\n reload_repeat\n}\n";
+    machine.write("keepalived.conf", &format!("{global}{PAIR}"));
+    let mut daemon = machine.start(&[]);
+    wait_for("the reload", || machine.read("stderr").contains("configuration 2 is in force"));
+    assert!(machine.path("when").exists());
+    wait_for("the plan of tomorrow", || machine.read("stderr").matches("Reload at ").count() >= 2);
+    assert_eq!(machine.read("stderr").matches("Reloading:").count(), 1);
+    assert_eq!(daemon.stop(), 0);
+}
