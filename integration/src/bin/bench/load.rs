@@ -11,12 +11,16 @@ use crate::figures::{Book, Row, percentile};
 use crate::pair::{Pair, Shape, between, millis};
 
 /// Instances, interval, and whether a quick run has it.
-const SHAPES: [(usize, Duration, bool); 5] = [
+const SHAPES: [(usize, Duration, bool); 9] = [
     (1, Duration::from_secs(1), false),
+    (1, Duration::from_millis(100), false),
     (1, Duration::from_millis(10), false),
+    (50, Duration::from_secs(1), false),
     (50, Duration::from_millis(100), false),
+    (50, Duration::from_millis(10), false),
     (250, Duration::from_secs(1), false),
     (250, Duration::from_millis(100), true),
+    (250, Duration::from_millis(10), false),
 ];
 
 /// How long each is watched.

@@ -3,12 +3,14 @@
 //!
 //! Reads as the order of the measurements; how each is taken is in the module of its name.
 
+mod crash;
 mod figures;
 mod load;
 mod lvs;
 mod outage;
 mod pair;
 mod start;
+mod stress;
 mod takeover;
 
 use std::path::PathBuf;
@@ -25,9 +27,11 @@ pub(crate) struct Settings {
     pub(crate) daemons: [Daemon; 2],
     /// Few repetitions, the long ones left out.
     pub(crate) quick: bool,
+    /// Of the measures of VRRP only the one of this name.
+    pub(crate) only: Option<String>,
 }
 
-const USAGE: &str = "usage: bench vrrp|lvs|checks --ours STANDFASTD [--peer KEEPALIVED] [--quick] --out DIRECTORY; scripts/bench knows them";
+const USAGE: &str = "usage: bench vrrp|lvs|checks --ours STANDFASTD [--peer KEEPALIVED] [--quick] [--only MEASURE] --out DIRECTORY; scripts/bench knows them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -52,29 +56,41 @@ fn main() -> ExitCode {
     }
 }
 
+/// A measure of VRRP.
+type Measure = fn(&Settings, &mut Book) -> Result<()>;
+
+const MEASURES: [(&str, Measure); 6] = [
+    ("outage", outage::measure),
+    ("crash", crash::measure),
+    ("takeover", takeover::measure),
+    ("start", start::measure),
+    ("load", load::measure),
+    ("stress", stress::measure),
+];
+
 fn vrrp(settings: &Settings, book: &mut Book) -> Result<()> {
-    outage::measure(settings, book)?;
-    takeover::measure(settings, book)?;
-    start::measure(settings, book)?;
-    load::measure(settings, book)
+    let chosen = |name: &str| settings.only.as_ref().is_none_or(|only| only == name);
+    MEASURES.iter().filter(|(name, _)| chosen(name)).try_for_each(|(_, measure)| measure(settings, book))
 }
 
 fn read(arguments: &[String]) -> Option<(String, Settings, [String; 2], PathBuf)> {
     let mut words = arguments.iter().map(String::as_str);
     let what = words.next().filter(|what| matches!(*what, "vrrp" | "lvs" | "checks"))?.to_owned();
     let (mut ours, mut peer, mut out, mut quick) = (None, "keepalived".to_owned(), None, false);
+    let mut only = None;
     while let Some(word) = words.next() {
         match word {
             "--ours" => ours = words.next().map(str::to_owned),
             "--peer" => words.next()?.clone_into(&mut peer),
             "--out" => out = words.next().map(PathBuf::from),
             "--quick" => quick = true,
+            "--only" => only = Some(words.next()?.to_owned()),
             _ => return None,
         }
     }
     let ours = ours?;
     let names = [version(&ours), version(&peer)];
-    Some((what, Settings { daemons: [Daemon::at(ours), Daemon::at(peer)], quick }, names, out?))
+    Some((what, Settings { daemons: [Daemon::at(ours), Daemon::at(peer)], quick, only }, names, out?))
 }
 
 /// The first line of what a program says of its version.

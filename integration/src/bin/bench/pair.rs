@@ -102,6 +102,11 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts both directors under the same daemon and waits until the first is master of everything.
     pub(crate) fn start(daemon: &Daemon, shape: Shape) -> Result<Self> {
+        Self::start_with(daemon, shape, [&shape.conf(true), &shape.conf(false)])
+    }
+
+    /// The same with these configurations, in which there may be more than the shape says.
+    pub(crate) fn start_with(daemon: &Daemon, shape: Shape, [of_first, of_second]: [&str; 2]) -> Result<Self> {
         let mut plan = Plan::new("bench");
         plan.backend(Backend::Namespaces);
         let lan = plan.lan("lan");
@@ -110,8 +115,8 @@ impl Pair {
         plan.host("client").card(lan, ["192.0.2.50/24"]);
         let lab = plan.start()?;
         let [first, second, client] = [lab.machine("first")?, lab.machine("second")?, lab.machine("client")?];
-        let master = daemon.start(&first, &shape.conf(true))?;
-        daemon.start(&second, &shape.conf(false))?;
+        let master = daemon.start(&first, of_first)?;
+        daemon.start(&second, of_second)?;
         let pair = Self { shape, lab, first, second, client, daemon: daemon.clone(), master };
         pair.holds(&pair.first, true)?;
         pair.settle();
