@@ -3,6 +3,10 @@
 //! The kernel's table shows a successor who served, but not why, nor what an operator had ordered, nor what of the table
 //! was ours if it is configured no more. The file is in `/run`, beside the times of advertisements, and like them worth
 //! something only in the same boot and the same network namespace. Nothing here judges what it holds.
+//!
+//! A process can be killed between any two pages of memory that it writes. So what is new is written beside what is in
+//! force, and then one of two short records at the beginning of the file, each within a page, says that it is in force
+//! from now on.
 
 use crate::stamps::open_locked;
 use core::time::Duration;
@@ -11,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use standfast_api::{decode, encode};
 use standfast_lvs::{Director, Memory};
 use standfast_model::Instant;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -25,8 +30,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The most that is read: a hundred thousand services with four servers each are 10 MB.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Length and checksum of what follows.
-const HEADER_BYTES: usize = 16;
+/// A record: generation, begin and length of a content, its checksum, and the checksum of these four.
+const RECORD_BYTES: usize = 40;
+
+/// Where contents may begin: behind the page with the two records.
+const CONTENTS: u64 = 4096;
 
 /// What is in the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,10 +60,22 @@ pub fn open_file(path: &Path) -> io::Result<OwnedFd> {
     }
 }
 
+/// A content of the file that is, or was, in force.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+struct Record {
+    /// The later of two is in force. 0 for none.
+    generation: u64,
+    begin: u64,
+    length: u64,
+    checksum: u64,
+}
+
 /// The notes of the running worker.
 #[derive(Debug)]
 pub struct Verdicts {
     file: File,
+    /// What is in force in the file.
+    force: Record,
     boot: String,
     namespace: u64,
     /// What is in the file is out of date.
@@ -76,11 +96,13 @@ impl Verdicts {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
         let namespace = std::fs::metadata("/proc/self/ns/net")?.ino();
         let file = File::from(file);
-        let verdicts = Self { file, boot, namespace, changed: true, next: Instant::ZERO, complained: false };
-        let memory = verdicts.read().unwrap_or_else(|error| {
+        let (changed, next, complained) = (true, Instant::ZERO, false);
+        let mut verdicts = Self { file, force: Record::default(), boot, namespace, changed, next, complained };
+        let (force, memory) = verdicts.read().unwrap_or_else(|error| {
             debug!("what checks had said cannot be read: {error}");
-            None
+            (Record::default(), None)
         });
+        verdicts.force = force;
         Ok((verdicts, memory))
     }
 
@@ -119,33 +141,102 @@ impl Verdicts {
     /// A successor is to know nothing: the table was left in order.
     pub fn clear(&mut self) {
         self.changed = false;
+        self.force = Record::default();
         if let Err(error) = self.file.set_len(0) {
             warn!("what checks have said cannot be forgotten: {error}");
         }
     }
 
-    fn put(&self, content: &[u8]) -> io::Result<()> {
-        let length = content.len() as u64;
-        let mut bytes = [length.to_le_bytes(), checksum(content).to_le_bytes()].concat();
-        bytes.extend_from_slice(content);
-        self.file.write_all_at(&bytes, 0)?;
-        self.file.set_len(bytes.len() as u64)
+    fn put(&mut self, content: &[u8]) -> io::Result<()> {
+        let (record, steps) = steps(self.force, content);
+        for step in steps {
+            step.perform(&self.file)?;
+        }
+        self.force = record;
+        Ok(())
     }
 
-    /// Nothing, unless a whole page of this boot and this network namespace is there. A process that was killed while it
-    /// wrote leaves one whose checksum is wrong.
-    fn read(&self) -> io::Result<Option<Memory>> {
-        let length = self.file.metadata()?.len().min(MAX_BYTES);
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.file.read_exact_at(&mut bytes, 0)?;
-        let Some((header, content)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
-        let expected = [(content.len() as u64).to_le_bytes(), checksum(content).to_le_bytes()].concat();
-        if header[..] != expected[..] {
-            return Ok(None);
+    /// What is in force, and what it says if it is of this boot and this network namespace.
+    fn read(&self) -> io::Result<(Record, Option<Memory>)> {
+        let length = self.file.metadata()?.len();
+        let mut records = Vec::new();
+        for slot in 0..2 {
+            let mut octets = [0; RECORD_BYTES];
+            if length >= Record::at(slot) + RECORD_BYTES as u64 {
+                self.file.read_exact_at(&mut octets, Record::at(slot))?;
+            }
+            records.extend(Record::of(&octets));
         }
-        let page: Page = decode(content).map_err(io::Error::other)?;
-        Ok((page.boot == self.boot && page.namespace == self.namespace).then_some(page.memory))
+        records.sort_unstable();
+        for record in records.into_iter().rev() {
+            let end = record.begin.checked_add(record.length);
+            if record.begin < CONTENTS || record.length > MAX_BYTES || end.is_none_or(|end| end > length) {
+                continue;
+            }
+            let mut content = vec![0; usize::try_from(record.length).unwrap_or(0)];
+            self.file.read_exact_at(&mut content, record.begin)?;
+            if checksum(&content) != record.checksum {
+                continue;
+            }
+            let page: Page = decode(&content).map_err(io::Error::other)?;
+            let ours = page.boot == self.boot && page.namespace == self.namespace;
+            return Ok((record, ours.then_some(page.memory)));
+        }
+        Ok((Record::default(), None))
     }
+}
+
+impl Record {
+    /// Where the records are, that of an even generation and that of an odd one.
+    const fn at(slot: u64) -> u64 {
+        slot * RECORD_BYTES as u64
+    }
+
+    fn octets(self) -> Vec<u8> {
+        let fields = [self.generation, self.begin, self.length, self.checksum];
+        let mut octets = fields.map(u64::to_le_bytes).concat();
+        octets.extend(checksum(&octets).to_le_bytes());
+        octets
+    }
+
+    /// None of octets that are no record, or that of nothing.
+    fn of(octets: &[u8; RECORD_BYTES]) -> Option<Self> {
+        let (words, _) = octets.as_chunks::<8>();
+        let [generation, begin, length, sum, own] = *words else { return None };
+        let fields = [generation, begin, length, sum];
+        let [generation, begin, length, sum] = fields.map(u64::from_le_bytes);
+        let good = generation != 0 && u64::from_le_bytes(own) == checksum(&fields.concat());
+        good.then_some(Self { generation, begin, length, checksum: sum })
+    }
+}
+
+/// One thing done to the file; the process may be killed before, within and after it.
+#[derive(Debug)]
+enum Step<'a> {
+    Write(u64, Cow<'a, [u8]>),
+    Cut(u64),
+}
+
+impl Step<'_> {
+    fn perform(&self, file: &File) -> io::Result<()> {
+        match self {
+            Self::Write(at, octets) => file.write_all_at(octets, *at),
+            Self::Cut(length) => file.set_len(*length),
+        }
+    }
+}
+
+/// What puts a content in force in the place of another, and the record of it then.
+fn steps(force: Record, content: &[u8]) -> (Record, [Step<'_>; 3]) {
+    let length = content.len() as u64;
+    // In front of the other if it fits there, so that the file does not wander off.
+    let fits = force.generation == 0 || CONTENTS + length <= force.begin;
+    let behind = force.begin.saturating_add(force.length).saturating_add(CONTENTS) / CONTENTS * CONTENTS;
+    let begin = if fits { CONTENTS } else { behind };
+    let record = Record { generation: force.generation.saturating_add(1), begin, length, checksum: checksum(content) };
+    let written = Step::Write(begin, content.into());
+    let in_force = Step::Write(Record::at(record.generation % 2), record.octets().into());
+    (record, [written, in_force, Step::Cut(begin + length)])
 }
 
 /// FNV-1a over 64 bits: against a page half written, not against malice; nobody else can write the file.
@@ -202,13 +293,46 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_boot_or_namespace_or_one_half_written_is_nothing() {
+    fn whoever_is_killed_while_it_writes_leaves_what_was_before_or_what_is_new_and_never_nothing() {
+        // Each grows or shrinks beside the one before, in every order of sizes.
+        for sizes in [[1, 60, 2, 2, 30], [60, 1, 1, 40, 40], [9, 9, 9, 9, 9]] {
+            let file = file();
+            let mut before: Option<Memory> = None;
+            for size in sizes {
+                let (verdicts, found) = taken_over(&file);
+                assert_eq!(found, before);
+                let memory = director(size).memory();
+                let page = Page { boot: verdicts.boot, namespace: verdicts.namespace, memory: memory.clone() };
+                let content = encode(&page).unwrap();
+                for step in steps(verdicts.force, &content).1 {
+                    if let Step::Write(at, octets) = &step {
+                        for length in 0..octets.len() {
+                            file.write_all_at(&octets[..length], *at).unwrap();
+                            assert_eq!(taken_over(&file).1, before, "{length} octets at {at}");
+                        }
+                    }
+                    step.perform(&file).unwrap();
+                    let found = taken_over(&file).1;
+                    assert!(found == before || found.as_ref() == Some(&memory), "after {step:?}");
+                    before = found;
+                }
+                assert_eq!(before.as_ref(), Some(&memory));
+            }
+            let grown = file.metadata().unwrap().len();
+            assert!(grown < 3 * CONTENTS + 3 * encode(&director(60).memory()).unwrap().len() as u64, "{grown}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_boot_or_namespace_or_one_that_was_tampered_with_is_nothing() {
         let file = file();
         let (mut verdicts, _) = taken_over(&file);
         verdicts.write(Instant::ZERO, &director(3));
         let mut good = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
         file.read_exact_at(&mut good, 0).unwrap();
-        for place in 0..good.len() {
+        // One record is in use, and the rest of its page is not.
+        let used = (RECORD_BYTES..2 * RECORD_BYTES).chain(4096..good.len());
+        for place in used {
             let mut bad = good.clone();
             bad[place] ^= 0x20;
             file.write_all_at(&bad, 0).unwrap();
@@ -219,6 +343,14 @@ mod tests {
             file.write_all_at(&good[..length], 0).unwrap();
             assert_eq!(taken_over(&file).1, None, "{length} bytes");
         }
+        // A record that points anywhere reads nothing that is not there, and what is whole behind it is found.
+        for (begin, length) in [(0, 10), (4096, u64::MAX), (u64::MAX, 10), (4096, MAX_BYTES), (4096, 7)] {
+            let record = Record { generation: u64::MAX, begin, length, checksum: checksum(&[]) };
+            file.write_all_at(&good, 0).unwrap();
+            file.write_all_at(&record.octets(), 0).unwrap();
+            assert_eq!(taken_over(&file).1, Some(director(3).memory()), "{record:?}");
+        }
+        file.write_all_at(&good, 0).unwrap();
         for other in [
             Verdicts { boot: "another".to_owned(), ..taken_over(&file).0 },
             Verdicts { namespace: 1, ..taken_over(&file).0 },
