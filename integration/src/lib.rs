@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `LAB_KEEP=1` | at its end a lab stays until its program is interrupted; the commands that give a shell are printed |
 //! | `LAB_BACKEND=uml`, `namespaces` | what directors are made of, where the test leaves it open |
+//! | `LAB_ALL=1` | all combinations are played where a usual run plays a selection |
 //! | `LAB_SEED=NUMBER` | what a test does at random |
 //! | `LAB_TIMES=NUMBER` | how often a test does it, or for how many minutes |
 //! | `LAB_AGENT=PATH` | where `lab-agent` lies, for a program that it was not built beside |

@@ -142,7 +142,6 @@ fn kill(director: &Machine, daemon: &Process, worker: &str) -> Result<Duration> 
     daemon.skip();
     let begin = Moment::now();
     director.run(format!("kill -KILL {}", pid.trim()))?;
-    daemon.wait_for(&format!("{worker} worker started"), seconds(10))?;
     let at_work = if worker == "vrrp" { "(V52) Entering".to_owned() } else { format!("Starting {worker} worker") };
     Ok(daemon.wait_for(&at_work, seconds(10))?.since(begin))
 }

@@ -36,7 +36,7 @@ fn frr_conf(form: Form, priority: u8) -> String {
 }
 
 /// Starts FRR's two daemons on a machine; returns the one that speaks VRRP.
-fn start_frr(machine: &Machine, form: Form, priority: u8) -> Result<Process> {
+pub(crate) fn start_frr(machine: &Machine, form: Form, priority: u8) -> Result<Process> {
     machine.run(frr_interface(form))?;
     machine.put("/run/frr/zebra.conf", "")?;
     machine.put("/run/frr/vrrpd.conf", frr_conf(form, priority))?;

@@ -10,4 +10,6 @@ mod hostile;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod words;
