@@ -4,6 +4,7 @@
 //! It judges nothing: what is seen of a machine is told to the laws in [`crate::observe`].
 #![expect(clippy::indexing_slicing, reason = "machines, LANs and routers are numbered by the vectors that hold them")]
 
+use crate::fault::Fault;
 use crate::kernel::Effect;
 use crate::lan::{LanId, MachineId};
 use crate::laws::{Broken, LATENESS, Law, TOLD_WITHIN, broken};
@@ -15,7 +16,7 @@ use crate::world::World;
 use core::time::Duration;
 use standfast_model::Ended;
 use standfast_model::config::track::ScriptId;
-use standfast_node::Input;
+use standfast_node::{Input, Record};
 use standfast_wire::Received;
 use std::rc::Rc;
 
@@ -99,32 +100,45 @@ impl<D: Director> World<D> {
         let Life::Running(director) = &mut machine.life else { return Ok(()) };
         director.handle(local, input, &mut machine.kernel);
         let holding = machine.holding();
+        let cut_short = machine.kernel.was_cut_short();
         let mut effects = machine.kernel.take_effects();
         if !effects.is_empty() {
             // Who was master at some moment of this step may have advertised in it.
-            let was = held | machine.entering(&effects);
+            // Whoever was killed in the middle of it has not come to say so.
+            let was = if cut_short { u64::MAX } else { held | self.held_before | machine.entering(&effects) };
             // An address that something else removed a moment ago may still be announced: the node has not heard of it.
             let excused = now < self.upset_until[id.0];
             if let Some(complaint) = machine.kernel.take_complaints().first().filter(|_| !excused) {
                 return broken(Law::HonestAnnouncements, format!("machine {}: {complaint}", id.0));
             }
-            let mut spoke = false;
+            if cut_short {
+                self.laws.disturbed(now, &self.lans);
+            }
+            let mut noted = false;
             for effect in effects.drain(..) {
                 match effect {
                     Effect::Sent(packet) => {
-                        spoke = true;
+                        noted = true;
                         self.sent(id, packet, was, holding)?;
                     }
                     Effect::Announced(_) => self.tally.announcements += 1,
-                    Effect::Recorded(record) => self.recorded(id, &record)?,
+                    Effect::Recorded(record) => {
+                        noted |= matches!(record, Record::Transition(_));
+                        self.recorded(id, &record)?;
+                    }
                     Effect::Ran(script) => self.ran(id, script),
                 }
             }
             let machine = &mut self.machines[id.0];
             machine.kernel.reuse(effects);
-            if spoke {
+            // Whoever is killed in between has not come to it.
+            if noted && !cut_short {
                 machine.stamp();
             }
+        }
+        if cut_short {
+            self.killed_at_work(id, held);
+            return Ok(());
         }
         self.tell(id);
         self.arm(id);
@@ -133,6 +147,25 @@ impl<D: Director> World<D> {
             self.look();
         }
         Ok(())
+    }
+
+    /// The daemon was killed between two of the things that it did; its supervisor starts another one at once.
+    fn killed_at_work(&mut self, id: MachineId, held: u64) {
+        self.trace.line(self.now, format_args!("m{} is killed at work", id.0));
+        let machine = &mut self.machines[id.0];
+        machine.kill(self.now);
+        // It may have let go of it, and not have come to note that.
+        if let Some((_, last)) = &mut machine.killed {
+            *last |= held;
+        }
+        self.laws.disturbed(self.now, &self.lans);
+        self.look();
+        // The others may have heard of a master that is gone already, and wait again.
+        for router in 0..self.scenario.routers.len() {
+            self.laws.served_for_a_moment(self.now, router);
+        }
+        let back = self.rng.span(Duration::from_millis(5), Duration::from_millis(100));
+        self.plan(self.now + back, Fault::Start(id));
     }
 
     /// Schedules the daemon's next wake, unless one that is scheduled comes in time to look at the deadline again.

@@ -8,7 +8,10 @@ use crate::lan::{LanId, MachineId, Weather};
 use crate::laws::{Broken, Law, TOLD_WITHIN, broken};
 use crate::machine::{Director, Life};
 use crate::packet;
+use crate::variation::{File, ROLLED_OUT_WITHIN};
 use crate::world::World;
+use core::time::Duration;
+use ipnet::IpNet;
 use standfast_model::State;
 use standfast_node::{Input, Reload};
 use standfast_vrrp::Options;
@@ -60,9 +63,26 @@ impl<D: Director> World<D> {
             }
             Fault::Reload(id) => return self.reload(id),
             Fault::Reprioritise(id, priority) => {
-                self.machines[id.0].config = self.scenario.reprioritised(id, priority);
+                self.rewrite(id, |file| file.priority = priority);
                 return self.reload(id);
             }
+            Fault::Dismiss(id, router) => {
+                self.rewrite(id, |file| file.without = router);
+                return self.reload(id);
+            }
+            Fault::Reconfigure(variation) => {
+                for id in (0..self.machines.len()).map(MachineId) {
+                    self.rewrite(id, |file| file.variation = variation);
+                    let after = self.rng.span(Duration::ZERO, ROLLED_OUT_WITHIN);
+                    self.plan(self.now + after, Fault::Reload(id));
+                }
+            }
+            Fault::CutAfter(id, calls) => {
+                if self.machines[id.0].running().is_some() {
+                    self.machines[id.0].kernel.cut_after(calls);
+                }
+            }
+            Fault::Rename(id, lan, foreign) => self.on_kernel(id, |kernel| kernel.rename(lan, foreign)),
             Fault::Noise(lan, noise) => {
                 if let Some(datagram) = packet::noise(&self.scenario, noise) {
                     self.transmit(lan, None, datagram);
@@ -72,6 +92,12 @@ impl<D: Director> World<D> {
         Ok(())
     }
 
+    fn rewrite(&mut self, id: MachineId, change: impl FnOnce(&mut File)) {
+        let machine = &mut self.machines[id.0];
+        change(&mut machine.file);
+        machine.config = self.scenario.written(id, machine.file);
+    }
+
     /// The daemon reads the configuration of its machine.
     fn reload(&mut self, id: MachineId) -> Result<(), Broken> {
         if matches!(self.machines[id.0].life, Life::Frozen(..)) {
@@ -79,13 +105,71 @@ impl<D: Director> World<D> {
             self.machines[id.0].reload_waits = true;
             return Ok(());
         }
-        if self.machines[id.0].running().is_none() {
+        let machine = &mut self.machines[id.0];
+        if machine.running().is_none() {
             return Ok(());
         }
         self.tally.reloads += 1;
-        self.machines[id.0].take_on(&self.scenario);
-        let config = self.machines[id.0].running.clone();
-        self.act(id, Input::Reload(Box::new(Reload { config, options: Options::default() })))
+        let (held, kept) = (machine.holding(), self.holdings(id));
+        let machine = &mut self.machines[id.0];
+        let before = machine.running.clone();
+        let anew = machine.take_on(&self.scenario);
+        let config = machine.running.clone();
+        let left_alone = machine.left_alone(&before);
+        let everything = before.instances.len() == config.instances.len();
+        let nothing_new = everything && left_alone.count_ones() as usize == config.instances.len();
+        machine.kernel.watch_removals();
+        for (router, duty) in machine.duties.iter().enumerate() {
+            let Some(duty) = duty else { continue };
+            self.laws.paces(self.now, router, id, duty.interval);
+        }
+        if !nothing_new {
+            self.laws.disturbed(self.now, &self.lans);
+        }
+        (self.left_alone, self.held_before) = (left_alone, held);
+        let acted = self.act(id, Input::Reload(Box::new(Reload { config, options: Options::default() })));
+        (self.left_alone, self.held_before) = (0, 0);
+        acted?;
+        self.look();
+        // Who has begun anew waits for its whole down interval, and its group with it.
+        for router in (0..self.scenario.routers.len()).filter(|router| anew >> router & 1 == 1) {
+            for (member, _) in self.scenario.moving_with(router) {
+                self.laws.waits_anew(self.now, member, id);
+            }
+        }
+        self.kept(id, held, &kept)
+    }
+
+    /// What a machine holds as a master: LAN and address.
+    fn holdings(&self, id: MachineId) -> Vec<(LanId, IpNet)> {
+        let machine = &self.machines[id.0];
+        let mut holdings = Vec::new();
+        for (router, duty) in machine.duties.iter().enumerate().filter(|(router, _)| machine.holds(*router)) {
+            let lan = self.scenario.routers[router].lan;
+            holdings.extend(duty.iter().flat_map(|duty| &duty.addresses).map(|address| (lan, *address)));
+        }
+        holdings
+    }
+
+    /// Whether what a machine held before a reload, and is to hold after it, was never away.
+    fn kept(&self, id: MachineId, held: u64, before: &[(LanId, IpNet)]) -> Result<(), Broken> {
+        let machine = &self.machines[id.0];
+        // Whoever was killed meanwhile keeps nothing, and a refusal is the kernel's.
+        if machine.running().is_none() || self.excused[id.0] {
+            return Ok(());
+        }
+        let lost = (0..machine.duties.len())
+            .find(|router| held >> router & 1 == 1 && machine.duties[*router].is_some() && !machine.holds(*router));
+        if let Some(router) = lost {
+            return broken(Law::ReloadKeepsAddresses, format!("machine {} lost router {router}", id.0));
+        }
+        let after = self.holdings(id);
+        match before.iter().find(|(lan, a)| after.contains(&(*lan, *a)) && machine.kernel.has_removed(*lan, *a)) {
+            Some((_, address)) => {
+                broken(Law::ReloadKeepsAddresses, format!("machine {} removed {address} meanwhile", id.0))
+            }
+            None => Ok(()),
+        }
     }
 
     /// From now on the daemon learns, run by run, what its script has to say.
@@ -164,11 +248,16 @@ impl<D: Director> World<D> {
         }
         self.act(id, Input::Shutdown)?;
         let machine = &self.machines[id.0];
+        // Whoever was killed while it stopped leaves behind what it had not come to.
+        if machine.running().is_none() {
+            return Ok(());
+        }
         for (number, router) in self.scenario.routers.iter().enumerate() {
             let left = router.addresses.iter().any(|address| machine.kernel.has(router.lan, *address));
             // What another program has just put there is its own.
             let excused = self.now < self.upset_until[id.0];
-            if machine.states[number] != State::Stop || machine.holds(number) || (left && !excused) {
+            let stopped = machine.duties[number].is_none() || machine.states[number] == State::Stop;
+            if !stopped || machine.holds(number) || (left && !excused) {
                 return broken(
                     Law::CleanStop,
                     format!("machine {}, router {number}: {}", id.0, machine.states[number]),
@@ -180,12 +269,64 @@ impl<D: Director> World<D> {
     }
 
     fn start(&mut self, id: MachineId) -> Result<(), Broken> {
+        let killed = self.machines[id.0].killed.take();
         if !self.machines[id.0].begin_daemon(self.now, &self.scenario) {
             return Ok(());
         }
-        let dump = self.machines[id.0].kernel.dump();
+        if killed.is_some() {
+            self.sweep(id);
+        }
+        let machine = &self.machines[id.0];
+        let ages: Vec<Option<Duration>> =
+            (0..machine.duties.len()).map(|router| machine.stamp_age(router, self.now)).collect();
+        // What else has happened since may have taken from it what it held.
+        let alone = killed.filter(|(at, _)| self.laws.calm_before() <= *at);
+        let dump = machine.kernel.dump();
         self.unsure(id);
         self.upset_until[id.0] = self.now;
-        self.act(id, Input::Start(dump))
+        self.act(id, Input::Start(dump))?;
+        let held = killed.map_or(0, |(_, held)| held);
+        self.succeeded(id, held, alone.is_some(), &ages)
+    }
+
+    /// What a killed daemon held under a configuration that is gone is nobody's: an administrator removes it.
+    fn sweep(&mut self, id: MachineId) {
+        let machine = &mut self.machines[id.0];
+        for (router, duty) in self.scenario.routers.iter().zip(&machine.duties) {
+            if duty.is_none() {
+                for address in &router.addresses {
+                    machine.kernel.foreign_removal(router.lan, *address);
+                }
+            }
+        }
+    }
+
+    /// Whether a daemon that was just started holds what it may, and what it must.
+    fn succeeded(&mut self, id: MachineId, held: u64, alone: bool, ages: &[Option<Duration>]) -> Result<(), Broken> {
+        let machine = &self.machines[id.0];
+        if machine.running().is_none() {
+            return Ok(());
+        }
+        for (router, (duty, age)) in machine.duties.iter().zip(ages).enumerate() {
+            let Some(duty) = duty else { continue };
+            let (holds, was) = (machine.holds(router), held >> router & 1 == 1);
+            let too_old = age.is_none_or(|age| age > duty.outslept_after);
+            if holds && !duty.owns && (!was || too_old) {
+                let how = format!("machine {} took router {router}; held: {was}, note: {age:?}", id.0);
+                return broken(Law::AdoptsOrListens, how);
+            }
+            self.tally.adoptions += u64::from(holds && was);
+            // In a group the members wait for one another, and links must be there for all of them.
+            let fresh =
+                |r: usize| ages[r].is_some_and(|age| age <= machine.duties[r].as_ref().map_or(age, |d| d.interval));
+            let all_fresh = self
+                .scenario
+                .moving_with(router)
+                .all(|(r, other)| fresh(r) && held >> r & 1 == 1 && machine.kernel.is_usable(other.lan));
+            if was && !holds && alone && all_fresh && !self.excused[id.0] && machine.service_good {
+                return broken(Law::AdoptsOrListens, format!("machine {} dropped router {router}: {age:?}", id.0));
+            }
+        }
+        Ok(())
     }
 }

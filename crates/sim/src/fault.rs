@@ -5,6 +5,7 @@
 
 use crate::lan::{LanId, MachineId, Weather};
 use crate::rng::Rng;
+use crate::variation::Variation;
 use core::time::Duration;
 use standfast_model::Priority;
 use std::collections::BTreeSet;
@@ -56,6 +57,14 @@ pub enum Fault {
     Reload(MachineId),
     /// The configuration of a machine gives every instance this priority, or its own again, and is read.
     Reprioritise(MachineId, Option<Priority>),
+    /// The configuration of a machine takes no part in this virtual router, or in all again, and is read.
+    Dismiss(MachineId, Option<usize>),
+    /// The configuration of every machine is another one, and is read everywhere within a moment.
+    Reconfigure(Variation),
+    /// The daemon is killed as soon as it has done so many things more, and started again a moment later.
+    CutAfter(MachineId, u32),
+    /// An interface gets another name, or its own again.
+    Rename(MachineId, LanId, bool),
     /// Somebody sends a packet that must be refused, and must disturb nothing.
     Noise(LanId, Noise),
 }
@@ -131,6 +140,10 @@ impl Fault {
             | Self::GiveAddresses(..)
             | Self::Service(..)
             | Self::Reprioritise(..)
+            | Self::Dismiss(..)
+            | Self::Reconfigure(_)
+            | Self::CutAfter(..)
+            | Self::Rename(..)
             | Self::RefuseAddress(_) => true,
         }
     }
@@ -209,7 +222,7 @@ impl Storm {
         let lasts = self.rng.span_of_any_scale(Duration::from_millis(5), Duration::from_secs(60));
         let until = |fault, end| Blow { fault, mended: Some((lasts, end)) };
         let once = |fault| Blow { fault, mended: None };
-        match self.rng.below(24) {
+        match self.rng.below(32) {
             0 | 1 => until(Fault::Carrier(machine, lan, false), Fault::Carrier(machine, lan, true)),
             2 => until(Fault::Admin(machine, lan, false), Fault::Admin(machine, lan, true)),
             3 => until(Fault::Unplug(machine, lan), Fault::PlugIn(machine, lan)),
@@ -234,6 +247,15 @@ impl Storm {
             }
             19 => once(Fault::Reload(machine)),
             20 => until(Fault::Reprioritise(machine, self.priority()), Fault::Reprioritise(machine, None)),
+            21 => until(Fault::Dismiss(machine, Some(router)), Fault::Dismiss(machine, None)),
+            22 | 23 => until(Fault::Reconfigure(self.variation(router)), Fault::Reconfigure(Variation::Drawn)),
+            24 => until(Fault::Rename(machine, lan, true), Fault::Rename(machine, lan, false)),
+            25 | 26 => once(Fault::CutAfter(machine, self.calls())),
+            27 => {
+                // Back so soon that nobody has taken over, or nearly.
+                let back = self.rng.span_of_any_scale(Duration::from_millis(20), Duration::from_secs(5));
+                Blow { fault: Fault::Kill(machine), mended: Some((back, Fault::Start(machine))) }
+            }
             _ => once(Fault::Noise(lan, self.noise(router))),
         }
     }
@@ -241,6 +263,23 @@ impl Storm {
     /// Higher than any that is drawn, so that what was drawn stays the bound of every skew time.
     fn priority(&mut self) -> Option<Priority> {
         u8::try_from(self.rng.between(240, 254)).ok().and_then(Priority::new)
+    }
+
+    /// Any of the configurations that a cluster may be given.
+    pub fn variation(&mut self, router: usize) -> Variation {
+        match self.rng.below(6) {
+            0 => Variation::Renamed,
+            1 => Variation::Reordered,
+            2 => Variation::OtherVrid(router),
+            3 => Variation::Faster(router),
+            4 => Variation::Moved(router, self.rng.index(self.routers)),
+            _ => Variation::Without(router),
+        }
+    }
+
+    /// In the middle of what comes next, or of something later.
+    fn calls(&mut self) -> u32 {
+        u32::try_from(self.rng.below(40)).unwrap_or(0)
     }
 
     fn parts(&mut self) -> Vec<u8> {

@@ -55,6 +55,12 @@ pub struct Kernel {
     changes: Vec<Change>,
     refuse_next: u32,
     complaints: Vec<String>,
+    /// Calls until the daemon is killed in the middle of its work, if it is to be.
+    calls_left: Option<u32>,
+    /// It was.
+    cut_short: bool,
+    /// Addresses removed since [`Kernel::watch_removals`].
+    removed: Vec<(InterfaceIndex, IpNet)>,
 }
 
 impl Kernel {
@@ -79,6 +85,9 @@ impl Kernel {
             changes: Vec::new(),
             refuse_next: 0,
             complaints: Vec::new(),
+            calls_left: None,
+            cut_short: false,
+            removed: Vec::new(),
         }
     }
 
@@ -96,6 +105,54 @@ impl Kernel {
         self.sockets.clear();
         self.changes.clear();
         self.refuse_next = 0;
+        self.calls_left = None;
+        self.cut_short = false;
+    }
+
+    /// The daemon is killed when it wants to do something for the next time after so many times.
+    pub fn cut_after(&mut self, calls: u32) {
+        self.calls_left = Some(calls);
+    }
+
+    /// Whether the daemon was killed in the middle of what it did.
+    #[must_use]
+    pub const fn was_cut_short(&self) -> bool {
+        self.cut_short
+    }
+
+    /// Whether what the daemon wants is still done.
+    fn serves(&mut self) -> bool {
+        match &mut self.calls_left {
+            None => true,
+            Some(0) => {
+                self.cut_short = true;
+                false
+            }
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
+
+    /// Forgets which addresses were removed so far.
+    pub fn watch_removals(&mut self) {
+        self.removed.clear();
+    }
+
+    /// Whether an address was removed from the link to a LAN since [`Self::watch_removals`].
+    #[must_use]
+    pub fn has_removed(&self, lan: LanId, address: IpNet) -> bool {
+        self.link(lan).is_some_and(|link| self.removed.contains(&(link.index, address)))
+    }
+
+    /// The link to a LAN gets another name, or its own again.
+    pub fn rename(&mut self, lan: LanId, foreign: bool) {
+        let Some(own) = self.card(lan).and_then(|card| self.cards.get(card)).map(|card| card.name.clone()) else {
+            return;
+        };
+        let other = if foreign { format!("was-{own}").parse().ok() } else { None };
+        self.change_link(lan, |link| link.name = other.unwrap_or(own));
     }
 
     /// A dump of links and addresses.
@@ -162,11 +219,17 @@ impl Kernel {
         self.link(lan).is_some_and(|link| link.up && link.running)
     }
 
-    /// Whether frames pass the link to a LAN, and it has the name that the configuration knows it by.
+    /// Whether the link to a LAN exists and has the name that the configuration knows it by.
+    #[must_use]
+    pub fn is_known(&self, lan: LanId) -> bool {
+        let name = self.card(lan).and_then(|card| self.cards.get(card)).map(|card| &card.name);
+        self.link(lan).is_some_and(|link| Some(&link.name) == name)
+    }
+
+    /// Whether that link carries frames as well.
     #[must_use]
     pub fn is_usable(&self, lan: LanId) -> bool {
-        let name = self.card(lan).and_then(|card| self.cards.get(card)).map(|card| &card.name);
-        self.link(lan).is_some_and(|link| link.up && link.running && Some(&link.name) == name)
+        self.is_known(lan) && self.carries(lan)
     }
 
     /// Whether the link to a LAN has this address.
@@ -286,6 +349,10 @@ impl Kernel {
         let Some(place) = self.place(interface, address) else { return false };
         self.generation += 1;
         self.addresses.remove(place);
+        // Nobody asks after more than the last few.
+        if self.removed.len() < 64 {
+            self.removed.push((interface, address));
+        }
         self.changes.push(Change::AddressGone { interface, address });
         true
     }
@@ -293,6 +360,9 @@ impl Kernel {
 
 impl System for Kernel {
     fn listen(&mut self, socket: &Listen) -> Result<(), String> {
+        if !self.serves() {
+            return Ok(());
+        }
         if self.card_of(socket.key.interface).is_none() {
             return Err("no such device".to_owned());
         }
@@ -301,15 +371,24 @@ impl System for Kernel {
     }
 
     fn unlisten(&mut self, key: SocketKey) {
-        self.sockets.remove(&key);
+        if self.serves() {
+            self.sockets.remove(&key);
+        }
     }
 
     fn send(&mut self, packets: &[Packet]) {
-        self.effects.extend(packets.iter().cloned().map(Effect::Sent));
+        for packet in packets {
+            if self.serves() {
+                self.effects.push(Effect::Sent(packet.clone()));
+            }
+        }
     }
 
     fn announce(&mut self, frames: &[Frame]) {
         for frame in frames {
+            if !self.serves() {
+                return;
+            }
             match announced(&frame.bytes) {
                 Some(address) if self.has_anywhere(address) => {}
                 Some(address) => self.complaints.push(format!("announced {address}, which the machine does not have")),
@@ -322,6 +401,8 @@ impl System for Kernel {
     fn apply(&mut self, operations: &[Operation]) -> Vec<Result<Applied, String>> {
         let changed = |changed| if changed { Applied::Changed } else { Applied::AlreadySo };
         let mut perform = |operation: &Operation| match operation {
+            // Nobody is there to see what comes of it.
+            _ if !self.serves() => Ok(Applied::Changed),
             Operation::Add { interface, .. } if self.card_of(*interface).is_none() => Err("no such device".to_owned()),
             Operation::Add { .. } if self.refuse_next > 0 => {
                 self.refuse_next -= 1;
@@ -340,11 +421,15 @@ impl System for Kernel {
     }
 
     fn run_script(&mut self, script: ScriptId) {
-        self.effects.push(Effect::Ran(script));
+        if self.serves() {
+            self.effects.push(Effect::Ran(script));
+        }
     }
 
     fn record(&mut self, record: Record) {
-        self.effects.push(Effect::Recorded(record));
+        if self.serves() {
+            self.effects.push(Effect::Recorded(record));
+        }
     }
 }
 

@@ -55,6 +55,12 @@ pub enum Law {
     HonestAnnouncements,
     /// A machine whose track script has failed for long enough, and decides over FAULT, holds nothing.
     FailedTakeNoPart,
+    /// A reload moves no instance that it says nothing new of.
+    ReloadLeavesAlone,
+    /// Nor does it take an address away, even for a moment, that is a master's before and after.
+    ReloadKeepsAddresses,
+    /// A daemon that follows a killed one goes on with what that held as long as nobody else can have it, and only then.
+    AdoptsOrListens,
 }
 
 impl fmt::Display for Law {
@@ -74,6 +80,9 @@ impl fmt::Display for Law {
             Self::CleanStop => "a stopped daemon leaves nothing behind",
             Self::HonestAnnouncements => "only what is there is announced",
             Self::FailedTakeNoPart => "who has failed takes no part",
+            Self::ReloadLeavesAlone => "a reload moves nothing that it says nothing new of",
+            Self::ReloadKeepsAddresses => "a reload takes away nothing that it leaves to a master",
+            Self::AdoptsOrListens => "a successor adopts what nobody else can have, or listens",
         })
     }
 }
@@ -141,6 +150,8 @@ pub struct Laws {
     watches: Vec<Watch>,
     /// The last disturbance anywhere.
     calm_since: Instant,
+    /// The last one before that.
+    calm_before: Instant,
     /// Whether every LAN is whole.
     whole: bool,
     /// Whether everything had settled when the last disturbance came.
@@ -181,6 +192,7 @@ impl Laws {
         Self {
             watches: (0..scenario.routers.len()).map(watch).collect(),
             calm_since: Instant::ZERO,
+            calm_before: Instant::ZERO,
             whole: true,
             was_settled: false,
             settles_within: scenario.settles_within(),
@@ -197,11 +209,29 @@ impl Laws {
         // Two blows at once are one: what was settled before the first was settled before both.
         if now > self.calm_since {
             self.was_settled = self.is_settled(now);
+            self.calm_before = self.calm_since;
             // Whoever was to take over may be what the blow hits.
             self.watches.iter_mut().for_each(|watch| watch.taken_over_by = None);
         }
         self.calm_since = now;
         self.whole = lans.iter().all(Lan::is_whole);
+    }
+
+    /// When the last disturbance was but for the one of this moment.
+    #[must_use]
+    pub const fn calm_before(&self) -> Instant {
+        self.calm_before
+    }
+
+    /// From now on a machine advertises a virtual router so often.
+    pub fn paces(&mut self, now: Instant, router: usize, machine: MachineId, interval: Duration) {
+        let Some(watch) = self.watches.get_mut(router) else { return };
+        let Some(known) = watch.intervals.get_mut(machine.0).filter(|known| **known != interval) else { return };
+        *known = interval;
+        if let Some(last) = watch.last_advert.get_mut(machine.0).and_then(Option::as_mut) {
+            *last = now;
+        }
+        self.quiet_until = Instant::ZERO;
     }
 
     /// From now on frames of this virtual router take up to `longest`; those sent before may still be under way.
@@ -289,6 +319,14 @@ impl Laws {
     pub fn served_for_a_moment(&mut self, now: Instant, router: usize) {
         let Some(watch) = self.watches.get_mut(router) else { return };
         watch.vacuum_since.iter_mut().flatten().for_each(|since| *since = now);
+    }
+
+    /// A machine has begun to wait for its whole down interval once more.
+    pub fn waits_anew(&mut self, now: Instant, router: usize, machine: MachineId) {
+        let since = self.watches.get_mut(router).and_then(|watch| watch.vacuum_since.get_mut(machine.0));
+        if let Some(since) = since.and_then(Option::as_mut) {
+            *since = now;
+        }
     }
 
     /// An instance changed state.

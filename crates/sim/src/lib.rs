@@ -22,6 +22,7 @@ pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod trace;
+pub mod variation;
 pub mod world;
 
 pub use hour::Hour;

@@ -5,6 +5,7 @@
 use crate::kernel::{Effect, Kernel};
 use crate::lan::{LanId, MachineId};
 use crate::scenario::Scenario;
+use crate::variation::File;
 use core::time::Duration;
 use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
@@ -166,6 +167,8 @@ pub struct Machine<D> {
     pub life: Life<D>,
     /// The file that a daemon reads when it starts and when it is told to.
     pub config: VrrpConfig,
+    /// What stands in it.
+    pub file: File,
     /// What the daemon runs.
     pub running: VrrpConfig,
     /// What that has to do with each virtual router.
@@ -208,6 +211,7 @@ impl<D: Director> Machine<D> {
             kernel: Kernel::boot(plan.cards.clone()),
             life: Life::Idle,
             config: plan.config.clone(),
+            file: File::DRAWN,
             running: VrrpConfig::default(),
             duties: vec![None; routers],
             routers: Vec::new(),
@@ -227,8 +231,8 @@ impl<D: Director> Machine<D> {
     }
 
     /// From now on the daemon runs what stands in the file. An instance that other routers know by another number now,
-    /// or not at all, begins anew.
-    pub fn take_on(&mut self, scenario: &Scenario) {
+    /// or not at all, begins anew: these come back, one bit for each virtual router.
+    pub fn take_on(&mut self, scenario: &Scenario) -> u64 {
         let before = core::mem::replace(&mut self.running, self.config.clone());
         let vrid = |config: &VrrpConfig, duty: Option<&Duty>| {
             let instance = config.instances.get(usize::try_from(duty?.instance.0).ok()?)?;
@@ -246,9 +250,11 @@ impl<D: Director> Machine<D> {
                 owns: instance.priority.is_owner(),
             });
         }
-        for ((state, duty), former) in self.states.iter_mut().zip(&self.duties).zip(&former) {
+        let mut anew = 0;
+        for (router, ((state, duty), former)) in self.states.iter_mut().zip(&self.duties).zip(&former).enumerate() {
             if vrid(&self.running, duty.as_ref()) != vrid(&before, former.as_ref()) {
                 *state = State::Init;
+                anew |= 1 << router;
             }
         }
         let decides = |tracked: &Tracked| tracked.weight == 0;
@@ -257,6 +263,7 @@ impl<D: Director> Machine<D> {
         self.scripted = groups.chain(instances).any(decides);
         self.compared = None;
         self.lay_out_stamps();
+        anew
     }
 
     /// The virtual router of an instance that the daemon runs.
@@ -285,6 +292,34 @@ impl<D: Director> Machine<D> {
             Life::Running(director) => Some(director),
             Life::Off | Life::Idle | Life::Frozen(..) => None,
         }
+    }
+
+    /// Which virtual routers another configuration says nothing new of, one bit each: the same instance in the same
+    /// company, whatever its name and its place are.
+    #[must_use]
+    pub fn left_alone(&self, before: &VrrpConfig) -> u64 {
+        let mut alone = 0;
+        for (number, router) in self.routers.iter().enumerate() {
+            let (Some(router), Some(now)) = (router, self.running.instances.get(number)) else { continue };
+            let is_it = |instance: &&Instance| stamp_key(instance) == stamp_key(now);
+            let Some(was) = before.instances.iter().find(is_it) else { continue };
+            let renamed = Instance { name: now.name.clone(), ..was.clone() };
+            if renamed == *now {
+                alone |= 1 << router;
+            }
+        }
+        // The members of a group share what happens to one of them.
+        let grouped = !self.running.groups.is_empty();
+        let all = self.duties.iter().rev().fold(0, |all, duty| all << 1 | u64::from(duty.is_some()));
+        if grouped && alone != all { 0 } else { alone }
+    }
+
+    /// How old the note of an instance's last advertisement is, if there is one.
+    #[must_use]
+    pub fn stamp_age(&self, router: usize, now: Instant) -> Option<Duration> {
+        let place = self.routers.iter().position(|other| *other == Some(router))?;
+        let at = self.stamps.get(place)?.1?;
+        Some(self.local(now).since(at))
     }
 
     /// The instance of a virtual router, if the daemon has one.

@@ -40,7 +40,7 @@ impl<D: Director> World<D> {
         let priority = advert.priority.map_or(0, standfast_model::Priority::get);
         self.trace.advert(self.now, id, router, priority);
         let leaves =
-            resigns && self.scenario.moving_with(router).all(|(_, r)| self.machines[id.0].kernel.carries(r.lan));
+            resigns && self.scenario.moving_with(router).all(|(_, r)| self.machines[id.0].kernel.is_usable(r.lan));
         let bit = |set: u64| set >> router & 1 == 1;
         self.laws.sent(self.now, Sent { by: id, router, resigns, leaves, was: bit(was), holds: bit(holds) })?;
         if resigns {
@@ -95,9 +95,13 @@ impl<D: Director> World<D> {
         if *at != machine.local(self.now) {
             return broken(Law::StatesConnect, format!("{what}, dated {at:?} at {:?}", machine.local(self.now)));
         }
+        let refused = matches!(cause, Cause::KernelRefused { .. });
+        if self.left_alone >> router & 1 == 1 && !refused {
+            return broken(Law::ReloadLeavesAlone, what);
+        }
         let known = core::mem::replace(&mut machine.states[router], *to);
         self.tally.takeovers += u64::from(*to == State::Master);
-        self.excused[id.0] |= matches!(cause, Cause::KernelRefused { .. });
+        self.excused[id.0] |= refused;
         if self.excused[id.0] {
             // The kernel's refusal, and its end some time later, are disturbances of their own.
             self.laws.disturbed(self.now, &self.lans);
@@ -137,7 +141,8 @@ impl<D: Director> World<D> {
                 |address| masters().any(|(duty, _)| duty.as_ref().is_some_and(|duty| duty.addresses.contains(address)));
             let wrong = machine.holds(number) != master
                 || router.addresses.iter().any(|address| machine.kernel.has(router.lan, *address) != wanted(address));
-            if wrong && machine.kernel.is_usable(router.lan) {
+            // A link that has another name is not the daemon's to look after.
+            if wrong && machine.kernel.is_known(router.lan) {
                 let has: Vec<_> = router.addresses.iter().filter(|a| machine.kernel.has(router.lan, **a)).collect();
                 let how = format!("machine {} is {} of router {number}", id.0, machine.states[number]);
                 return broken(

@@ -6,6 +6,7 @@
 use crate::kernel::Card;
 use crate::lan::{LanId, MachineId};
 use crate::rng::Rng;
+use crate::variation::other_vrid;
 use core::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use standfast_model::config::VrrpConfig;
@@ -140,7 +141,10 @@ impl Scenario {
     /// The number of the virtual router that other routers on a LAN know so.
     #[must_use]
     pub fn router_at(&self, lan: LanId, family: Family, vrid: Vrid) -> Option<usize> {
-        self.routers.iter().position(|router| (router.lan, router.vrid, router.family) == (lan, vrid, family))
+        let is_it = |router: &VirtualRouter| {
+            (router.lan, router.family) == (lan, family) && (vrid == router.vrid || vrid == other_vrid(router.vrid))
+        };
+        self.routers.iter().position(is_it)
     }
 
     /// The number of the virtual router that an instance belongs to.
@@ -153,16 +157,6 @@ impl Scenario {
     /// The instance of a virtual router on each machine.
     pub fn instances(&self, router: usize) -> impl Iterator<Item = &Instance> {
         self.machines.iter().filter_map(move |machine| machine.config.instances.get(router))
-    }
-
-    /// The configuration of a machine with this priority for every instance but an owner, or with its own again.
-    #[must_use]
-    pub fn reprioritised(&self, id: MachineId, priority: Option<Priority>) -> VrrpConfig {
-        let mut config = self.machines.get(id.0).map(|machine| machine.config.clone()).unwrap_or_default();
-        for instance in config.instances.iter_mut().filter(|instance| !instance.priority.is_owner()) {
-            instance.priority = priority.unwrap_or(instance.priority);
-        }
-        config
     }
 
     /// A virtual router and those that move with it, with their numbers.

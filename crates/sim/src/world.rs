@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, reason = "machines, LANs and routers are numbered by the vectors that hold them")]
 
 use crate::fault::{Blows, Fault, Storm};
+use crate::kernel::Kernel;
 use crate::lan::{Lan, MachineId};
 use crate::laws::{Broken, Law, Laws, broken};
 use crate::machine::{Director, Machine};
@@ -41,6 +42,10 @@ pub struct World<D> {
     pub(crate) excused: Vec<bool>,
     /// The monitor of a machine tells things in order.
     pub(crate) told_until: Vec<Instant>,
+    /// While a daemon reads its configuration: the virtual routers that it finds nothing new of, one bit each.
+    pub(crate) left_alone: u64,
+    /// And what it held under the former one.
+    pub(crate) held_before: u64,
     pub(crate) trace: Trace,
     pub(crate) tally: Tally,
 }
@@ -70,6 +75,8 @@ impl<D: Director> World<D> {
             upset_until: vec![Instant::ZERO; machines],
             excused: vec![false; machines],
             told_until: vec![Instant::ZERO; machines],
+            left_alone: 0,
+            held_before: 0,
             trace: Trace::new(whole_trace),
             tally: Tally::default(),
             rng,
@@ -158,6 +165,15 @@ impl<D: Director> World<D> {
     #[must_use]
     pub const fn laws(&self) -> &Laws {
         &self.laws
+    }
+
+    /// The kernel of a machine.
+    ///
+    /// # Panics
+    /// If there is no such machine.
+    #[must_use]
+    pub fn kernel(&self, id: MachineId) -> &Kernel {
+        &self.machines[id.0].kernel
     }
 
     /// Who holds the addresses of a virtual router.

@@ -179,3 +179,33 @@ fn ten_thousand_bad_packets_move_no_advertisement() {
     assert!(quiet.len() >= 70, "{}", quiet.len());
     assert_eq!(adverts(true), quiet);
 }
+
+// REQ: KA-FAULT-01
+#[test]
+fn an_interface_that_gets_another_name_is_lost_with_its_addresses_and_comes_back_with_its_own() {
+    let mut world = settled(vec![instance(150), instance(100)]);
+    world.plan(at(60), Fault::Rename(A, LanId(0), true));
+    world.plan(at(80), Fault::Rename(A, LanId(0), false));
+    world.run_until(at(70)).unwrap();
+    assert_eq!(master(&world), Some(B));
+    let address = "10.0.0.100/32".parse::<IpNet>().unwrap();
+    assert!(!world.kernel(A).has(LanId(0), address), "on a link that is not the configuration's");
+    assert!(world.kernel(B).has(LanId(0), address));
+    world.run_until(at(100)).unwrap();
+    assert_eq!(master(&world), Some(A));
+    assert!(world.kernel(A).has(LanId(0), address));
+}
+
+// REQ: VRRP3-8.4.2-01
+#[test]
+fn two_versions_of_the_protocol_hear_nothing_of_each_other_and_none_of_them_flaps() {
+    let version_3 = Instance { version: Version::V3, ..instance(100) };
+    let mut world: World<VrrpNode> =
+        World::new(Scenario::on_one_lan(1, vec![instance(150), version_3]), Blows::None, true);
+    // Both are masters, which is what the law of one holder is there to say.
+    let report = world.run_until(at(60)).unwrap_err();
+    assert_eq!(report.broken.law, standfast_sim::laws::Law::OneHolder);
+    assert_eq!(world.holders(0), [A, B]);
+    let whole = world.trace().whole().unwrap();
+    assert_eq!(whole.lines().filter(|line| line.contains("->")).count(), 4, "to BACKUP and to MASTER, once each");
+}

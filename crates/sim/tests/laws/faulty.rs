@@ -52,6 +52,14 @@ pub(crate) enum Defect {
     TrustsScripts,
     /// Begins anew when it is told to read its configuration again.
     StartsOver,
+    /// Says of an instance that it has moved because the configuration was read again.
+    Restless,
+    /// Takes its addresses away for a moment when it reads its configuration again.
+    LetsGo,
+    /// Takes everything for its predecessor's.
+    AdoptsAnything,
+    /// Takes nothing for its predecessor's.
+    AdoptsNothing,
 }
 
 /// The real node with a defect.
@@ -65,7 +73,7 @@ pub(crate) struct Faulty<const DEFECT: usize> {
     missed: Duration,
 }
 
-pub(crate) const DEFECTS: [Defect; 16] = [
+pub(crate) const DEFECTS: [Defect; 20] = [
     Defect::Deaf,
     Defect::HearsNoResignation,
     Defect::Absent,
@@ -82,6 +90,10 @@ pub(crate) const DEFECTS: [Defect; 16] = [
     Defect::Sleepwalks,
     Defect::TrustsScripts,
     Defect::StartsOver,
+    Defect::Restless,
+    Defect::LetsGo,
+    Defect::AdoptsAnything,
+    Defect::AdoptsNothing,
 ];
 
 /// A kernel between the node and the real one, for defects in what is asked of it.
@@ -171,6 +183,33 @@ impl<const DEFECT: usize> Faulty<DEFECT> {
         kernel.send(&[Packet { interface, source, destination, hop_limit: None, bytes: packet }]);
     }
 
+    /// The addresses of the first instance are away for a moment, if it is master.
+    fn let_go(&self, kernel: &mut Kernel) {
+        let Some(instance) = self.config.instances.first().filter(|_| self.node.router().holds(InstanceId(0))) else {
+            return;
+        };
+        let lan = LanId(instance.interface.as_str().trim_start_matches("eth").parse().unwrap());
+        let Some(interface) = kernel.link(lan).map(|link| link.index) else { return };
+        for address in &instance.addresses {
+            let remove = Operation::Remove { interface, address: address.address, peer: None };
+            kernel.apply(&[remove, Operation::Add { interface, address: address.clone() }]);
+        }
+    }
+
+    /// The first instance says that it went from one state to another, though it stays where it is.
+    fn move_for_nothing(&self, now: Instant, kernel: &mut Kernel) {
+        let Some(first) = self.config.instances.first() else { return };
+        kernel.record(Record::Transition(Transition {
+            instance: first.name.clone(),
+            interface: first.interface.clone(),
+            from: State::Backup,
+            to: State::Fault,
+            cause: Cause::Reloaded,
+            at: now,
+            priority: first.priority.get(),
+        }));
+    }
+
     fn misbehave_after(&self, now: Instant, kernel: &mut Kernel) {
         let Some(first) = self.config.instances.first() else { return };
         if Self::DEFECT == Defect::Pretends && first.family == Family::Inet {
@@ -193,6 +232,10 @@ impl<const DEFECT: usize> Faulty<DEFECT> {
 
 impl<const DEFECT: usize> Director for Faulty<DEFECT> {
     fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> Self {
+        let everything: Vec<(InstanceId, Instant)> =
+            (0..).map(InstanceId).take(config.instances.len()).map(|id| (id, now)).collect();
+        let adopted = if Self::DEFECT == Defect::AdoptsAnything { &everything } else { adopted };
+        let adopted = if Self::DEFECT == Defect::AdoptsNothing { &[] } else { adopted };
         let node = machine::node(now, config, adopted);
         Self { node, config: config.clone(), born: None, inputs: 0, last: None, missed: Duration::ZERO }
     }
@@ -203,6 +246,10 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
         let silent = now.since(self.last.replace(now).unwrap_or(now));
         if Self::DEFECT == Defect::Sleepwalks && silent > Duration::from_secs(4) {
             self.missed += silent;
+        }
+        let reload = matches!(input, Input::Reload(_));
+        if reload && Self::DEFECT == Defect::LetsGo {
+            self.let_go(kernel);
         }
         let ignored = match &input {
             Input::Packet(packet) => {
@@ -255,6 +302,9 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             self.node.handle(now - self.missed, input, &mut Between { kernel, now, defect: Self::DEFECT });
         }
         self.misbehave_after(now, kernel);
+        if reload && Self::DEFECT == Defect::Restless {
+            self.move_for_nothing(now, kernel);
+        }
     }
 
     fn next_deadline(&self) -> Option<Instant> {

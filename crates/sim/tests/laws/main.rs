@@ -106,6 +106,26 @@ fn a_reload_that_starts_over_is_seen() {
 }
 
 #[test]
+fn a_reload_that_moves_what_it_says_nothing_of_is_seen() {
+    breaks::<16>(Defect::Restless, Law::ReloadLeavesAlone);
+}
+
+#[test]
+fn a_reload_that_takes_addresses_away_for_a_moment_is_seen() {
+    breaks::<17>(Defect::LetsGo, Law::ReloadKeepsAddresses);
+}
+
+#[test]
+fn a_successor_that_takes_what_was_not_its_predecessors_is_seen() {
+    breaks::<18>(Defect::AdoptsAnything, Law::AdoptsOrListens);
+}
+
+#[test]
+fn a_successor_that_lets_go_of_what_was_its_predecessors_is_seen() {
+    breaks::<19>(Defect::AdoptsNothing, Law::AdoptsOrListens);
+}
+
+#[test]
 fn a_failing_hour_shrinks_to_the_blows_that_matter_and_replays() {
     // Who sleeps and goes on as master needs a machine that is frozen, and nothing else.
     let fails = |hour: &Hour| hour.run::<Faulty<13>>(false).1.err().filter(|report| report.broken.law == SLEEP);
