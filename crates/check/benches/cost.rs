@@ -1,11 +1,13 @@
 //! What a check costs: processor time and system calls of the side that checks, over loopback.
 //!
-//! The servers are another process, whose time does not count. It prints one line per kind of check.
+//! The servers are another process, whose time does not count. It prints one line per kind of check, and before them what
+//! the kernel alone takes for a connection that is made and reset: no check of ours can cost less.
 //!
 //!   cargo bench -p standfast-check --bench cost [-- CHECKS CONCURRENT]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program that measures and prints, or fails")]
 
 use core::time::Duration;
+use socket2::{Domain, Socket, Type};
 use standfast_check::{Check, Prober, Verdict};
 use standfast_model::config::lvs::{Connect, Probe};
 use standfast_model::config::probe::{Http, HttpVersion, Regex, Url};
@@ -27,6 +29,12 @@ fn main() {
     let (checks, concurrent) = (number(0, 50_000), number(1, 100));
     println!("{checks} checks of each kind, {concurrent} at a time");
     let only = arguments.get(2).map(String::as_str);
+    if only.is_none() {
+        let (mut server, target) = server("tcp");
+        bare(target, checks);
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
     for (name, kind) in [("TCP_CHECK", "tcp"), ("HTTP_GET status", "http"), ("HTTP_GET digest", "http")] {
         if only.is_some_and(|only| !name.contains(only)) {
             continue;
@@ -60,6 +68,21 @@ fn http(connect: Connect, name: &str) -> Probe {
     Probe::Http(Http { connect, tls: None, version: HttpVersion::Http10, fast_recovery: false, urls: vec![url] })
 }
 
+/// Connections one after the other, each in the four system calls that it takes.
+fn bare(target: SocketAddr, connections: usize) {
+    let before = processor_time();
+    for _ in 0..connections {
+        let socket = Socket::new(Domain::for_address(target), Type::STREAM, None).unwrap();
+        socket.set_linger(Some(Duration::ZERO)).unwrap();
+        socket.connect(&target.into()).unwrap();
+    }
+    let used = (processor_time() - before).as_secs_f64() * 1e6;
+    println!(
+        "the kernel alone: {:.1} us of processor time each",
+        used / f64::from(u32::try_from(connections).unwrap())
+    );
+}
+
 #[expect(clippy::disallowed_methods, reason = "it measures")]
 fn measure(name: &str, probe: &Probe, checks: usize, concurrent: usize) {
     let prober = Prober::new(None);
@@ -70,7 +93,7 @@ fn measure(name: &str, probe: &Probe, checks: usize, concurrent: usize) {
         let mut running = JoinSet::new();
         let spawn = |running: &mut JoinSet<(usize, Verdict)>, at: usize| {
             let check = Arc::clone(prepared.get(at).unwrap());
-            running.spawn(async move { (at, check.attempt().await) });
+            running.spawn(async move { (at, check.perform().await.verdict) });
         };
         for at in 0..concurrent {
             spawn(&mut running, at);

@@ -101,7 +101,7 @@ async fn pace(config: LvsConfig, checkers: u32, span: Duration) {
                         late.extend(due.map(|due| now.since(due)));
                     }
                     let check = Arc::clone(checks.get(id.0).unwrap());
-                    running.spawn(async move { (id, check.attempt().await) });
+                    running.spawn(async move { (id, check.perform().await.verdict) });
                 } else if matches!(action, Action::Dump) {
                     events.push(Event::Observed(Table::default()));
                 }
@@ -113,14 +113,17 @@ async fn pace(config: LvsConfig, checkers: u32, span: Duration) {
         if used.is_none() && boottime() >= from {
             used = Some(processor_time());
         }
-        timer.arm(director.next_deadline()).unwrap();
+        let due = director.next_deadline().into_iter().chain(prober.deadlines().next()).min();
+        timer.arm(due).unwrap();
         tokio::select! {
             finished = running.join_next(), if !running.is_empty() => {
                 let (checker, verdict) = finished.unwrap().unwrap();
                 feed(&mut director, &mut running, Event::CheckFinished { checker, verdict });
             }
+            () = prober.deadlines().sooner(due) => {}
             expired = timer.expired() => {
                 expired.unwrap();
+                prober.deadlines().pass(boottime());
                 feed(&mut director, &mut running, Event::Wake);
             }
         }

@@ -11,6 +11,7 @@ pub mod answer;
 mod page;
 mod pattern;
 mod request;
+mod rewrite;
 
 use crate::budget::Budget;
 use crate::deadline::Deadlines;

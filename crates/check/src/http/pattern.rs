@@ -2,6 +2,7 @@
 //!
 //! It owns the translation of `regex_options` and the bounds. The text that it is tried on has a limit of its own.
 
+use super::rewrite::{Said, rewrite};
 use pcre2::bytes::{Regex as Compiled, RegexBuilder};
 use standfast_model::config::probe::Regex;
 
@@ -43,12 +44,19 @@ impl Pattern {
         let text = core::str::from_utf8(&regex.pattern).map_err(|_| "it is not UTF-8".to_owned())?;
         let mut builder = RegexBuilder::new();
         let (mut verbs, mut letters, mut first_line) = (String::from(LIMITS), String::new(), false);
+        let mut said = Said::default();
         for option in &regex.options {
             match option.as_str() {
                 "caseless" => _ = builder.caseless(true),
                 "dotall" => _ = builder.dotall(true),
-                "extended" => _ = builder.extended(true),
-                "multiline" => _ = builder.multi_line(true),
+                "extended" => {
+                    builder.extended(true);
+                    said.extended = true;
+                }
+                "multiline" => {
+                    builder.multi_line(true);
+                    said.multiline = true;
+                }
                 "ucp" => _ = builder.ucp(true),
                 "utf" => _ = builder.utf(true),
                 "no_auto_possess" => verbs.push_str("(*NO_AUTO_POSSESS)"),
@@ -58,6 +66,16 @@ impl Pattern {
                 "no_auto_capture" => letters.push('n'),
                 "ungreedy" => letters.push('U'),
                 "firstline" => first_line = true,
+                "allow_empty_class" => said.allow_empty_class = true,
+                "alt_bsux" => said.alt_bsux = true,
+                "alt_circumflex" => said.alt_circumflex = true,
+                "dollar_endonly" => said.dollar_endonly = true,
+                "match_unset_backref" => said.match_unset_backref = true,
+                // A name of a verb says nothing but itself, unless it is written with what this option is for.
+                "alt_verbnames" if has_written_verb_name(text) => {
+                    return Err("alt_verbnames is not supported with a backslash in the name of a verb".to_owned());
+                }
+                "alt_verbnames" => {}
                 // These forbid what a pattern would have to ask for.
                 "never_ucp" if text.contains("(*UCP)") => return Err("never_ucp forbids (*UCP)".to_owned()),
                 "never_utf" if text.contains("(*UTF)") => return Err("never_utf forbids (*UTF)".to_owned()),
@@ -71,6 +89,7 @@ impl Pattern {
             builder.max_jit_stack_size(Some(usize::try_from(most).unwrap_or(usize::MAX).clamp(1, STACK_BYTES)));
         }
         let (own_verbs, rest) = text.split_at(leading_verbs(text));
+        let rest = if said == Said::default() { rest.to_owned() } else { rewrite(rest, said) };
         let inline = if letters.is_empty() { String::new() } else { format!("(?{letters})") };
         let compiled = builder
             .jit_if_available(true)
@@ -106,6 +125,15 @@ impl Pattern {
             None => self.max_offset,
         }
     }
+}
+
+/// Whether a verb has a name with a backslash, as in `(*MARK:a\)b)`.
+fn has_written_verb_name(pattern: &str) -> bool {
+    pattern.match_indices("(*").any(|(at, _)| {
+        let verb = pattern.get(at..).unwrap_or_default();
+        let verb = verb.split_once(')').map_or(verb, |(verb, _)| verb);
+        verb.split_once(':').is_some_and(|(_, name)| name.contains('\\'))
+    })
 }
 
 /// How long the verbs are that a pattern begins with, such as `(*UTF)`: options must come after them.
@@ -170,7 +198,30 @@ mod tests {
             assert!(matches(&regex("(*NOTEMPTY)(?=b)b+?", &[harmless, "ungreedy"]), "abb"), "{harmless}");
         }
         assert!(Pattern::new(&regex("(*UTF)x", &["never_utf"])).is_err());
-        assert!(Pattern::new(&regex("x", &["alt_bsux"])).unwrap_err().contains("alt_bsux"));
+        assert!(Pattern::new(&regex("x", &["no_such"])).unwrap_err().contains("no_such"));
+    }
+
+    #[test]
+    fn options_that_the_binding_does_not_know_mean_what_pcre2_says_too() {
+        let differ = |pattern, option, more: &[&str], text, with| {
+            let both = [&[option], more].concat();
+            assert_eq!(matches(&regex(pattern, &both), text), with, "{pattern} {both:?}");
+            let without = Pattern::new(&regex(pattern, more)).map(|pattern| pattern.judge(text.as_bytes()));
+            assert_ne!(without, Ok(if with { Outcome::AsWanted } else { Outcome::NoMatch }), "{pattern} {more:?}");
+        };
+        differ("^a[]?b]$", "allow_empty_class", &[], "ab]", true);
+        differ("^a[^]b", "allow_empty_class", &[], "a\nb", true);
+        differ("\\u0041\\x42", "alt_bsux", &[], "AB", true);
+        differ("^\\x4$", "alt_bsux", &[], "x4", true);
+        differ("[\\U]", "alt_bsux", &[], "U", true);
+        differ("b\\n^", "alt_circumflex", &["multiline"], "a\nb\n", true);
+        differ("b$", "dollar_endonly", &[], "ab\n", false);
+        differ("^(?:(a)|b)\\1c", "match_unset_backref", &[], "bc", true);
+        differ("^(?:(?<n>a)|b)\\k<n>c", "match_unset_backref", &[], "bc", true);
+        assert!(matches(&regex("^(a)\\1c", &["match_unset_backref"]), "aac"));
+        assert!(!matches(&regex("^(a)\\1c", &["match_unset_backref"]), "ac"), "a group that is set counts");
+        assert!(matches(&regex("(*MARK:x)b$", &["alt_verbnames"]), "b"));
+        assert!(Pattern::new(&regex("(*MARK:a\\)b)c", &["alt_verbnames"])).is_err());
     }
 
     #[test]
