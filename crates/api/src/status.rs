@@ -189,4 +189,7 @@ pub struct ServerStatus {
     pub ordered: Option<String>,
     /// Why a checker last failed, or why one cannot be performed; none if there is nothing to say.
     pub trouble: Option<String>,
+    /// How long the last attempt of its checks took, the slowest of several, in microseconds; none if it has no check
+    /// over the network, or none has ended.
+    pub check_micros: Option<u64>,
 }

@@ -84,6 +84,7 @@ fn from_worker() -> Vec<FromWorker> {
         up: false,
         ordered: Some("draining".to_owned()),
         trouble: Some("connection refused".to_owned()),
+        check_micros: Some(u64::MAX),
     };
     let check = CheckStatus {
         at: Instant::ZERO,

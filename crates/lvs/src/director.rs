@@ -346,10 +346,17 @@ impl Director {
                         held: member.held,
                         last_failure: seats().find_map(|seat| seat.state.last_failure()),
                         inability: seats().find_map(|seat| seat.state.inability().cloned()),
+                        checkers: self.performers(&member.checkers),
                     }
                 })
                 .collect(),
         })
+    }
+
+    /// Who performs the checks of these checkers.
+    fn performers(&self, checkers: &[CheckerId]) -> Vec<CheckerId> {
+        let performer = |checker: &CheckerId| self.seats.get(*checker).and_then(|seat| seat.leader);
+        checkers.iter().map(|checker| performer(checker).unwrap_or(*checker)).collect()
     }
 
     fn start(&mut self, now: Instant, out: &mut Output) {

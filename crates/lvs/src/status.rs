@@ -2,6 +2,7 @@
 //!
 //! It owns the values that leave the core, and no state of its own.
 
+use crate::director::CheckerId;
 use crate::member::Duty;
 use crate::notice::Weights;
 use crate::verdict::{Inability, Reason};
@@ -43,6 +44,8 @@ pub struct ServerStatus {
     pub last_failure: Option<Reason>,
     /// Why its first checker that cannot be performed cannot; none if all can.
     pub inability: Option<Inability>,
+    /// The checkers whose verdicts it goes by: its own, or those that others with the same probe share with it.
+    pub checkers: Vec<CheckerId>,
 }
 
 /// How many checks there are, and how many of them are performed.

@@ -282,14 +282,15 @@ impl Worker {
             on_sorry_server: service.sorry_server_in_use,
             weight: service.weights.live,
             quorum: service.weights.quorum,
-            servers: service.servers.iter().map(server_status).collect(),
+            servers: service.servers.iter().map(|server| server_status(server, &self.probes)).collect(),
         });
         CheckStatus { at: boottime(), services: services.collect() }
     }
 }
 
-fn server_status(server: &standfast_lvs::ServerStatus) -> ServerStatus {
+fn server_status(server: &standfast_lvs::ServerStatus, probes: &Probes) -> ServerStatus {
     let unable = server.inability.as_ref().map(|inability| format!("cannot be checked: {inability}"));
+    let took = server.checkers.iter().filter_map(|checker| probes.took(*checker)).max();
     let failed = || server.last_failure.as_ref().map(ToString::to_string);
     ServerStatus {
         key: server.key,
@@ -297,5 +298,6 @@ fn server_status(server: &standfast_lvs::ServerStatus) -> ServerStatus {
         up: server.up,
         ordered: orders::duty(server.duty),
         trouble: unable.or_else(failed),
+        check_micros: took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
     }
 }

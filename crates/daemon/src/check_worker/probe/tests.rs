@@ -8,7 +8,7 @@ use standfast_lvs::{CheckWeight, CheckerId, Reason, Verdict};
 use standfast_model::Ended;
 use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{Connect, LvsCommon, Probe};
-use standfast_model::config::probe::{Http, HttpVersion, Misc, TrackedFile, Url};
+use standfast_model::config::probe::{Http, HttpVersion, Misc, Smtp, TrackedFile, Url};
 use standfast_model::config::script::Script;
 use standfast_model::config::track::{FileId, TrackFile};
 use std::io::{Read as _, Write as _};
@@ -134,11 +134,39 @@ fn whose_turn_it_is_among_the_pages_of_a_check_is_kept_between_attempts() {
     let urls = vec![url("/a"), url("/b")];
     let probe = Probe::Http(Http { connect, tls: None, version: HttpVersion::Http10, fast_recovery: false, urls });
     let mut bench = Bench::new(0);
+    assert_eq!(bench.probes.took(CheckerId(3)), None);
     for verdict in [Verdict::OkSoFar, Verdict::Ok, Verdict::Ok] {
         bench.start(3, &probe);
         assert_eq!(bench.finished(), Some((3, verdict)));
     }
     assert_eq!(server.join().unwrap(), "aba");
+    assert!(bench.probes.took(CheckerId(3)).is_some_and(|took| !took.is_zero() && took < Duration::from_secs(5)));
+    bench.probes.cancel(CheckerId(3));
+    assert_eq!(bench.probes.took(CheckerId(3)), None, "another check may get its place");
+}
+
+/// The worker waits for verdicts with its own timer, which nothing but the book of deadlines moves.
+#[test]
+fn a_check_that_is_not_answered_ends_when_its_deadline_is_passed_and_not_before() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connect = Connect {
+        target: listener.local_addr().unwrap(),
+        bind_address: None,
+        bind_port: None,
+        bind_interface: None,
+        timeout: Duration::from_secs(60),
+        mark: 0,
+    };
+    let smtp = Smtp { hosts: vec![connect], helo_name: "x".to_owned() };
+    let mut bench = Bench::new(0);
+    bench.start(0, &Probe::Smtp(smtp));
+    assert_eq!(bench.finished(), None);
+    let due = bench.probes.deadlines().next().unwrap();
+    bench.probes.deadlines().pass(due - Duration::from_nanos(1));
+    assert_eq!(bench.finished(), None);
+    bench.probes.deadlines().pass(due);
+    let timed_out = Verdict::Failed(Reason::TimedOut { after: Duration::from_secs(60) });
+    assert_eq!(bench.finished(), Some((0, timed_out)));
 }
 
 #[test]
