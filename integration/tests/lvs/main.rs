@@ -9,3 +9,5 @@ mod haproxy;
 mod quorum;
 #[cfg(test)]
 mod same_tables;
+#[cfg(test)]
+mod told;

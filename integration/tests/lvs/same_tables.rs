@@ -14,7 +14,7 @@ const fn seconds(count: u64) -> Duration {
 /// The director under keepalived, and the one under standfastd.
 const DIRECTORS: [&str; 2] = ["theirs", "ours"];
 
-const SERVERS: [(&str, &str); 3] = [("web1", "10.0.100.2"), ("web2", "10.0.100.3"), ("web3", "10.0.100.4")];
+pub(crate) const SERVERS: [(&str, &str); 3] = [("web1", "10.0.100.2"), ("web2", "10.0.100.3"), ("web3", "10.0.100.4")];
 
 /// A state that lasts as long as this is seen at least twice.
 const SEEN_TWICE: Duration = Duration::from_millis(800);
@@ -24,6 +24,9 @@ const SAMPLER: &str = "while :; do ipvsadm --save --numeric | sort; echo; sleep 
 
 /// A check by a program: the server accepts a connection.
 const PROBE: &str = "#!/bin/bash\nexec 3<>/dev/tcp/$1/80\n";
+
+/// Where a mail server may stand.
+const MAIL: &str = "10.0.100.20/24";
 
 /// Notes what it is told.
 const NOTE: &str = "#!/bin/bash\necho \"$*\" >>/run/noted\n";
@@ -75,16 +78,18 @@ fn conf(change: bool) -> String {
 }
 
 /// Both directors in the same world.
-struct World {
-    lab: Lab,
-    directors: [Machine; 2],
-    daemons: Vec<Process>,
+pub(crate) struct World {
+    pub(crate) lab: Lab,
+    /// Under keepalived, and under standfastd.
+    pub(crate) directors: [Machine; 2],
+    pub(crate) daemons: Vec<Process>,
     samplers: Vec<Process>,
     servers: BTreeMap<&'static str, Process>,
 }
 
 impl World {
-    fn start(name: &str) -> Result<Self> {
+    /// Without daemons, with all real servers.
+    pub(crate) fn build(name: &str) -> Result<Self> {
         let mut plan = Plan::new(name);
         let lan = plan.lan("inside");
         for (director, address) in DIRECTORS.into_iter().zip(["10.0.100.11/24", "10.0.100.12/24"]) {
@@ -93,6 +98,7 @@ impl World {
         for (server, address) in SERVERS {
             plan.host(server).card(lan, [format!("{address}/24").as_str()]);
         }
+        plan.host("mail").card(lan, [MAIL]);
         let lab = plan.start()?;
         let [theirs, ours] = DIRECTORS.map(|name| lab.machine(name));
         let directors = [theirs?, ours?];
@@ -101,13 +107,24 @@ impl World {
         for (server, _) in SERVERS {
             world.serve(server)?;
         }
-        for (director, daemon) in world.directors.iter().zip([Daemon::keepalived(), Daemon::standfastd()?]) {
+        Ok(world)
+    }
+
+    /// Starts both daemons with the same configuration.
+    pub(crate) fn run(&mut self, conf: &str) -> Result<()> {
+        for (director, daemon) in self.directors.iter().zip([Daemon::keepalived(), Daemon::standfastd()?]) {
             // keepalived asks for its own name, and would wait for a name server that is not there.
             director.put("/etc/hosts", format!("127.0.0.1 localhost {}\n", director.name()))?;
             director.put_with_mode("/etc/lab/probe", PROBE, 0o755)?;
             director.put_with_mode("/etc/lab/note", NOTE, 0o755)?;
-            world.daemons.push(daemon.start(director, &conf(false))?);
+            self.daemons.push(daemon.start(director, conf)?);
         }
+        Ok(())
+    }
+
+    fn start(name: &str) -> Result<Self> {
+        let mut world = Self::build(name)?;
+        world.run(&conf(false))?;
         world.settled("all servers were in", |table| table.matches("10.0.100.3:80").count() == 3)?;
         // What is on the way to the first whole table depends on the moment at which one looks.
         for director in &world.directors {
@@ -119,18 +136,18 @@ impl World {
         Ok(world)
     }
 
-    fn serve(&mut self, server: &'static str) -> Result<()> {
+    pub(crate) fn serve(&mut self, server: &'static str) -> Result<()> {
         let process = self.lab.machine(server)?.serve_web(server)?;
         self.servers.insert(server, process);
         Ok(())
     }
 
-    fn kill(&mut self, server: &str) -> Result<()> {
+    pub(crate) fn kill(&mut self, server: &str) -> Result<()> {
         self.servers.remove(server).map_or(Ok(()), |process| process.kill())
     }
 
     /// Waits until both directors have the same table, and it is as it should be.
-    fn settled(&self, what: &str, holds: impl Fn(&str) -> bool) -> Result<String> {
+    pub(crate) fn settled(&self, what: &str, holds: impl Fn(&str) -> bool) -> Result<String> {
         let table = eventually(&format!("{what} on both directors"), seconds(30), || {
             let [theirs, ours] =
                 self.directors.each_ref().map(|director| director.run("ipvsadm --save --numeric | sort"));
