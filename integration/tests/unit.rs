@@ -1,6 +1,7 @@
 //! The unit file under a real systemd: ready when it serves, reloaded, refused, killed and back without an outage, and
 //! stopped without a trace.
 
+use std::path::Path;
 use std::time::Duration;
 
 use lab::seed::{CONF_PATH, Daemon};
@@ -11,6 +12,10 @@ const fn seconds(count: u64) -> Duration {
 }
 
 const UNIT: &str = include_str!("../../etc/systemd/standfast.service");
+
+const HARDENED: &str = include_str!("../../etc/systemd/hardened.conf");
+
+const CATALOG: &str = include_str!("../../etc/systemd/standfast.catalog");
 
 const VIP: &str = "192.0.2.100";
 
@@ -34,6 +39,57 @@ fn holds(machine: &Machine, address: &str) -> bool {
     machine.run("ip -oneline address show dev eth0").is_ok_and(|shown| shown.contains(&format!(" {address}/")))
 }
 
+/// Puts the unit and the programs where they belong, and has the service manager know it.
+fn install(machine: &Machine) -> Result<()> {
+    machine.run(Command::from("systemctl is-system-running --wait || true").within(seconds(60)))?;
+    machine.put("/etc/systemd/system/standfast.service", UNIT)?;
+    let daemon = Daemon::standfastd()?;
+    let command = Path::new(daemon.program()).with_file_name("standfast");
+    machine.run(format!("ln -s {} /usr/sbin/standfastd", daemon.program()))?;
+    machine.run(format!("ln -s {} /usr/bin/standfast", command.display()))?;
+    machine.run(Command::from("systemctl daemon-reload").within(seconds(60)))?;
+    Ok(())
+}
+
+#[test]
+fn hardened_it_does_its_work_and_is_exposed_at_most_three_of_ten() -> Result<()> {
+    let mut plan = Plan::new("hardened");
+    plan.backend(Backend::UserMode);
+    let lan = plan.lan("lan");
+    plan.director("one").card(lan, ["192.0.2.1/24"]).memory(512).systemd();
+    let lab = plan.start()?;
+    let one = lab.machine("one")?;
+    one.run("mkdir -p /etc/systemd/system/standfast.service.d")?;
+    one.put("/etc/systemd/system/standfast.service.d/hardened.conf", HARDENED)?;
+    install(&one)?;
+    let exposure =
+        one.run(Command::from("systemd-analyze security --no-pager standfast.service").within(seconds(60)))?;
+    let figure = exposure.lines().find_map(|line| line.split_once("exposure level for standfast.service: "));
+    let figure: f64 = figure.and_then(|(_, rest)| rest.split_whitespace().next()?.parse().ok()).unwrap_or(10.0);
+    println!("exposure {figure}");
+    assert!(figure <= 3.0, "{exposure}");
+    // A notification runs as another user, which takes rights that the daemon must have kept.
+    one.run("modprobe ip_vs && modprobe ip_vs_rr || true")?;
+    let notify = "    virtual_router_id 51\n    notify \"/usr/bin/logger -t notified\" nobody\n";
+    one.put(CONF_PATH, conf("").replace("    virtual_router_id 51\n", notify))?;
+    assert_eq!(systemctl(&one, "start standfast")?, "");
+    until("it had its address", seconds(10), || holds(&one, VIP))?;
+    until("its server was in the table", seconds(10), || {
+        one.ipvs().is_ok_and(|table| table.servers(&format!("TCP {VIP}:80")) == ["192.0.2.3:80"])
+    })?;
+    until("who is to be notified was", seconds(10), || {
+        one.run("journalctl --output=cat --identifier=notified").is_ok_and(|said| said.contains("VI MASTER"))
+    })?;
+    let (done, said) = (one.run("standfast maintenance on")?, one.run("ls /var/lib/standfast")?);
+    assert!(done.contains("also after a restart") && said.contains("maintenance"), "{done} {said}");
+    assert_eq!(one.run("standfast maintenance off")?, "takes part again\n");
+    assert_eq!(systemctl(&one, "reload standfast")?, "");
+    assert_eq!(systemctl(&one, "stop standfast")?, "");
+    let refused = one.run("journalctl --unit=standfast --output=cat --priority=err")?;
+    assert_eq!(refused.trim(), "", "nothing that it needs is forbidden");
+    lab.finish()
+}
+
 #[test]
 fn the_unit_is_ready_reloads_survives_a_kill_without_an_outage_and_stops_clean() -> Result<()> {
     let mut plan = Plan::new("unit");
@@ -43,10 +99,10 @@ fn the_unit_is_ready_reloads_survives_a_kill_without_an_outage_and_stops_clean()
     plan.host("client").card(lan, ["192.0.2.3/24"]);
     let lab = plan.start()?;
     let (one, client) = (lab.machine("one")?, lab.machine("client")?);
-    one.run(Command::from("systemctl is-system-running --wait || true").within(seconds(60)))?;
-    one.put("/etc/systemd/system/standfast.service", UNIT)?;
-    one.run(format!("ln -s {} /usr/sbin/standfastd", Daemon::standfastd()?.program()))?;
-    one.run(Command::from("systemctl daemon-reload").within(seconds(60)))?;
+    install(&one)?;
+    systemctl(&one, "enable standfast")?;
+    one.put("/usr/lib/systemd/catalog/standfast.catalog", CATALOG)?;
+    one.run("journalctl --update-catalog")?;
 
     assert_eq!(
         systemctl(&one, "start standfast")?,
@@ -64,14 +120,21 @@ fn the_unit_is_ready_reloads_survives_a_kill_without_an_outage_and_stops_clean()
     capture.wait_for_advert("the owner", begin, seconds(5), |seen| seen.what.priority == 255)?;
     until("it had its address", seconds(2), || holds(&one, VIP))?;
     assert_eq!(one.ipvs()?.servers(&format!("TCP {VIP}:80")), ["192.0.2.3:80"]);
+    assert_eq!(systemctl(&one, "is-active keepalived")?, "active", "it answers to the name of what it replaces");
+    let shown = systemctl(&one, "show --property=StatusText standfast")?;
+    assert!(shown.contains("MASTER 1") && shown.contains("1/1 servers up"), "{shown}");
+    let explained = one.run("journalctl --unit=standfast --catalog STANDFAST_EVENT=vrrp-master")?;
+    assert!(explained.contains("This node answers for its virtual addresses from now on"), "{explained}");
 
     one.put(CONF_PATH, conf("        192.0.2.101/24\n"))?;
     assert_eq!(systemctl(&one, "reload standfast")?, "");
     until("the new address was there", seconds(5), || holds(&one, "192.0.2.101"))?;
     one.put(CONF_PATH, conf("        192.0.2.102/24\n") + "}\n")?;
-    systemctl(&one, "reload standfast")?;
+    let said = systemctl(&one, "reload standfast")?;
+    assert!(said.contains("failed"), "who asks for the reload is told that it was refused: {said}");
     until("the journal said why not", seconds(10), || {
-        one.run("journalctl --unit=standfast --output=cat").is_ok_and(|said| said.contains("Reload refused"))
+        one.run("journalctl --unit=standfast --output=cat STANDFAST_EVENT=reload-refused")
+            .is_ok_and(|said| said.contains("Reload refused"))
     })?;
     assert!(holds(&one, VIP) && holds(&one, "192.0.2.101") && !holds(&one, "192.0.2.102"));
     assert_eq!(systemctl(&one, "is-active standfast")?, "active");

@@ -4,8 +4,7 @@ use super::worker::Worker;
 use standfast_api::{Status, WorkerKind};
 use standfast_model::{State, bfd};
 
-/// `3 instances: 1 MASTER, 2 BACKUP, 0 FAULT; 2 virtual servers: 40 of 42 real servers up`, and what stands against the
-/// last reload.
+/// `MASTER 1, BACKUP 2; 40/42 servers up`, and what stands against the last reload.
 pub(super) fn summary(workers: &[Worker], refused: Option<&str>) -> String {
     let mut parts: Vec<String> = workers
         .iter()
@@ -30,7 +29,8 @@ fn status_words(status: &Status) -> String {
         Status::Vrrp(vrrp) => {
             let count = |state| vrrp.instances.iter().filter(|instance| instance.state == state).count();
             let (master, backup, fault) = (count(State::Master), count(State::Backup), count(State::Fault));
-            format!("{} instances: {master} MASTER, {backup} BACKUP, {fault} FAULT", vrrp.instances.len())
+            let fault = if fault == 0 { String::new() } else { format!(", FAULT {fault}") };
+            format!("MASTER {master}, BACKUP {backup}{fault}")
         }
         Status::Bfd(bfd) => {
             let up = bfd.sessions.iter().filter(|session| session.state == bfd::State::Up).count();
@@ -39,7 +39,7 @@ fn status_words(status: &Status) -> String {
         Status::Check(check) => {
             let live: u64 = check.services.iter().map(|service| u64::from(service.live)).sum();
             let total: u64 = check.services.iter().map(|service| u64::from(service.total)).sum();
-            format!("{} virtual servers: {live} of {total} real servers up", check.services.len())
+            format!("{live}/{total} servers up")
         }
     }
 }

@@ -145,7 +145,7 @@ fn the_service_manager_hears_when_it_is_ready_and_when_it_stops() {
     }
     assert!(heard.iter().rev().skip(1).all(|text| text.starts_with("STATUS=")), "{heard:?}");
     // The worker's own words arrive: one instance, which takes over after its master down interval.
-    while !heard.last().unwrap().contains("1 instances: 1 MASTER") {
+    while !heard.last().unwrap().contains("MASTER 1, BACKUP 0") {
         heard.push(hear());
         assert!(heard.len() < 20, "{heard:?}");
     }
