@@ -1,12 +1,14 @@
 //! What the daemon says: typed entry points, so that the wording and the fields of a kind of line are in one place.
 //!
 //! The phrases are keepalived's, because people and programs search for them; the cause follows. Fields that journald
-//! keeps apart (`INSTANCE`, `INTERFACE`, `FROM`, `TO`, `CAUSE`, `SERVICE`, `SERVER`) are named here and nowhere else.
+//! keeps apart (`VRRP_INSTANCE`, `FROM_STATE`, `CAUSE`, `REAL_SERVER`, ...) are named here, each by its short name.
 //! It decides nothing but how often a line that the outside world can provoke is repeated.
 
+mod kind;
 mod pool;
 mod rate;
 
+pub use kind::EventName;
 pub use pool::pool;
 pub use rate::RateLimit;
 
@@ -47,6 +49,8 @@ enum VrrpKind {
     IntervalDiffers,
     OwnerClash,
     ClockDiffers,
+    Settled,
+    TwoMasters,
 }
 
 thread_local! {
@@ -66,20 +70,24 @@ pub fn record(record: &Record, names: &[(String, InterfaceName)]) {
     match record {
         Record::Transition(change) => transition(change),
         Record::GroupTransition(change) => info!(
-            group = change.group, from = %change.from, to = %change.to, cause = %change.cause,
+            event = EventName::VrrpGroup.name(), group = change.group, from = %change.from, to = %change.to, cause = %change.cause,
             "VRRP_Group({}) Syncing instances to {} state: {}", change.group, change.to, change.cause
         ),
         Record::Priority(change) => info!(
-            instance = change.instance, state = %change.state, cause = %change.cause, vrrp_priority = change.to,
+            event = EventName::VrrpPriority.name(), instance = change.instance, state = %change.state, cause = %change.cause, vrrp_priority = change.to,
             "({}) Changing effective priority from {} to {}: {}", change.instance, change.from, change.to, change.cause
         ),
         // The notice about it, which does not repeat itself, is for the journal; this is for those who are notified.
         Record::LowerPriorityReceived { .. } => {}
         Record::Deleted(instance) => {
-            info!(instance = instance.name, "({}) removed by the new configuration", instance.name);
+            info!(event = EventName::VrrpRemoved.name(), instance = instance.name, "({}) removed by the new configuration", instance.name);
         }
-        Record::Notice(Notice::Tracked { cause, good: true }) => info!(%cause, good = true, "{cause}: good"),
-        Record::Notice(Notice::Tracked { cause, good: false }) => warn!(%cause, good = false, "{cause}: bad"),
+        Record::Notice(Notice::Tracked { cause, good: true }) => {
+            info!(event = EventName::Tracked.name(), %cause, good = true, "{cause}: good");
+        }
+        Record::Notice(Notice::Tracked { cause, good: false }) => {
+            warn!(event = EventName::Tracked.name(), %cause, good = false, "{cause}: bad");
+        }
         Record::Notice(what) => notice(what, names),
         Record::Restored { instance, operation } => restored(*instance, operation, names),
         Record::StaticRestored { operation } => trouble("static", &format!("static {}", restored_words(operation))),
@@ -92,15 +100,37 @@ pub fn transition(transition: &Transition) {
     let Transition { instance, interface, from, to, cause, at: _, priority: vrrp_priority } = transition;
     // keepalived's words for the first state after start.
     let init = if *from == State::Init { " (init)" } else { "" };
+    let event = kind_of(*to).name();
     match to {
         State::Fault => warn!(
-            instance, %interface, %from, %to, %cause, vrrp_priority,
+            event, instance, %interface, %from, %to, %cause, vrrp_priority,
             "({instance}) Entering {to} STATE{init}: {cause}"
         ),
         State::Init | State::Backup | State::Master | State::Stop => info!(
-            instance, %interface, %from, %to, %cause, vrrp_priority,
+            event, instance, %interface, %from, %to, %cause, vrrp_priority,
             "({instance}) Entering {to} STATE{init}: {cause}"
         ),
+    }
+}
+
+const fn kind_of(to: State) -> EventName {
+    match to {
+        State::Master => EventName::VrrpMaster,
+        State::Init | State::Backup => EventName::VrrpBackup,
+        State::Fault => EventName::VrrpFault,
+        State::Stop => EventName::VrrpStop,
+    }
+}
+
+impl VrrpKind {
+    const fn event(self) -> EventName {
+        match self {
+            Self::Refused(_) => EventName::AdvertRefused,
+            Self::LowerPriority => EventName::AdvertLower,
+            Self::AddressesDiffer | Self::IntervalDiffers | Self::ClockDiffers => EventName::PeerDiffers,
+            Self::OwnerClash | Self::TwoMasters => EventName::TwoMasters,
+            Self::Settled => EventName::PeerAgrees,
+        }
     }
 }
 
@@ -109,12 +139,13 @@ pub fn transition(transition: &Transition) {
 pub fn notice(notice: &Notice, names: &[(String, InterfaceName)]) {
     let Some((kind, instance, source, text)) = words(notice) else { return };
     let Some((held_back, more)) = admit(Kind::Vrrp(instance.map(|id| id.0), kind)) else { return };
+    let event = kind.event().name();
     match instance {
         Some(id) => {
             let (instance, interface) = name(id, names);
-            warn!(instance, interface, %source, cause = text, held_back, "({instance}) {text}{more}");
+            warn!(event, instance, interface, %source, cause = text, held_back, "({instance}) {text}{more}");
         }
-        None => warn!(%source, cause = text, held_back, "{text}{more}"),
+        None => warn!(event, %source, cause = text, held_back, "{text}{more}"),
     }
 }
 
@@ -123,7 +154,8 @@ fn restored(id: InstanceId, operation: &Operation, names: &[(String, InterfaceNa
     let Some((held_back, more)) = admit(Kind::Restored(id.0)) else { return };
     let (instance, interface) = name(id, names);
     let text = restored_words(operation);
-    warn!(instance, interface, cause = text, held_back, "({instance}) {text}{more}");
+    let event = EventName::AddressRestored.name();
+    warn!(event, instance, interface, cause = text, held_back, "({instance}) {text}{more}");
 }
 
 fn restored_words(operation: &Operation) -> String {
@@ -142,7 +174,7 @@ fn restored_words(operation: &Operation) -> String {
 /// Something did not work and will be tried again or is done without. `kind` is what shares one line a minute.
 pub fn trouble(kind: &'static str, text: &str) {
     let Some((held_back, more)) = admit(Kind::Trouble(kind)) else { return };
-    warn!(kind, held_back, "{text}{more}");
+    warn!(event = EventName::Trouble.name(), kind, held_back, "{text}{more}");
 }
 
 fn name(id: InstanceId, names: &[(String, InterfaceName)]) -> (&str, &str) {
@@ -166,8 +198,12 @@ fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, Strin
             let text = format!("advertisement from {source} has other addresses than ours: {detail}");
             (VrrpKind::AddressesDiffer, Some(*instance), *source, text)
         }
-        Notice::IntervalDiffers { instance, source, theirs, ours } => {
+        Notice::IntervalDiffers { instance, source, theirs, ours, followed: true } => {
             let text = format!("master {source} advertises every {theirs}, we would every {ours}; followed");
+            (VrrpKind::IntervalDiffers, Some(*instance), *source, text)
+        }
+        Notice::IntervalDiffers { instance, source, theirs, ours, followed: false } => {
+            let text = format!("{source} advertises every {theirs}, we every {ours}");
             (VrrpKind::IntervalDiffers, Some(*instance), *source, text)
         }
         Notice::OwnerClash { instance, source } => {
@@ -181,6 +217,17 @@ fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, Strin
                 skew.as_secs()
             );
             (VrrpKind::ClockDiffers, Some(*instance), *source, text)
+        }
+        Notice::Settled { instance, source, field } => {
+            let text = format!("{source} is configured as we are again: {field}");
+            (VrrpKind::Settled, Some(*instance), *source, text)
+        }
+        Notice::TwoMasters { instance, source, priority, lasted, adverts } => {
+            let text = format!(
+                "two masters for {:.3} s: {source} with priority {priority} advertised {adverts} times beside us",
+                lasted.as_secs_f64()
+            );
+            (VrrpKind::TwoMasters, Some(*instance), *source, text)
         }
         Notice::Tracked { .. } => return None,
     })

@@ -1,5 +1,6 @@
 //! Lines about pools of real servers. Their words are the core's own; the fields and the severity are given here.
 
+use super::EventName;
 use standfast_lvs::notice::{Notice, ServerName};
 use standfast_model::ipvs::ServiceKey;
 use tracing::{Level, debug, info, warn};
@@ -10,12 +11,40 @@ pub fn pool(notice: &Notice) {
     let service = service.map(|key| key.to_string());
     let (service, server) = (service.as_deref(), server.as_deref());
     let cause = cause.as_deref();
+    let event = kind(notice).name();
     if level == Level::WARN {
-        warn!(service, server, cause, "{notice}");
+        warn!(event, service, server, cause, "{notice}");
     } else if level == Level::INFO {
-        info!(service, server, cause, "{notice}");
+        info!(event, service, server, cause, "{notice}");
     } else {
-        debug!(service, server, cause, "{notice}");
+        debug!(event, service, server, cause, "{notice}");
+    }
+}
+
+const fn kind(notice: &Notice) -> EventName {
+    match notice {
+        Notice::ServerDown { .. } => EventName::ServerDown,
+        Notice::ServerUp { .. } => EventName::ServerUp,
+        Notice::CheckFailed { .. }
+        | Notice::CheckerDown { .. }
+        | Notice::CheckerUp { .. }
+        | Notice::CheckUnable { .. }
+        | Notice::CheckAble { .. } => EventName::ServerCheck,
+        Notice::WeightChanged { .. }
+        | Notice::Ordered { .. }
+        | Notice::ServerRemoved { .. }
+        | Notice::Drained { .. } => EventName::ServerChanged,
+        Notice::QuorumLost { .. } | Notice::StartedWithoutQuorum { .. } => EventName::QuorumLost,
+        Notice::QuorumGained { .. } => EventName::QuorumGained,
+        Notice::SorryServerIn { .. } | Notice::SorryServerOut { .. } => EventName::SorryServer,
+        Notice::PanicBegan { .. }
+        | Notice::PanicEnded { .. }
+        | Notice::Suspended { .. }
+        | Notice::Resumed { .. }
+        | Notice::Adopted { .. }
+        | Notice::ServiceRemoved { .. } => EventName::ServiceChanged,
+        Notice::DumpFailed { .. } | Notice::Refused { .. } | Notice::TableMended { .. } => EventName::TableMended,
+        Notice::Reloaded(_) | Notice::ChecksShared { .. } => EventName::PoolReloaded,
     }
 }
 

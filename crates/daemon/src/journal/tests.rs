@@ -63,6 +63,7 @@ fn a_transition_is_keepalived_s_phrase_with_its_cause_and_fields() {
         [[
             "INFO",
             "message=(VI_E) Entering MASTER STATE: no advertisement for 3.414 s",
+            "event=vrrp-master",
             "instance=VI_E",
             "interface=eth0",
             "from=BACKUP",
@@ -146,6 +147,7 @@ fn a_pool_s_line_has_its_server_and_cause_apart() {
         [[
             "WARN",
             "message=Removing service [10.0.0.2]:tcp:80 from VS [192.0.2.1]:tcp:80: TCP_CHECK failed: connection refused",
+            "event=server-down",
             "service=TCP  192.0.2.1:80",
             "server=10.0.0.2:80",
             "cause=connection refused",

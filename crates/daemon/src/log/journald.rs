@@ -4,6 +4,7 @@
 //! little-endian 64 bit number, the value, a newline (systemd, `JOURNAL_NATIVE_PROTOCOL`).
 
 use super::{Line, Sink, Written};
+use crate::journal::EventName;
 use std::os::unix::net::UnixDatagram;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
@@ -48,6 +49,9 @@ fn datagram(line: &Line<'_>) -> Vec<u8> {
         field(&mut bytes, name, value);
     }
     for (name, value) in &line.fields {
+        if let Some(kind) = (*name == EVENT).then(|| EventName::of(value)).flatten() {
+            field(&mut bytes, "MESSAGE_ID", kind.message_id());
+        }
         let mut name = journal_name(name);
         // A line has one severity: a field of ours by that name would be taken for another.
         if own.iter().any(|(taken, _)| *taken == name) {
@@ -70,8 +74,25 @@ fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
     bytes.push(b'\n');
 }
 
+/// The field that says which kind of event a line is, by [`EventName::name`].
+const EVENT: &str = "event";
+
+/// What our fields are called where the lines of all services lie together.
+const NAMES: [(&str, &str); 7] = [
+    (EVENT, "STANDFAST_EVENT"),
+    ("instance", "VRRP_INSTANCE"),
+    ("group", "VRRP_GROUP"),
+    ("from", "FROM_STATE"),
+    ("to", "TO_STATE"),
+    ("service", "VIRTUAL_SERVER"),
+    ("server", "REAL_SERVER"),
+];
+
 /// journald takes names of capital letters, digits and underscores that begin with a letter, and drops the others.
 fn journal_name(name: &str) -> String {
+    if let Some((_, known)) = NAMES.iter().find(|(ours, _)| *ours == name) {
+        return (*known).to_owned();
+    }
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
@@ -89,13 +110,15 @@ mod tests {
             severity: Severity::Informational,
             message: "(VI_E) Entering MASTER STATE".to_owned(),
             fields: vec![
+                ("event", "vrrp-master".to_owned()),
                 ("instance", "VI_E".to_owned()),
                 ("multi.line", "a\nb".to_owned()),
                 ("priority", "150".to_owned()),
             ],
         };
         let expected = b"PRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=Keepalived_vrrp\nSYSLOG_PID=4711\n\
-            MESSAGE=(VI_E) Entering MASTER STATE\nINSTANCE=VI_E\nMULTI_LINE\n\x03\0\0\0\0\0\0\0a\nb\nFIELD_PRIORITY=150\n";
+            MESSAGE=(VI_E) Entering MASTER STATE\nMESSAGE_ID=47eaa0992cb6916d86dc283cf0480ff9\nSTANDFAST_EVENT=vrrp-master\n\
+            VRRP_INSTANCE=VI_E\nMULTI_LINE\n\x03\0\0\0\0\0\0\0a\nb\nFIELD_PRIORITY=150\n";
         assert_eq!(datagram(&line), expected, "{}", String::from_utf8_lossy(&datagram(&line)));
     }
 }

@@ -5,6 +5,7 @@
 
 use super::Supervisor;
 use crate::command_line::Options;
+use crate::journal::EventName;
 use crate::run_state;
 use rustix::fs::{Mode, OFlags, fsync, open};
 use standfast_api::WorkerKind;
@@ -37,7 +38,13 @@ impl Supervisor {
             // Ended now, it would come back with the next start.
             return Err(format!("cannot remove {}: {error}", path.display()));
         }
-        info!(on, uid, "Maintenance is {} by order of user {uid}", if on { "on" } else { "off" });
+        info!(
+            event = EventName::Maintenance.name(),
+            on,
+            uid,
+            "Maintenance is {} by order of user {uid}",
+            if on { "on" } else { "off" }
+        );
         for worker in self.workers.iter_mut().filter(|worker| worker.kind() == WorkerKind::Vrrp) {
             worker.maintain(on);
         }

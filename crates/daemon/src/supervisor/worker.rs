@@ -5,6 +5,7 @@ mod reload;
 use super::backoff::Backoff;
 use super::plan::Plan;
 use crate::exit_status::ExitStatus;
+use crate::journal::EventName;
 use crate::link::LONG_STATUS;
 use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
@@ -502,10 +503,11 @@ impl Worker {
     /// Plans the next start after a death.
     pub(super) fn respawn(&mut self, ran: Duration) {
         let delay = self.restart_after(ran);
+        let event = EventName::WorkerDied.name();
         if delay.is_zero() {
-            warn!("Respawning {} worker", self.kind());
+            warn!(event, "Respawning {} worker", self.kind());
         } else {
-            warn!("Respawning {} worker in {} s", self.kind(), delay.as_secs());
+            warn!(event, "Respawning {} worker in {} s", self.kind(), delay.as_secs());
         }
     }
 

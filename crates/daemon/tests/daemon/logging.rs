@@ -17,10 +17,10 @@ fn a_transition_arrives_in_the_journal_with_its_fields() {
         ("SYSLOG_FACILITY", "3"),
         ("SYSLOG_PID", &worker.to_string()),
         ("PRIORITY", "6"),
-        ("INSTANCE", "VI_E"),
+        ("VRRP_INSTANCE", "VI_E"),
         ("INTERFACE", "east"),
-        ("FROM", "BACKUP"),
-        ("TO", "MASTER"),
+        ("FROM_STATE", "BACKUP"),
+        ("TO_STATE", "MASTER"),
     ] {
         assert_eq!(entry.get(field).map(String::as_str), Some(value), "{field} of {entry:?}");
     }
@@ -42,8 +42,13 @@ fn the_journal_of_systemd_itself_finds_a_transition_by_its_fields() {
     let daemon = machine.start_in_background(&[]);
     let mut found = String::new();
     wait_for("the transition in journalctl", || {
-        let query =
-            ["-D", "/run/log/journal", "-q", "-o", "cat", "-t", "Keepalived_vrrp", "INSTANCE=VI_E", "TO=MASTER"];
+        let fields = [
+            "VRRP_INSTANCE=VI_E",
+            "TO_STATE=MASTER",
+            "STANDFAST_EVENT=vrrp-master",
+            "MESSAGE_ID=47eaa0992cb6916d86dc283cf0480ff9",
+        ];
+        let query = ["-D", "/run/log/journal", "-q", "-o", "cat", "-t", "Keepalived_vrrp"].into_iter().chain(fields);
         let output = Command::new("journalctl").args(query).output().unwrap();
         found = String::from_utf8(output.stdout).unwrap();
         !found.is_empty()
