@@ -36,6 +36,9 @@ pub enum Command {
     Keywords(Keywords),
     /// Print the digest of a page, for `digest` of a url: keepalived's genhash
     Genhash(Genhash),
+    /// Look for what makes such a pair fail on this machine, with the reason and the command that mends it. Status 0:
+    /// nothing but hints, 1: warnings, 2: problems
+    Doctor(Doctor),
     /// Talk to a running daemon
     #[command(flatten)]
     Operate(Operate),
@@ -153,6 +156,17 @@ pub struct Keywords {
     /// whose first column holds paths, if one is given
     #[arg(long, hide = true, value_name = "TABLE", num_args = 0..=1)]
     pub coverage: Option<Option<PathBuf>>,
+}
+
+/// `standfast doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// The configuration that this machine is looked at for
+    #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
+    pub config: PathBuf,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `standfast genhash`, with genhash's words.

@@ -7,6 +7,7 @@ pub mod check_pair;
 pub mod completions;
 pub mod config_show;
 pub mod control;
+pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod fmt;

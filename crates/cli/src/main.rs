@@ -4,7 +4,7 @@
 
 use clap::Parser as _;
 use standfast_cli::arguments::{Arguments, Command, ConfigCommand};
-use standfast_cli::{check, check_pair, completions, config_show, explain, fmt, genhash, keywords, manual, operate};
+use standfast_cli::{check, check_pair, completions, config_show, doctor, explain, fmt, genhash, keywords, manual, operate};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Show(words)) => config_show::run(words),
         Command::Operate(command) => operate::run(command),
         Command::Keywords(words) => keywords::run(words),
+        Command::Doctor(words) => doctor::run(words),
         Command::Genhash(words) => genhash::run(words),
         Command::Completions(words) => completions::run(words),
         Command::Man(words) => manual::run(words),

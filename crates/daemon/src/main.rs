@@ -13,6 +13,7 @@ use standfast_daemon::supervisor::{self, Origin, PlanError, Supervisor, Supervis
 use standfast_daemon::{genhash, log, mailer, panics, worker};
 use standfast_kernel::process::identity;
 use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
+use standfast_kernel::release::{LEAST, missing_features};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tracing::{error, info, warn};
@@ -83,6 +84,8 @@ enum Failure {
     Configuration(ExitStatus),
     #[error("{} needed: run as root, or grant {} to the program", missing.join(" and "), if missing.len() == 1 { "it" } else { "them" })]
     Capabilities { missing: Vec<&'static str> },
+    #[error("this kernel lacks {}; Linux {LEAST} or later is needed", missing.join(" and "))]
+    Kernel { missing: Vec<&'static str> },
     #[error("daemon is already running: {0}")]
     AlreadyRunning(AlreadyRunning),
     #[error("cannot have the pid file: {0}")]
@@ -108,7 +111,7 @@ impl Failure {
             Self::Configuration(status) => status,
             Self::Capabilities { .. } => ExitStatus::Permission,
             Self::AlreadyRunning(_) => ExitStatus::Ok,
-            Self::PidFile(_) | Self::Namespace(_) | Self::Encode(_) | Self::Supervisor(_) | Self::Io(_) => {
+            Self::Kernel { .. } | Self::PidFile(_) | Self::Namespace(_) | Self::Encode(_) | Self::Supervisor(_) | Self::Io(_) => {
                 ExitStatus::Fatal
             }
         }
@@ -136,6 +139,7 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     let log = log::start(LOG_IDENTIFIER, options.log, !options.daemonize);
     panics::log_them();
     say_hello(options);
+    check_kernel()?;
     let binary = OwnBinary::open()?;
     enter_namespace(options)?;
     protect_memory(options)?;
@@ -199,6 +203,12 @@ fn protect_memory(options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     Ok(identity::forbid_dump()?)
+}
+
+/// Said before anything is begun that would fail half-way.
+fn check_kernel() -> Result<(), Failure> {
+    let missing = missing_features();
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Kernel { missing }) }
 }
 
 fn check_capabilities(kinds: &[WorkerKind]) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ pub mod netlink;
 pub mod nftables;
 pub mod packet_socket;
 pub mod process;
+pub mod release;
 pub mod route;
 pub mod sysctl;
 pub mod timer;
