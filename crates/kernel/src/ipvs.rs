@@ -21,6 +21,7 @@ use encode::Builder;
 use names::Command;
 use netlink_sys::protocols::NETLINK_GENERIC;
 use standfast_lvs::{Activity, Connections, Entry, Operation, Table};
+use standfast_model::config::global::NetlinkBuffer;
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -95,6 +96,15 @@ impl Ipvs {
         })?;
         let version = answers.iter().find_map(|(_, payload)| decode::info(payload));
         Ok(Self { channel, builder, version: version.ok_or(OpenError::Incomplete("version"))? })
+    }
+
+    /// Gives the receive queue that size (`lvs_netlink_cmd_rcv_bufs`).
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` for one beyond the system's limit without the permission.
+    pub fn set_queue(&mut self, queue: NetlinkBuffer) -> io::Result<()> {
+        self.channel.set_queue(queue)
     }
 
     /// The kernel's version of it.
