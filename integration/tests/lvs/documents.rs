@@ -12,13 +12,13 @@ const fn seconds(count: u64) -> Duration {
 }
 
 /// The virtual address, as clients know it.
-const VIP: &str = "192.168.1.100";
+pub(crate) const VIP: &str = "192.168.1.100";
 
 const SERVERS: [(&str, &str); 4] =
     [("web1", "10.0.100.2"), ("web2", "10.0.100.3"), ("web3", "10.0.100.4"), ("web4", "10.0.100.5")];
 
 /// The director holds the address of the service outside, and that of the way back inside.
-const ADDRESSES: &str = "vrrp_instance OUTSIDE {\n    state MASTER\n    interface eth0\n    virtual_router_id 51\n    \
+pub(crate) const ADDRESSES: &str = "vrrp_instance OUTSIDE {\n    state MASTER\n    interface eth0\n    virtual_router_id 51\n    \
     priority 255\n    virtual_ipaddress {\n        192.168.1.100/24\n    }\n}\n\
     vrrp_instance INSIDE {\n    state MASTER\n    interface eth1\n    virtual_router_id 52\n    \
     priority 255\n    virtual_ipaddress {\n        10.0.100.200/24\n    }\n}\n";

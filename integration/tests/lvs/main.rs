@@ -10,4 +10,6 @@ mod quorum;
 #[cfg(test)]
 mod same_tables;
 #[cfg(test)]
+mod sctp;
+#[cfg(test)]
 mod told;
