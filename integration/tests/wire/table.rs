@@ -189,7 +189,11 @@ impl Course {
             Failure::Freeze => self.first.freeze(),
             // It may take a while to end; what counts is what it says.
             Failure::Terminate => master.signal(nix::libc::SIGTERM),
-            Failure::Reload => (if self.case.ours_first { master } else { standby }).signal(nix::libc::SIGHUP),
+            Failure::Reload => {
+                let ours = if self.case.ours_first { master } else { standby };
+                ours.signal(nix::libc::SIGHUP)?;
+                ours.wait_for("Reload finished", seconds(10)).map(drop)
+            }
         }
     }
 
