@@ -4,7 +4,9 @@
 
 use clap::Parser as _;
 use standfast_cli::arguments::{Arguments, Command, ConfigCommand};
-use standfast_cli::{check, check_pair, completions, config_show, doctor, explain, fmt, genhash, keywords, manual, operate};
+use standfast_cli::{
+    check, check_pair, completions, config_show, doctor, explain, fmt, genhash, keywords, manual, operate,
+};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;

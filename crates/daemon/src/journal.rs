@@ -80,7 +80,12 @@ pub fn record(record: &Record, names: &[(String, InterfaceName)]) {
         // The notice about it, which does not repeat itself, is for the journal; this is for those who are notified.
         Record::LowerPriorityReceived { .. } => {}
         Record::Deleted(instance) => {
-            info!(event = EventName::VrrpRemoved.name(), instance = instance.name, "({}) removed by the new configuration", instance.name);
+            info!(
+                event = EventName::VrrpRemoved.name(),
+                instance = instance.name,
+                "({}) removed by the new configuration",
+                instance.name
+            );
         }
         Record::Notice(Notice::Tracked { cause, good: true }) => {
             info!(event = EventName::Tracked.name(), %cause, good = true, "{cause}: good");

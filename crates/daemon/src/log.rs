@@ -129,11 +129,7 @@ pub fn start(identifier: &'static str, settings: LogSettings, foreground: bool) 
     }
     sinks.push(Counted::new(told::Told));
     DETAIL.store(settings.detail, Ordering::Relaxed);
-    let layer = LogLayer {
-        identifier,
-        facility: settings.facility.number(),
-        sinks: Mutex::new(sinks),
-    };
+    let layer = LogLayer { identifier, facility: settings.facility.number(), sinks: Mutex::new(sinks) };
     // A second set-up would be our own mistake; the first one stays in force.
     let first = tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok();
     debug_assert!(first, "the log is set up twice");

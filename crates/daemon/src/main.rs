@@ -111,9 +111,12 @@ impl Failure {
             Self::Configuration(status) => status,
             Self::Capabilities { .. } => ExitStatus::Permission,
             Self::AlreadyRunning(_) => ExitStatus::Ok,
-            Self::Kernel { .. } | Self::PidFile(_) | Self::Namespace(_) | Self::Encode(_) | Self::Supervisor(_) | Self::Io(_) => {
-                ExitStatus::Fatal
-            }
+            Self::Kernel { .. }
+            | Self::PidFile(_)
+            | Self::Namespace(_)
+            | Self::Encode(_)
+            | Self::Supervisor(_)
+            | Self::Io(_) => ExitStatus::Fatal,
         }
     }
 }

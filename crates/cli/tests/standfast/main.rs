@@ -4,6 +4,7 @@
 
 mod command;
 mod common;
+mod doctor;
 mod generated;
 mod genhash;
 mod operate;

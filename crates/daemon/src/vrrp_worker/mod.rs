@@ -221,7 +221,20 @@ impl Worker {
         machine.write_down();
         let escalation = escalation_of(&slice.global);
         let buffer = vec![0; RECEIVE_BUFFER_BYTES];
-        Ok(Self { node, machine, monitor, protocols, buffer, stamps, errands, linkbeat, schedule, escalation, wall, maintenance })
+        Ok(Self {
+            node,
+            machine,
+            monitor,
+            protocols,
+            buffer,
+            stamps,
+            errands,
+            linkbeat,
+            schedule,
+            escalation,
+            wall,
+            maintenance,
+        })
     }
 
     /// Goes on with another configuration: what is in both is not touched.
