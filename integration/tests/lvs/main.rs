@@ -2,6 +2,8 @@
 //! users describe.
 
 #[cfg(test)]
+mod backends;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod haproxy;
