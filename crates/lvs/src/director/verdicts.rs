@@ -125,7 +125,10 @@ impl Director {
             self.recover(now, server, place);
         }
         if changed {
-            if !up {
+            // One that serves although it is down goes on growing: nothing else would give it its weight.
+            let serves =
+                self.pools.get(at).and_then(|pool| pool.server(place)).is_some_and(|(_, member)| member.serves());
+            if !up && !serves {
                 self.recovery.end(&server);
             }
             self.settle_change(now, at, server.server, made, out);

@@ -122,6 +122,23 @@ fn the_weight_of_a_server_that_came_back_grows_to_the_whole() {
 }
 
 #[test]
+fn a_server_that_fails_while_it_recovers_and_is_not_believed_to_have_grows_to_its_whole_weight_all_the_same() {
+    let mut service = slow(2, seconds(20), 100);
+    service.options.panic_threshold = Some(100);
+    let mut world = World::started(config(vec![service]));
+    round(&mut world, &[]);
+    let server = ServerName { service: service_key(1), server: server_key(1) };
+    for order in [Order::Disable, Order::Ready] {
+        world.event(Event::Order { server, order });
+    }
+    assert_eq!(world.kernel.weights(1), [(1, 1), (2, 100)]);
+    round(&mut world, &[1]);
+    assert!(world.director.status().next().unwrap().panic);
+    world.live(seconds(21), |checker| if checker.0 == 0 { REFUSED } else { Verdict::Ok });
+    assert_eq!(world.kernel.weights(1), [(1, 100), (2, 100)]);
+}
+
+#[test]
 fn servers_that_are_up_from_the_start_have_their_whole_weight_at_once() {
     let mut world = World::started(config(vec![slow(2, seconds(20), 100)]));
     world.live(Duration::ZERO, |_| Verdict::Ok);

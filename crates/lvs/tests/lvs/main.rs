@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that meets the unexpected should end")]
 
 mod beyond;
+mod beyond_model;
 mod checks;
 mod diff;
 mod kernel;
