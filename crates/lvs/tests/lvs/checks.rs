@@ -278,3 +278,53 @@ fn a_recovered_page_is_asked_for_at_the_interval_and_not_at_the_pause_between_at
     world.finish(0, Verdict::Ok);
     assert!(up(&world));
 }
+
+/// The server dies and comes back at every part of an interval of 3 s; one that is dead shows it after `connect_timeout`.
+#[test]
+fn a_dead_server_is_out_within_an_interval_and_a_connect_timeout_and_back_within_an_interval() {
+    let timeout = seconds(1);
+    let timed_out = Verdict::Failed(Reason::TimedOut { after: timeout });
+    let tick = Duration::from_millis(50);
+    // Runs to that moment; a check that was begun while the server was dead takes its whole time.
+    let run = |world: &mut World, dead: bool, until| {
+        while world.now < until {
+            if let Some((checker, begun)) = world.running.first_key_value().map(|(id, begun)| (id.0, *begun)) {
+                if !dead && begun == world.now {
+                    world.finish(checker, Verdict::Ok);
+                } else if world.now >= begun + timeout {
+                    world.finish(checker, timed_out.clone());
+                }
+            }
+            world.pass(tick);
+        }
+    };
+    for offset in (0..3000).step_by(150).map(Duration::from_millis) {
+        let mut world = World::started(one(timing()));
+        let died = at(7000) + offset;
+        run(&mut world, false, died);
+        assert!(up(&world), "{offset:?}");
+        run(&mut world, true, died + seconds(3) + timeout + tick);
+        assert!(!up(&world), "dead since {offset:?} and still in");
+        let back = world.now;
+        run(&mut world, false, back + seconds(3) + tick);
+        assert!(up(&world), "back and still out, {offset:?}");
+    }
+}
+
+#[test]
+fn the_checks_of_many_servers_are_spread_over_the_interval() {
+    let timing = Timing { warmup: seconds(3), ..timing() };
+    let servers = (1..=600).map(|number| real_server(number, timing)).collect();
+    let mut world = World::new(config(vec![virtual_server(1, servers)]), 7);
+    world.event(Event::Start);
+    world.live(seconds(3), |_| Verdict::Ok);
+    world.started.clear();
+    let begin = world.now;
+    world.live(seconds(3), |_| Verdict::Ok);
+    let mut tenths = [0; 10];
+    for (when, _) in &world.started {
+        tenths[usize::try_from(when.since(begin).as_millis() / 300).unwrap().min(9)] += 1;
+    }
+    assert_eq!(tenths.iter().sum::<i32>(), 600, "each once in an interval");
+    assert!(tenths.iter().all(|count| (30..=90).contains(count)), "{tenths:?}");
+}
