@@ -2,7 +2,9 @@
 //!
 //! It owns what is known of them. It touches no address, and what follows is the director's business.
 
+use crate::journal;
 use standfast_kernel::route::{Monitor, MonitorEvent, Route};
+use standfast_model::config::global::NetlinkBuffers;
 use standfast_net::Observed;
 use std::collections::BTreeSet;
 use std::io;
@@ -18,8 +20,11 @@ pub(super) struct LocalAddresses {
 
 impl LocalAddresses {
     /// Listens first and reads then, so that no change falls in between.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(buffers: &NetlinkBuffers) -> io::Result<Self> {
         let monitor = Monitor::open()?;
+        if let Err(problem) = monitor.set_queue(buffers.lvs_monitor) {
+            journal::trouble("netlink", &format!("receive buffer of netlink not set: {problem}"));
+        }
         let mut route = Route::open()?;
         let observed = route.dump().map_err(io::Error::other)?;
         Ok(Self { route, monitor, observed })

@@ -8,10 +8,10 @@ use super::notify::Audience;
 use super::orders;
 use super::probe::Probes;
 use super::table::KernelTable;
-use crate::{journal, log};
 use crate::plan;
 use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
+use crate::{journal, log};
 use standfast_api::control::ServerOrder;
 use standfast_api::plan::Part;
 use standfast_api::{CheckSlice, CheckStatus, ServerStatus, ServiceStatus};
@@ -64,12 +64,15 @@ impl Worker {
             Some((verdicts, memory)) => (Some(verdicts), memory),
             None => (None, None),
         };
-        let local = wants_addresses(&slice).then(LocalAddresses::open).transpose()?;
+        let buffers = slice.global.netlink;
+        let local = wants_addresses(&slice).then(|| LocalAddresses::open(&buffers)).transpose()?;
+        let mut table = KernelTable::open()?;
+        table.set_queue(buffers.lvs_command);
         let mut worker = Self {
             audience: Audience::of(&slice),
             probes: Probes::new(&slice.lvs, &mut runner),
             director: Director::new(slice.lvs, seed()),
-            table: KernelTable::open()?,
+            table,
             runner,
             output: Output::default(),
             verdicts,
@@ -141,7 +144,9 @@ impl Worker {
     pub(super) fn reload(&mut self, slice: CheckSlice) {
         self.audience = Audience::of(&slice);
         self.probes.reload(&slice.lvs, &mut self.runner);
-        match wants_addresses(&slice).then(LocalAddresses::open).transpose() {
+        let buffers = slice.global.netlink;
+        self.table.set_queue(buffers.lvs_command);
+        match wants_addresses(&slice).then(|| LocalAddresses::open(&buffers)).transpose() {
             Ok(local) => self.local = local,
             Err(error) => warn!("the addresses of this host cannot be read, no check rests for them: {error}"),
         }

@@ -3,8 +3,10 @@
 //! It owns what is still to be sent and what has been read so far. It keeps the order of what is sent, and reads only
 //! when everything before has been sent. It decides nothing.
 
+use crate::journal;
 use standfast_kernel::ipvs::{Ipvs, OpenError, REQUESTS_PER_SEND, Refused};
 use standfast_lvs::{Entry, Event, Operation, Table};
+use standfast_model::config::global::NetlinkBuffer;
 use standfast_model::ipvs::Service;
 use std::collections::VecDeque;
 use tracing::warn;
@@ -32,6 +34,13 @@ struct Reading {
 impl KernelTable {
     pub(super) fn open() -> Result<Self, OpenError> {
         Ok(Self { ipvs: Ipvs::open()?, waiting: VecDeque::new(), reading: None })
+    }
+
+    /// `lvs_netlink_cmd_rcv_bufs`
+    pub(super) fn set_queue(&mut self, queue: NetlinkBuffer) {
+        if let Err(problem) = self.ipvs.set_queue(queue) {
+            journal::trouble("netlink", &format!("receive buffer of netlink not set: {problem}"));
+        }
     }
 
     pub(super) fn apply(&mut self, operations: Vec<Operation>) {

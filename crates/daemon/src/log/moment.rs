@@ -6,7 +6,7 @@
 use core::marker::PhantomData;
 use standfast_kernel::timer::boottime;
 use standfast_model::Instant;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
@@ -20,6 +20,8 @@ struct Moment {
 thread_local! {
     /// The moment that lasts, if one does: a worker is one thread.
     static LASTING: Cell<Option<Moment>> = const { Cell::new(None) };
+    /// Its time of day in writing, once that was asked for.
+    static STAMP: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Everything that this thread says until the guard goes is said in one moment.
@@ -30,6 +32,7 @@ pub fn together() -> Together {
     let outermost = LASTING.get().is_none();
     if outermost {
         LASTING.set(Some(Moment { pid: std::process::id(), at: boottime() }));
+        STAMP.with_borrow_mut(String::clear);
     }
     Together { outermost, thread: PhantomData }
 }
@@ -69,9 +72,14 @@ pub(super) fn at() -> Instant {
 
 /// Writes the time of day, the only one that a reader of a log can compare.
 pub(super) fn stamp(text: &mut String) {
-    let begin = text.len();
-    let _ = SystemTime.format_time(&mut Writer::new(text));
-    debug_assert!(text.len() > begin, "no time");
+    STAMP.with_borrow_mut(|stamp| {
+        if !lasts() || stamp.is_empty() {
+            stamp.clear();
+            let _ = SystemTime.format_time(&mut Writer::new(stamp));
+            debug_assert!(!stamp.is_empty(), "no time");
+        }
+        text.push_str(stamp);
+    });
 }
 
 #[cfg(test)]
@@ -81,7 +89,7 @@ mod tests {
     #[test]
     fn what_is_said_together_has_one_time_and_what_follows_another() {
         let before = at();
-        let moment = {
+        let (moment, written) = {
             let _together = together();
             let moment = at();
             assert!(moment >= before);
@@ -90,10 +98,17 @@ mod tests {
                 let _inner = together();
                 assert_eq!(at(), moment);
             }
-            while boottime() == moment {}
+            let mut stamps = [String::new(), String::new()];
+            stamp(&mut stamps[0]);
+            // Long enough for a time of day in microseconds to be another.
+            while boottime().since(moment) < core::time::Duration::from_millis(1) {}
+            stamp(&mut stamps[1]);
+            assert_eq!(stamps[0], stamps[1]);
             assert_eq!((at(), pid(), lasts()), (moment, std::process::id(), true));
-            moment
+            (moment, stamps[0].clone())
         };
-        assert!(at() > moment && !lasts());
+        let mut stamped = String::new();
+        stamp(&mut stamped);
+        assert!(at() > moment && !lasts() && stamped > written, "{stamped} after {written}");
     }
 }
