@@ -5,7 +5,7 @@ use crate::message::{Generation, WorkerKind};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
-use standfast_model::{Cause, Instant, InterfaceName, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd};
+use standfast_model::{Cause, Instant, InterfaceName, Mismatch, Rival, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd};
 use std::net::IpAddr;
 
 /// Everything that is known, as the supervisor put it together.
@@ -142,6 +142,10 @@ pub struct InstanceStatus {
     pub fault: Option<Cause>,
     /// The last change of its state.
     pub last_transition: Option<Transition>,
+    /// In what other routers are configured differently, as their advertisements show it.
+    pub mismatches: Vec<Mismatch>,
+    /// Who advertises as master beside us.
+    pub rival: Option<Rival>,
     /// What was counted since the worker started.
     pub counters: VrrpCounters,
 }

@@ -10,7 +10,7 @@ use standfast_api::{
     ToFront, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
-use standfast_model::{Cause, Instant, Refusal, State, Vrid, VrrpCounters};
+use standfast_model::{Cause, Field, Instant, Mismatch, Refusal, Rival, State, Vrid, VrrpCounters};
 use std::time::Duration;
 
 fn service() -> ServiceKey {
@@ -46,6 +46,22 @@ fn status() -> Status {
             ordered: Some("maintenance".to_owned()),
             fault: Some(Cause::Started),
             last_transition: None,
+            mismatches: vec![Mismatch {
+                peer: "192.0.2.2".parse().unwrap(),
+                field: Field::Version,
+                theirs: "2".to_owned(),
+                ours: "3".to_owned(),
+                since: Instant::ZERO,
+                last: Instant::ZERO,
+                adverts: u64::MAX,
+            }],
+            rival: Some(Rival {
+                address: "fe80::2".parse().unwrap(),
+                priority: 1,
+                since: Instant::ZERO,
+                last: Instant::ZERO,
+                adverts: 1,
+            }),
             counters,
         }],
     })

@@ -371,6 +371,7 @@ fn set_up_inet6(socket: &Socket, index: NonZeroU32) -> io::Result<()> {
     socket.set_multicast_loop_v6(false)?;
     socket.set_multicast_if_v6(index.get())?;
     socket.set_multicast_hops_v6(HOP_LIMIT)?;
+    // REQ: VRRP3-7.2-02
     socket.set_tclass_v6(TRAFFIC_CLASS)?;
     socket.set_recv_hoplimit_v6(true)?;
     nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6RecvPacketInfo, &true)?;

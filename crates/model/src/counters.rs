@@ -120,6 +120,8 @@ pub struct VrrpCounters {
     pub unsigned_accepted: u64,
     /// Accepted advertisements whose addresses are not ours (logged, not refused; keepalived's `addr_list_err`).
     pub address_list_differs: u64,
+    /// Times another router was found to be master beside us.
+    pub two_masters: u64,
     refused: [u64; Refusal::ALL.len()],
 }
 
@@ -146,6 +148,7 @@ impl VrrpCounters {
             priority_zero_received: self.priority_zero_received.saturating_sub(earlier.priority_zero_received),
             priority_zero_sent: self.priority_zero_sent.saturating_sub(earlier.priority_zero_sent),
             address_list_differs: self.address_list_differs.saturating_sub(earlier.address_list_differs),
+            two_masters: self.two_masters.saturating_sub(earlier.two_masters),
             unsigned_accepted: self.unsigned_accepted.saturating_sub(earlier.unsigned_accepted),
             refused,
         }

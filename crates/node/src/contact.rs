@@ -271,7 +271,7 @@ impl VrrpNode {
     fn announced(&self, instance: &Instance, address: &VirtualAddress) -> Option<Announcement> {
         let interface = self.places.home(instance, address)?;
         let link = self.observed.link(interface).filter(|_| self.observed.has(interface, entry(address)))?;
-        // REQ: ARP-KA-01 ARP-KA-02
+        // REQ: ARP-KA-01 ARP-KA-02 VRRP2-8.2-02
         let mac = link.mac.filter(|_| !link.no_arp)?;
         let bytes = match address.address.addr() {
             IpAddr::V4(address) => arp::Frame::gratuitous(mac, address).emit().to_vec(),

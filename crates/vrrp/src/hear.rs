@@ -101,6 +101,7 @@ impl Machine {
 
     fn hear_as_master(&mut self, now: Instant, heard: &Heard, batch: &mut Batch) -> Consequence {
         let Some(theirs) = heard.priority else {
+            self.rival_resigned(heard.source, batch);
             // REQ: VRRP2-6.4.3-05 VRRP3-6.4.3-07
             if self.may_answer(now) {
                 self.answer(now, batch);
@@ -115,6 +116,7 @@ impl Machine {
         match theirs.cmp(&self.priority).then_with(|| Some(heard.source).cmp(&self.source)) {
             Ordering::Greater => Consequence::Yield(self.give_way(heard, theirs)),
             Ordering::Less => {
+                self.hear_rival(now, heard.source, theirs);
                 self.notice_lower(now, heard, theirs, batch);
                 self.hear_lower(now, theirs, batch)
             }
@@ -188,6 +190,7 @@ impl Machine {
     pub(crate) fn refused(&mut self, now: Instant, source: IpAddr, flaw: &Flaw, batch: &mut Batch) {
         let reason = flaw.refusal();
         self.counters.refuse(reason);
+        self.observe_flaw(now, source, flaw);
         if reason != Refusal::NotListening && self.memory.refused(now, source, reason) {
             let (instance, detail) = (Some(self.id), flaw.to_string());
             batch.notice(Notice::Refused { instance, source, reason, detail });
@@ -208,15 +211,11 @@ impl Machine {
         if difference.is_some() {
             self.counters.address_list_differs += 1;
         }
+        self.observe_addresses(now, view, difference.is_some(), batch);
         if self.memory.addresses_differ(now, source, &difference)
             && let Some(detail) = difference
         {
             batch.notice(Notice::AddressesDiffer { instance, source, detail });
-        }
-        // REQ: VRRP3-7.1-03
-        let (theirs, ours) = (heard.interval, self.config.advert_interval);
-        if self.memory.interval_differs(now, source, theirs.centiseconds(), ours.centiseconds()) {
-            batch.notice(Notice::IntervalDiffers { instance, source, theirs, ours });
         }
     }
 
@@ -226,6 +225,7 @@ impl Machine {
             // REQ: VRRP2A-AH-04 VRRP2A-AH-05
             self.ah_sequence = sequence;
         }
+        self.observe_accepted(heard.source, batch);
         self.old_checksum = self.old_checksum || heard.coverage == Coverage::GroupPseudoHeader;
         match heard.seal {
             Seal::NotWanted => {}

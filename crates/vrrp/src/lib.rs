@@ -13,6 +13,7 @@ mod hear;
 mod links;
 mod machine;
 mod notices;
+mod observe;
 mod operator;
 mod peering;
 mod phase;

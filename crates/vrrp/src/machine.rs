@@ -5,6 +5,7 @@
 use crate::batch::Batch;
 use crate::links::{self, Facts};
 use crate::notices::Memory;
+use crate::observe::{self, Differences};
 use crate::peering::Partners;
 use crate::phase::{Backup, Master, Peer, Phase, unless_zero};
 use crate::sealing::{self, Seals};
@@ -12,7 +13,7 @@ use crate::timing;
 use crate::trackers::Trackers;
 use core::time::Duration;
 use standfast_model::config::instance::VrrpCommon;
-use standfast_model::config::vrrp::{Instance, InstanceId, SyncGroup};
+use standfast_model::config::vrrp::{Instance, InstanceId, Preempt, SyncGroup};
 use standfast_model::{
     AdvertInterval, Cause, Instant, InterfaceIndex, Priority, PriorityChange, State, Transition, Version,
     VirtualAddress, VrrpCounters,
@@ -51,6 +52,10 @@ pub(crate) struct Machine {
     pub(crate) phase: Phase,
     pub(crate) counters: VrrpCounters,
     pub(crate) memory: Memory,
+    /// In what other routers are configured differently.
+    pub(crate) differences: Differences,
+    /// How many instances of the node advertise in front of its unit: what spreads them over the interval.
+    pub(crate) rank: u32,
     /// The effective priority.
     pub(crate) priority: Priority,
     /// Where it sends from; kept from the last facts.
@@ -97,6 +102,8 @@ impl Machine {
             phase: Phase::Init { begin_at: None },
             counters: VrrpCounters::default(),
             memory: Memory::default(),
+            differences: Differences::default(),
+            rank: 0,
             priority: config.priority,
             interface: None,
             source: None,
@@ -135,6 +142,7 @@ impl Machine {
         self.id = id;
         self.armed = None;
         self.yielded_ownership = false;
+        self.differences.forget();
         self.partners = Partners::of(&self.config, common);
         let config = &self.config;
         let interval = config.advert_interval;
@@ -246,9 +254,15 @@ impl Machine {
 
     /// A master that was silent for so long must listen before it speaks: its Master_Down_Interval less half of its
     /// skew, the time an advertisement may need to reach a standby that is about to take over.
+    ///
+    /// The standby's skew is taken to be our own, unless `timer_expired_backup` says its priority.
     pub(crate) fn longest_silence(&self) -> Duration {
         let interval = self.config.advert_interval;
-        self.down_interval(interval) - self.skew(interval) / 2
+        let skew = match (self.config.options.timer_expired_backup, self.config.preempt) {
+            (Some(standby), Preempt::Never) => timing::skew(self.config.version, standby, interval),
+            (Some(_) | None, Preempt::After(_)) | (None, Preempt::Never) => self.skew(interval),
+        };
+        interval.as_duration() * u32::from(self.config.down_timer_adverts) + skew / 2
     }
 
     /// For how long a master has said nothing, if that is so long that a standby must have taken over.
@@ -262,6 +276,7 @@ impl Machine {
         // REQ: VRRP2-6.4.1-01 VRRP2-6.4.2-04 VRRP3-6.4.1-01 VRRP3-6.4.2-04 VRRP2-8.2-03 VRRP3-8.1.2-02 VRRP3-8.2.2-02
         let before = self.enter_master(now, now);
         self.advertise(now, batch);
+        self.stagger();
         batch.reconcile();
         // REQ: KA-GARP-01
         batch.announce(self.id, self.config.garp.master_repeat);
@@ -277,6 +292,15 @@ impl Machine {
         self.record(now, before, cause, batch);
     }
 
+    /// Brings the second advertisement forward, so that what took over in one moment does not advertise in one moment for
+    /// ever. The first stays where the protocol has it, and no pause is longer than the interval.
+    fn stagger(&mut self) {
+        let forward = timing::stagger(self.config.advert_interval, self.rank);
+        if let Some(master) = self.phase.master_mut() {
+            master.advert_at = master.advert_at - forward;
+        }
+    }
+
     fn enter_master(&mut self, now: Instant, advert_sent: Instant) -> State {
         let garp = self.config.garp;
         // Who was to be master instead is not there.
@@ -289,6 +313,7 @@ impl Machine {
             // REQ: KA-GARP-02 ARP-2.3-03
             second_burst_at: unless_zero(now, garp.master_delay),
             lower_burst_at: None,
+            rival: None,
             refresh_from: unless_zero(now, garp.master_refresh).map(|at| at + garp.master_delay),
         });
         before
@@ -317,6 +342,9 @@ impl Machine {
             wants_master: false,
         };
         let before = core::mem::replace(&mut self.phase, Phase::Backup(backup));
+        if let Some(rival) = before.master().and_then(|master| master.rival) {
+            observe::tell(self.id, rival, batch);
+        }
         if before.is_master() {
             batch.reconcile();
         }
@@ -414,6 +442,7 @@ impl Machine {
             return;
         }
         self.announce_due(now, batch);
+        self.outlive_rival(now, batch);
         let Some(master) = self.phase.master_mut() else { return };
         if master.advert_at <= now {
             // REQ: VRRP2-6.4.3-04 VRRP3-6.4.3-06

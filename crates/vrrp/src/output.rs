@@ -3,7 +3,9 @@
 use core::time::Duration;
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::{Instance, InstanceId};
-use standfast_model::{AdvertInterval, Cause, GroupTransition, InterfaceIndex, PriorityChange, Refusal, Transition};
+use standfast_model::{
+    AdvertInterval, Cause, Field, GroupTransition, InterfaceIndex, PriorityChange, Refusal, Transition,
+};
 use std::net::IpAddr;
 
 /// One thing to do. Order matters: an advertisement leaves before the addresses move and before they are announced,
@@ -94,7 +96,7 @@ pub enum Notice {
         /// What differs, in words.
         detail: String,
     },
-    /// Version 3: the master advertises at another interval than ours. It is followed (RFC 9568 7.1).
+    /// Version 3: another router advertises at another interval than ours. The master's is followed (RFC 9568 7.1).
     IntervalDiffers {
         /// The instance.
         instance: InstanceId,
@@ -104,6 +106,30 @@ pub enum Notice {
         theirs: AdvertInterval,
         /// Ours.
         ours: AdvertInterval,
+        /// Whether it is our master, and therefore followed.
+        followed: bool,
+    },
+    /// A router that was configured differently is not any more.
+    Settled {
+        /// The instance.
+        instance: InstanceId,
+        /// Whose advertisements.
+        source: IpAddr,
+        /// In what they differed.
+        field: Field,
+    },
+    /// Another router was master beside us and is not any more: it fell silent, it resigned, or we gave way to it.
+    TwoMasters {
+        /// The instance.
+        instance: InstanceId,
+        /// The other.
+        source: IpAddr,
+        /// Its priority.
+        priority: u8,
+        /// From its first advertisement that we heard as master to its last.
+        lasted: Duration,
+        /// How many there were.
+        adverts: u64,
     },
     /// Two routers have priority 255. The one with the lower address goes down to 254 and gives way.
     OwnerClash {

@@ -4,7 +4,7 @@
 //! Only data: what moves an instance from one phase to another is in [`crate::machine`] and [`crate::hear`].
 
 use core::time::Duration;
-use standfast_model::{AdvertInterval, Cause, Instant, Priority, State};
+use standfast_model::{AdvertInterval, Cause, Instant, Priority, Rival, State};
 use std::net::IpAddr;
 
 /// Where an instance stands.
@@ -69,6 +69,8 @@ pub(crate) struct Master {
     pub(crate) second_burst_at: Option<Instant>,
     /// `garp_lower_prio_delay`: the burst after an advertisement of lower priority.
     pub(crate) lower_burst_at: Option<Instant>,
+    /// Who advertises as master beside us.
+    pub(crate) rival: Option<Rival>,
     /// `garp_master_refresh`: due with the first advertisement from then on.
     pub(crate) refresh_from: Option<Instant>,
 }

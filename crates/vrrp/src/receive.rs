@@ -372,10 +372,16 @@ pub(crate) fn address_difference(instance: &Instance, view: &View<'_>) -> Option
     if missing == 0 && surplus == 0 && view.addresses().len() == ours().count() {
         return None;
     }
+    let (theirs, ours) = address_lists(instance, view);
+    Some(format!("received [{theirs}], expected [{ours}]"))
+}
+
+/// The addresses of an advertisement and those of the configuration, each in its own order.
+pub(crate) fn address_lists(instance: &Instance, view: &View<'_>) -> (String, String) {
     let list = |addresses: &mut dyn Iterator<Item = IpAddr>| {
         addresses.map(|address| address.to_string()).collect::<Vec<_>>().join(" ")
     };
-    Some(format!("received [{}], expected [{}]", list(&mut view.addresses()), list(&mut ours())))
+    (list(&mut view.addresses()), list(&mut advertised(instance)))
 }
 
 /// The addresses an instance advertises, in configured order: those of its own family.

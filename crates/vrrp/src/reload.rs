@@ -57,6 +57,7 @@ impl Router {
                     Some(known) => {
                         let fresh = core::mem::replace(machine, known);
                         machine.wall = self.wall;
+                        machine.rank = fresh.rank;
                         machine.reconfigure(now, fresh.id, fresh.config, &common, &mut self.batch);
                     }
                     None => {

@@ -411,13 +411,22 @@ impl Router {
         let Some(machine) = unit.members.get_mut(member) else { return Reach::Nothing };
         machine.believe(now, &heard, batch);
         machine.compare(now, &heard, &view, batch);
-        match machine.hear(now, &heard, batch) {
-            Consequence::None if paused.is_none() => return Reach::Member,
-            Consequence::None => {}
-            Consequence::Yield(cause) => unit.give_way(now, member, cause, &heard, batch),
-            Consequence::Lower => unit.announce_against_lower(now, member, batch),
+        let reach = match machine.hear(now, &heard, batch) {
+            Consequence::None if paused.is_none() => Reach::Member,
+            Consequence::None => Reach::Unit,
+            Consequence::Yield(cause) => {
+                unit.give_way(now, member, cause, &heard, batch);
+                Reach::Unit
+            }
+            Consequence::Lower => {
+                unit.announce_against_lower(now, member, batch);
+                Reach::Unit
+            }
+        };
+        if let Some(machine) = unit.members.get_mut(member) {
+            machine.observe_interval(now, &heard, batch);
         }
-        Reach::Unit
+        reach
     }
 
     fn packet_for_nobody(&mut self, now: Instant, packet: &Received<'_>, vrid: Option<u8>) {

@@ -4,7 +4,7 @@ use crate::phase::{Peer, Phase};
 use crate::receive::wanted_authentication;
 use crate::router::Router;
 use standfast_model::config::vrrp::{Authentication, InstanceId};
-use standfast_model::{Cause, Instant, State, Transition, VrrpCounters};
+use standfast_model::{Cause, Instant, Mismatch, Rival, State, Transition, VrrpCounters};
 use std::net::IpAddr;
 
 /// One instance as an operator sees it.
@@ -28,6 +28,10 @@ pub struct Status<'a> {
     /// `auth_type AH`: the highest sequence number sent or accepted; none with any other authentication. It is what
     /// [`crate::Event::Sequence`] wants.
     pub sequence: Option<u32>,
+    /// In what other routers are configured differently, as their advertisements show it: 16 entries at most.
+    pub mismatches: &'a [Mismatch],
+    /// Who advertises as master beside us; none unless we are master.
+    pub rival: Option<Rival>,
     /// The timer ran out, and the sync group holds it back.
     pub held_back: bool,
     /// Until when it preempts nobody because of [`crate::Event::HandOver`]; the end of time is until it is told otherwise.
@@ -73,6 +77,8 @@ impl Router {
             advert_sent: machine.phase.master().map(|master| master.advert_sent),
             sequence: matches!(wanted_authentication(&machine.config), Authentication::Ah(_))
                 .then_some(machine.ah_sequence),
+            mismatches: machine.differences.all(),
+            rival: machine.phase.master().and_then(|master| master.rival),
             held_back: machine.phase.backup().is_some_and(|backup| backup.wants_master),
             stands_back: machine.stands_back,
         })

@@ -44,6 +44,24 @@ pub fn next_on_grid(due: Instant, interval: Duration, now: Instant) -> Instant {
     Instant::from_nanos(due.as_nanos().saturating_add(steps.saturating_mul(step)))
 }
 
+/// Virtual routers that advertise in one moment: one wake and one batch for them, and no burst for who listens.
+const AT_ONCE: u32 = 8;
+
+/// The most moments that an interval is divided into: what a wake costs is then paid at most 32 times an interval.
+const MOMENTS: u32 = 32;
+
+/// The least time between two moments: what is due within it leaves together anyway.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// How much earlier than an interval after its first advertisement a router sends its second, if `rank` others on the
+/// node are in front of it: 0 for the first eight, and always less than the interval.
+#[must_use]
+pub fn stagger(interval: AdvertInterval, rank: u32) -> Duration {
+    let interval = interval.as_duration();
+    let moments = u32::try_from(interval.as_nanos() / MOMENT.as_nanos()).unwrap_or(u32::MAX).clamp(1, MOMENTS);
+    interval * (rank / AT_ONCE % moments) / moments
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +102,20 @@ mod tests {
         let interval = AdvertInterval::DEFAULT;
         let down = |adverts| master_down_interval(Version::V2, Priority::DEFAULT, interval, adverts).as_micros();
         assert_eq!((down(1), down(3), down(100)), (1_609_375, 3_609_375, 100_609_375));
+    }
+
+    #[test]
+    fn routers_are_spread_over_an_interval_in_eights_and_never_by_a_whole_one() {
+        for (interval_cs, moments) in [(1, 10), (2, 20), (10, 32), (100, 32), (4095, 32)] {
+            let interval = AdvertInterval::from_centiseconds(interval_cs).unwrap();
+            let mut at: Vec<Duration> = (0..1024).map(|rank| stagger(interval, rank)).collect();
+            assert!(at[..8].iter().all(Duration::is_zero));
+            assert!(at.iter().all(|forward| *forward < interval.as_duration()));
+            at.sort_unstable();
+            at.dedup();
+            assert_eq!(at.len(), moments, "{interval}");
+            assert!(at.windows(2).all(|two| two[1] - two[0] >= MOMENT), "{interval}");
+        }
     }
 
     #[test]

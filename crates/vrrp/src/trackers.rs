@@ -4,7 +4,9 @@
 
 use crate::timing;
 use standfast_model::config::instance::VrrpCommon;
-use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId, TrackProcess, TrackScript, Tracked, TrackedService, Tracker};
+use standfast_model::config::track::{
+    BfdId, FileId, ProcessId, ScriptId, ServiceId, TrackProcess, TrackScript, Tracked, TrackedService, Tracker,
+};
 use standfast_model::{Cause, Ended, Instant};
 
 /// What an entry of a track list asks of an instance.

@@ -45,6 +45,12 @@ pub(crate) fn split(config: VrrpConfig) -> (Vec<Unit>, Vec<(UnitId, usize)>) {
     }
     let alone = machines.into_iter().flatten().map(|machine| Unit::new(None, vec![machine]));
     units.extend(alone);
+    let mut rank = 0;
+    for unit in &mut units {
+        // A group stays together: it fails over together.
+        unit.members.iter_mut().for_each(|member| member.rank = rank);
+        rank += u32::try_from(unit.members.len()).unwrap_or(u32::MAX);
+    }
     let mut places = vec![(UnitId(usize::MAX), usize::MAX); count];
     for (unit, found) in units.iter().enumerate() {
         for (member, machine) in found.members.iter().enumerate() {

@@ -118,6 +118,7 @@ pub(super) fn table(family: Family, filter: &Filter, messages: &mut Vec<Vec<u8>>
     if family == Family::Inet6 {
         let reports: Vec<Vec<u8>> = REPORTS.iter().map(|kind| vec![*kind]).collect();
         to.set(SET_REPORTS, KEY_ICMPV6, &reports, messages);
+        // REQ: VRRP3-6.1-06
         // Neighbour discovery goes on for a closed address: others must find the router (RFC 9568 6.1).
         for (chain, kind) in [CHAIN_IN, CHAIN_OUT]
             .into_iter()

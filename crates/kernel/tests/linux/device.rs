@@ -111,6 +111,7 @@ fn reaches(from: &Namespace, to: &Namespace, address: &str) -> bool {
     })
 }
 
+// REQ: VRRP3-6.1-06
 #[test]
 fn a_closed_address_is_not_talked_to_while_neighbours_still_find_it() {
     let cable = Cable::new();

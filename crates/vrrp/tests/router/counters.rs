@@ -27,6 +27,8 @@ fn a_life_is_counted() {
     expected.release_master = 2;
     expected.priority_zero_received = 3;
     expected.priority_zero_sent = 1;
+    // The 50.
+    expected.two_masters = 1;
     assert_eq!(*world.nodes[0].router.counters(FIRST), expected);
 }
 

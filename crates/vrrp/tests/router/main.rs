@@ -15,6 +15,8 @@ mod groups;
 #[cfg(test)]
 mod lan;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
 mod operator;
 #[cfg(test)]
 mod options;

@@ -1,8 +1,8 @@
 //! A router that slept, and one that follows a killed predecessor.
 
 use crate::lan::{FIRST, SECOND, World, advert_of, alone, ms, name, seed, us, v2, with_password, with_priority};
-use standfast_model::config::vrrp::{Instance, InstanceId};
-use standfast_model::{Instant, Refusal, State};
+use standfast_model::config::vrrp::{Instance, InstanceId, Preempt};
+use standfast_model::{Instant, Priority, Refusal, State};
 use standfast_vrrp::{Event, Options, Output, Router};
 use std::time::Duration;
 
@@ -49,6 +49,33 @@ fn a_master_that_slept_for_less_goes_on_with_one_advertisement() {
         world.event(0, Event::Wake);
         assert_eq!(world.state(0, FIRST), state, "{late}");
         assert_eq!(world.nodes[0].adverts(FIRST).len(), usize::from(state == State::Master));
+    }
+}
+
+#[test]
+fn timer_expired_backup_says_whose_takeover_a_late_master_must_expect() {
+    // Three intervals and half of the skew: of our own priority 100, of a standby of 254, of one of 1.
+    let owns = |instance: &mut Instance, other, preempt| {
+        instance.options.timer_expired_backup = other;
+        instance.preempt = preempt;
+    };
+    let other = Priority::new;
+    for (standby, preempt, silence_us) in [
+        (None, Preempt::Never, 3_304_687),
+        (other(254), Preempt::Never, 3_003_906),
+        (other(1), Preempt::Never, 3_498_046),
+        // Who preempts is master by right, and the option is for who is not.
+        (other(254), Preempt::After(Duration::ZERO), 3_304_687),
+    ] {
+        for (late, state) in [(silence_us - 2, State::Master), (silence_us + 2, State::Backup)] {
+            let mut instance = v2();
+            owns(&mut instance, standby, preempt);
+            let mut world = World::of([alone(instance)]);
+            world.run(Duration::from_secs(10));
+            world.now = us(9_609_375 + late);
+            world.event(0, Event::Wake);
+            assert_eq!(world.state(0, FIRST), state, "{standby:?} {preempt:?} {late}");
+        }
     }
 }
 

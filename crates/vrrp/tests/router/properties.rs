@@ -546,9 +546,9 @@ fn ten_thousand_instances_are_no_more_than_ten_thousand_times_one() {
     }
     router.handle(Instant::ZERO, Event::Start, &mut out);
     let mut sent = 0;
-    for _ in 0..10 {
+    let end = Instant::ZERO + Duration::from_millis(950);
+    while let Some(now) = router.next_deadline().filter(|at| *at <= end) {
         out.actions.clear();
-        let now = router.next_deadline().unwrap();
         router.handle(now, Event::Wake, &mut out);
         sent += out.actions.iter().filter(|action| matches!(action, Action::Send { .. })).count();
         // A packet finds its instance without asking the others, and moves one deadline.
@@ -557,7 +557,8 @@ fn ten_thousand_instances_are_no_more_than_ten_thousand_times_one() {
             router.handle(now, Event::Packet(packet.received(InterfaceIndex(lan))), &mut out);
         }
     }
-    assert_eq!(sent, 100_000);
+    // Ten or, brought forward, eleven each; but not those that have answered instead.
+    assert!((99_600..=110_000).contains(&sent), "{sent}");
     let answered = router.counters(InstanceId(0)).advert_sent;
     assert!(answered > 10, "{answered}");
 }

@@ -173,6 +173,8 @@ fn words(action: &Action) -> String {
             Notice::AddressesDiffer { detail, .. } => format!("notice {detail}"),
             Notice::IntervalDiffers { theirs, ours, .. } => format!("notice interval {theirs} and not {ours}"),
             Notice::ClockDiffers { skew, ahead, .. } => format!("notice clock {skew:?} {ahead}"),
+            Notice::Settled { field, .. } => format!("notice settled {field}"),
+            Notice::TwoMasters { priority, adverts, .. } => format!("notice two masters {priority} {adverts}"),
             Notice::OwnerClash { .. } => "notice owner clash".to_owned(),
         },
     }

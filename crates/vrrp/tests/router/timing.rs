@@ -2,7 +2,7 @@
 
 use crate::lan::{FIRST, Packet, SECOND, World, advert_of, alone, micros, ms, us, v2, v3, v6, with_priority};
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::vrrp::{Garp, InitialState, Instance};
+use standfast_model::config::vrrp::{Garp, InitialState, Instance, InstanceId};
 use standfast_model::{AdvertInterval, State, Vrid};
 use standfast_vrrp::{Action, Event};
 use std::time::Duration;
@@ -312,4 +312,39 @@ fn advertisements_due_within_a_millisecond_leave_together_and_none_drifts() {
     assert_eq!(first[50], other[50]);
     let (first, other) = shared(1_001, centisecond);
     assert_eq!(other[50] - first[50], 1_001);
+}
+
+/// So many routers of one node, started in one moment; the second half in one sync group.
+fn rack(count: u8) -> VrrpConfig {
+    let instances = (1..=count).map(|vrid| {
+        let one = centis(with_priority(v3(), 200), 10);
+        Instance { name: format!("VI_{vrid}"), vrid: Vrid::new(vrid).unwrap(), ..one }
+    });
+    let members: Vec<u32> = (u32::from(count) / 2..u32::from(count)).collect();
+    VrrpConfig { instances: instances.collect(), groups: vec![crate::lan::group(&members)], ..VrrpConfig::default() }
+}
+
+#[test]
+fn many_routers_that_took_over_together_are_spread_over_the_interval_and_a_group_stays_together() {
+    const COUNT: u8 = 240;
+    let mut world = World::of([rack(COUNT)]);
+    world.run(Duration::from_secs(2));
+    let times: Vec<Vec<u64>> = (0..u32::from(COUNT))
+        .map(|id| world.nodes[0].adverts(InstanceId(id)).into_iter().map(|(at, _)| at).collect())
+        .collect();
+    let down = 300_000 + 100_000 * 56 / 256;
+    for of in &times {
+        // The first when it is due, and then never later than an interval after the one before.
+        assert_eq!(of[0], down);
+        assert!(of.windows(2).all(|two| two[1] - two[0] <= 100_000), "{of:?}");
+        // From the second on a grid.
+        assert!(of[1..].windows(2).all(|two| two[1] - two[0] == 100_000), "{of:?}");
+    }
+    let seconds: Vec<u64> = times.iter().map(|of| of[1]).collect();
+    let (alone, grouped) = seconds.split_at(usize::from(COUNT) / 2);
+    assert!(grouped.iter().all(|at| *at == grouped[0]), "{grouped:?}");
+    let mut moments = alone.to_vec();
+    moments.sort_unstable();
+    let most = moments.chunk_by(|a, b| b - a < 1_000).map(<[u64]>::len).max().unwrap();
+    assert!(most <= 8, "{most} advertise within a millisecond");
 }
