@@ -18,6 +18,10 @@ const GRACE: Duration = seconds(1);
 /// For what nobody should notice, on a machine that does other work too.
 const UNSEEN: Duration = millis(500);
 
+/// Until a dead server is out: the longest interval between checks, and the retry. A client whose scheduler knows no
+/// other server has no answer for so long.
+const NOTICED: Duration = seconds(3 + 1);
+
 /// The processes of the daemon that a fault may kill.
 const WORKERS: [&str; 4] = ["vrrp", "check", "runner", "front"];
 
@@ -74,9 +78,9 @@ impl Fault {
             }
             Self::Freeze(true, span) => DOWN.min(*span) + GRACE,
             Self::Supervisor(true) | Self::Stop(true) => SKEW + GRACE,
-            // Other servers answer meanwhile, and so does the master when something happens to the standby.
-            Self::Server(_)
-            | Self::Reload
+            Self::Server(_) => NOTICED + GRACE,
+            // The master answers when something happens to the standby.
+            Self::Reload
             | Self::Worker(..)
             | Self::PowerCut(false)
             | Self::Cable(false, ..)
