@@ -33,6 +33,10 @@ pub(crate) enum Form {
     V2,
     /// Version 2 with a password, to the peer alone.
     V2Unicast,
+    /// Version 2 to the group behind an authentication header.
+    V2Ah,
+    /// Version 2 to the peer alone behind an authentication header, which then leaves out the TTL.
+    V2AhUnicast,
     /// Version 3 to the group.
     V3,
     /// Version 3 to the peer alone.
@@ -51,7 +55,7 @@ pub(crate) enum Form {
 
 impl Form {
     const fn is_version_2(self) -> bool {
-        matches!(self, Self::V2 | Self::V2Unicast | Self::V2Vmac)
+        matches!(self, Self::V2 | Self::V2Unicast | Self::V2Ah | Self::V2AhUnicast | Self::V2Vmac)
     }
 
     pub(crate) const fn is_inet6(self) -> bool {
@@ -59,7 +63,7 @@ impl Form {
     }
 
     const fn is_unicast(self) -> bool {
-        matches!(self, Self::V2Unicast | Self::V3Unicast | Self::V3Inet6Unicast)
+        matches!(self, Self::V2Unicast | Self::V2AhUnicast | Self::V3Unicast | Self::V3Inet6Unicast)
     }
 
     pub(crate) const fn has_vmac(self) -> bool {
@@ -102,6 +106,9 @@ impl Form {
         }
         if self == Self::V2Unicast {
             options += "    authentication {\n        auth_type PASS\n        auth_pass s3cr3t\n    }\n";
+        }
+        if matches!(self, Self::V2Ah | Self::V2AhUnicast) {
+            options += "    authentication {\n        auth_type AH\n        auth_pass s3cr3t\n    }\n";
         }
         if self.has_vmac() {
             options += "    use_vmac\n";

@@ -148,6 +148,18 @@ fn version_2_to_a_peer_with_our_standby() -> Result<()> {
     all_that_may_happen("v2uni-theirs", Form::V2Unicast, theirs_first()?)
 }
 
+// REQ: VRRP2A-5.3.6-03 VRRP2A-AH-04 VRRP2A-AH-05
+#[test]
+fn version_2_behind_an_authentication_header_with_our_master() -> Result<()> {
+    all_that_may_happen("v2ah-ours", Form::V2Ah, ours_first()?)
+}
+
+// REQ: VRRP2A-5.3.6-03 VRRP2A-AH-04 VRRP2A-AH-05
+#[test]
+fn version_2_behind_an_authentication_header_with_our_standby() -> Result<()> {
+    all_that_may_happen("v2ah-theirs", Form::V2Ah, theirs_first()?)
+}
+
 #[test]
 fn version_3_to_a_peer_with_our_master() -> Result<()> {
     all_that_may_happen("v3uni-ours", Form::V3Unicast, ours_first()?)

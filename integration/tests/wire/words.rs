@@ -47,7 +47,19 @@ fn without_count(form: Form, octets: &str) -> String {
         return octets.to_owned();
     }
     let part = |from: usize, to: usize| octets.get(from * 2..to * 2).unwrap_or_default();
-    let payload = octets.get(26 * 2..).unwrap_or_default();
+    let payload = match form {
+        // The sequence number counts as well, and the value covers it.
+        Form::V2Ah | Form::V2AhUnicast => format!("{}....{}", part(26, 42), part(58, octets.len() / 2)),
+        Form::V2
+        | Form::V2Unicast
+        | Form::V2Vmac
+        | Form::V3
+        | Form::V3Unicast
+        | Form::V3Vmac
+        | Form::V3Inet6
+        | Form::V3Inet6Unicast
+        | Form::V3Inet6Vmac => part(26, octets.len() / 2).to_owned(),
+    };
     format!("{}....{}....{payload}", part(0, 18), part(20, 24))
 }
 
@@ -99,6 +111,18 @@ fn version_2_with_a_password_to_a_peer_in_the_same_octets() -> Result<()> {
     both_say_the_same("v2uni-words", Form::V2Unicast)
 }
 
+// REQ: VRRP2A-AH-01 VRRP2A-AH-02 VRRP2A-AH-03
+#[test]
+fn version_2_behind_an_authentication_header_to_the_group_in_the_same_octets() -> Result<()> {
+    both_say_the_same("v2ah-words", Form::V2Ah)
+}
+
+// REQ: VRRP2A-AH-02
+#[test]
+fn version_2_behind_an_authentication_header_to_a_peer_in_the_same_octets() -> Result<()> {
+    both_say_the_same("v2ahuni-words", Form::V2AhUnicast)
+}
+
 #[test]
 fn version_3_to_the_group_in_the_same_octets() -> Result<()> {
     both_say_the_same("v3-words", Form::V3)
@@ -109,6 +133,7 @@ fn version_3_to_a_peer_in_the_same_octets() -> Result<()> {
     both_say_the_same("v3uni-words", Form::V3Unicast)
 }
 
+// REQ: VRRP3-7.2-02
 #[test]
 fn version_3_over_ipv6_to_the_group_in_the_same_octets() -> Result<()> {
     both_say_the_same("v6-words", Form::V3Inet6)
@@ -119,6 +144,7 @@ fn version_3_over_ipv6_to_a_peer_in_the_same_octets() -> Result<()> {
     both_say_the_same("v6uni-words", Form::V3Inet6Unicast)
 }
 
+// REQ: VRRP2-8.2-02
 #[test]
 fn version_2_from_a_virtual_hardware_address_in_the_same_octets() -> Result<()> {
     both_say_the_same("v2vmac-words", Form::V2Vmac)
