@@ -6,6 +6,8 @@ mod backends;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod haproxy;
 #[cfg(test)]
 mod quorum;
@@ -15,3 +17,5 @@ mod same_tables;
 mod sctp;
 #[cfg(test)]
 mod told;
+#[cfg(test)]
+mod whole;

@@ -116,7 +116,8 @@ pub static ROOT: Block = Block {
                 Entries::Services,
                 "Set of addresses, ranges or firewall marks used as one virtual server; removed if empty.",
             )
-        },
+        }
+        .live(),
         block(
             "virtual_server",
             Args::Other("<IP> [<PORT>]|fwmark <N>|group <NAME>", 1),

@@ -1,0 +1,68 @@
+//! `virtual_server_group`: every address, range and mark of a group is a service with the same servers, as under
+//! keepalived. And the receive queues of netlink that the same configuration asks for.
+
+use lab::Result;
+use lab::seed::CONF_PATH;
+use nix::libc;
+
+use crate::same_tables::{SERVERS, World};
+
+/// Two groups: of IPv4 with a mark, checked, and of IPv6; `last` is the end of the range of the first.
+fn conf(last: u8) -> String {
+    let mut text = format!(
+        "virtual_server_group web {{\n    192.0.2.100 80\n    192.0.2.110-{last} 80\n    fwmark 9\n}}\n\
+         virtual_server group web {{\n    delay_loop 1\n    lb_algo wrr\n    lb_kind NAT\n    protocol TCP\n    \
+         persistence_timeout 60\n    quorum 2\n    sorry_server 10.0.100.9 80\n"
+    );
+    for (_, address) in SERVERS {
+        text += &format!(
+            "    real_server {address} 80 {{\n        weight 1\n        TCP_CHECK {{\n            connect_timeout 1\n            \
+             retry 0\n        }}\n    }}\n"
+        );
+    }
+    text + "}\nvirtual_server_group six {\n    2001:db8::1-3 443\n    2001:db8::9 443\n}\n\
+            virtual_server group six {\n    lb_algo rr\n    lb_kind DR\n    protocol TCP\n    \
+            real_server 2001:db8:1::2 443 {\n        weight 1\n    }\n}\n"
+}
+
+#[test]
+fn every_service_of_a_group_has_the_same_servers_as_under_keepalived_whatever_happens_to_them() -> Result<()> {
+    let mut world = World::build("groups")?;
+    world.run(&conf(112))?;
+    let services = |table: &str| table.lines().filter(|line| line.starts_with("-A")).count();
+    world.settled("five and four services were there", |table| {
+        services(table) == 9 && table.matches("10.0.100.3:80").count() == 5
+    })?;
+    world.kill("web2")?;
+    world.settled("the second server was out of all five", |table| !table.contains("10.0.100.3:80"))?;
+    world.kill("web1")?;
+    world.settled("the last resort stood in for all", |table| table.matches("10.0.100.9:80").count() == 5)?;
+    world.serve("web1")?;
+    world.serve("web2")?;
+    world.settled("all were back", |table| {
+        table.matches("10.0.100.3:80").count() == 5 && !table.contains("10.0.100.9:80")
+    })?;
+    for (director, daemon) in world.directors.iter().zip(&world.daemons) {
+        director.put(CONF_PATH, conf(114))?;
+        daemon.signal(libc::SIGHUP)?;
+    }
+    world.settled("two more services were there", |table| services(table) == 11)?;
+    world.lab.finish()
+}
+
+#[test]
+fn the_receive_queues_of_netlink_are_as_large_as_the_configuration_says() -> Result<()> {
+    let mut world = World::build("queues")?;
+    let queues = "global_defs {\n    lvs_netlink_cmd_rcv_bufs 60000\n    lvs_netlink_monitor_rcv_bufs 70000000\n    \
+                  lvs_netlink_monitor_rcv_bufs_force true\n}\n";
+    // The second queue is there only for a service that wants to know the addresses of this host.
+    let alone = "virtual_server 192.0.2.150 80 {\n    ha_suspend\n    protocol TCP\n    real_server 10.0.100.2 80 {\n    }\n}\n";
+    world.run(&format!("{queues}{}{alone}", conf(111)))?;
+    world.settled("the services were there", |table| table.contains("192.0.2.150:80"))?;
+    let [_, ours] = &world.directors;
+    // The kernel doubles what it is told.
+    let shown = ours.run("ss --family=netlink --memory --numeric")?;
+    assert!(shown.contains("rb120000,"), "of commands to IPVS\n{shown}");
+    assert!(shown.contains("rb140000000,"), "of news about addresses, beyond the limit for everybody\n{shown}");
+    world.lab.finish()
+}
