@@ -40,6 +40,8 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
             Row::new(name("reload that changes one weight: processor for it"), "ms"),
             Row::new(name("stop until the daemon is gone"), "ms"),
             Row::new(name("services left behind by the stop"), "services").bounded(0.0),
+            Row::new(name("reload from one service to the whole table: until it is done"), "ms"),
+            Row::new(name("reload from one service to the whole table: processor for it"), "ms"),
         ];
         for _ in 0..if settings.quick { 1 } else { runs } {
             for program in 0..settings.daemons.len() {
@@ -164,7 +166,7 @@ fn many(services: usize, servers: usize, weight: u32) -> String {
     text
 }
 
-fn table(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 6]> {
+fn table(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 8]> {
     let (director, path) = Director::start(settings, program)?;
     director.machine.put(CONF, many(services, servers, 1))?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
@@ -188,9 +190,28 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
     process.wait(LIMIT)?;
     let stopped = millis(Moment::now().since(stopping));
     let left = u32::try_from(director.services()?).map_or(f64::NAN, f64::from);
+    let [grown, ran_to_grow] = grow(&director, &path, services, servers)?;
     director.lab.finish()?;
     let started = millis(Duration::from_nanos(rested.saturating_sub(begun)));
-    Ok([started, millis(ran), memory, reloaded, stopped, left])
+    Ok([started, millis(ran), memory, reloaded, stopped, left, grown, ran_to_grow])
+}
+
+/// What the table costs without the start of processes: one that has a single service is told of all the others.
+fn grow(director: &Director, path: &str, services: usize, servers: usize) -> Result<[f64; 2]> {
+    director.machine.put(CONF, many(1, 1, 1))?;
+    let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
+    let (process, _) = director.run(path)?;
+    watch.rested()?;
+    director.machine.put(CONF, many(services, servers, 1))?;
+    let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
+    let told = director.machine.run("date +%s%N")?;
+    process.signal(libc::SIGHUP)?;
+    let (ran, rested) = watch.rested()?;
+    let complete = (director.services()?, director.servers()?) == (services, services * servers);
+    process.signal(libc::SIGTERM)?;
+    process.wait(LIMIT)?;
+    let Some(told) = told.trim().parse::<u64>().ok().filter(|_| complete) else { return Ok([f64::NAN; 2]) };
+    Ok([millis(Duration::from_nanos(rested.saturating_sub(told))), millis(ran)])
 }
 
 /// Which system calls a check consists of, besides the table: what to look at when a row asks why.
