@@ -1,9 +1,13 @@
 //! How good or bad a status is, in the words of monitors.
 
+use core::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use standfast_api::{Snapshot, WorkerKind};
-use standfast_model::State;
+use standfast_model::{Mismatch, State};
+
+/// A rival that was not heard for so long has given way, or nobody hears it any more.
+const RIVALRY: Duration = Duration::from_secs(30);
 
 /// How good or bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +58,18 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<Remark>) {
         if instance.state == State::Fault {
             let why = instance.fault.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
             remark(Verdict::Critical, format!("{} is in FAULT{why}", instance.name));
+        }
+        if let Some(rival) = instance.rival.filter(|rival| snapshot.daemon.at.since(rival.last) < RIVALRY) {
+            let text = format!("{} has another master: {}, priority {}", instance.name, rival.address, rival.priority);
+            remark(Verdict::Critical, text);
+        }
+        for mismatch in &instance.mismatches {
+            let Mismatch { peer, field, theirs, ours, .. } = mismatch;
+            let text = format!("{}: {field} of {peer} is {theirs}, ours {ours}", instance.name);
+            remark(Verdict::Warning, text);
+        }
+        if let Some(ordered) = &instance.ordered {
+            remark(Verdict::Warning, format!("{}: {ordered}", instance.name));
         }
     }
     for service in snapshot.check.iter().flat_map(|check| &check.services) {

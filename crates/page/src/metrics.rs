@@ -1,6 +1,7 @@
 //! The metrics, in the text form of OpenMetrics.
 //!
-//! Names and labels are a promise. Labels have as many values as the configuration has routers and servers; no label has
+//! Names and labels are a promise. The label of a virtual router is not `instance`, which is Prometheus' own for whom it
+//! asked. Labels have as many values as the configuration has routers and servers; no label has
 //! values that somebody else chooses.
 
 use crate::directors::{Director, Mastership, mastership};
@@ -64,7 +65,11 @@ fn gauges<'a>(
 ) -> Outcome {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (labels, value) in samples {
-        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+        let metric = ConstGauge::new(value);
+        if labels.is_empty() {
+            return metric.encode(family);
+        }
+        metric.encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }
@@ -78,7 +83,11 @@ fn seconds<'a>(
 ) -> Outcome {
     let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Gauge)?;
     for (labels, ms) in samples {
-        ConstGauge::new(number(ms) / 1000.0).encode(family.encode_family(&labels)?)?;
+        let metric = ConstGauge::new(number(ms) / 1000.0);
+        if labels.is_empty() {
+            return metric.encode(family);
+        }
+        metric.encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }
@@ -92,7 +101,11 @@ fn counters<'a>(
 ) -> Outcome {
     let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (labels, value) in samples {
-        ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        let metric = ConstCounter::new(value);
+        if labels.is_empty() {
+            return metric.encode(family);
+        }
+        metric.encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }
@@ -142,7 +155,7 @@ impl Metrics {
     }
 
     fn each_instance(&self) -> impl Iterator<Item = (Labels<'_>, &Instance)> {
-        self.report.instances.iter().map(|one| (vec![("instance", one.name.as_str())], one))
+        self.report.instances.iter().map(|one| (vec![("vrrp_instance", one.name.as_str())], one))
     }
 
     fn instances(&self, encoder: &mut DescriptorEncoder<'_>) -> Outcome {
@@ -183,7 +196,7 @@ impl Metrics {
     }
 
     fn availability(&self, encoder: &mut DescriptorEncoder<'_>) -> Outcome {
-        let instances = self.report.instances.iter().map(|one| ("instance", one.name.as_str(), one.availability));
+        let instances = self.report.instances.iter().map(|one| ("vrrp_instance", one.name.as_str(), one.availability));
         let services = self.report.services.iter().map(|one| ("service", one.name.as_str(), one.availability));
         let known = instances.chain(services).filter_map(|(kind, name, known)| Some((kind, name, known?)));
         let all: Vec<_> = known
@@ -242,6 +255,11 @@ impl Metrics {
         gauges(encoder, "standfast_server_up", "Whether all checks of a real server are good", up)?;
         let weight = self.each_server().map(|(labels, one)| (labels, f64::from(one.weight)));
         gauges(encoder, "standfast_server_weight", "The weight of a real server when it is up", weight)?;
+        let took = self
+            .each_server()
+            .filter_map(|(labels, one)| Some((labels, one.check_us?)))
+            .map(|(labels, us)| (labels, us.div_ceil(1000)));
+        seconds(encoder, "standfast_server_check", "How long the last check of a real server took", took)?;
         let ordered = self.each_server().map(|(labels, one)| (labels, flag(one.ordered.is_some())));
         let help = "Whether an operator took the real server out";
         gauges(encoder, "standfast_server_taken_out", help, ordered)?;

@@ -33,6 +33,15 @@ pub(crate) fn length(ms: u64) -> String {
     }
 }
 
+/// `0.4 ms`, `12 ms`, `1.204 s` of microseconds.
+pub(crate) fn short(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{}.{} ms", us / 1000, us / 100 % 10),
+        10_000..1_000_000 => format!("{} ms", us / 1000),
+        1_000_000.. => format!("{}.{:03} s", us / 1_000_000, us / 1000 % 1000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,5 +58,6 @@ mod tests {
         let of = |seconds: u64| length(seconds * 1000);
         assert_eq!([of(59), of(61), of(3700), of(90_000)], ["59 s", "1 min 1 s", "1 h 1 min", "1 d 1 h"]);
         assert_eq!(length(850), "850 ms");
+        assert_eq!([420, 12_345, 1_204_000].map(short), ["0.4 ms", "12 ms", "1.204 s"]);
     }
 }

@@ -97,6 +97,15 @@ pub struct Instance {
     pub master: Option<String>,
     /// The priority of that master.
     pub master_priority: Option<u8>,
+    /// What an operator wants of it, in words, unless that it takes part as configured.
+    #[serde(default)]
+    pub ordered: Option<String>,
+    /// Another router that advertises as master while this one does.
+    #[serde(default)]
+    pub rival: Option<Rival>,
+    /// In what other routers are configured differently.
+    #[serde(default)]
+    pub mismatches: Vec<Mismatch>,
     /// Its sync group.
     pub group: Option<String>,
     /// Its virtual addresses, with prefix lengths.
@@ -109,6 +118,34 @@ pub struct Instance {
     pub counters: Counters,
     /// How long its addresses were served, as far as this node knows.
     pub availability: Option<Availability>,
+}
+
+/// Another router that advertises as master while this one does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Rival {
+    /// Where from.
+    pub address: String,
+    /// Its priority, 1 to 255.
+    pub priority: u8,
+    /// When it was heard first.
+    pub since_unix_ms: u64,
+    /// When it was heard last.
+    pub last_unix_ms: u64,
+}
+
+/// A difference between another router's configuration and this one's, as its advertisements show it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Mismatch {
+    /// Where the advertisements come from.
+    pub peer: String,
+    /// What differs, in words.
+    pub what: String,
+    /// What it says.
+    pub theirs: String,
+    /// What this one says.
+    pub ours: String,
+    /// When it was seen last.
+    pub last_unix_ms: u64,
 }
 
 /// A change of state.
@@ -203,6 +240,9 @@ pub struct Server {
     pub ordered: Option<String>,
     /// Why a check last failed, or why one cannot be made; none if there is nothing to say.
     pub trouble: Option<String>,
+    /// How long its last check took, the slowest of several, in microseconds; none if it has none over the network.
+    #[serde(default)]
+    pub check_us: Option<u64>,
     /// Connections through this node, if the kernel lets us see them.
     pub connections: Option<Connections>,
 }
@@ -338,6 +378,24 @@ fn instance(status: &InstanceStatus, clock: Clock, beside: &impl Beside) -> Inst
         base_priority: status.base_priority,
         master: status.master.map(|address| address.to_string()),
         master_priority: status.master_priority,
+        ordered: status.ordered.clone(),
+        rival: status.rival.as_ref().map(|rival| Rival {
+            address: rival.address.to_string(),
+            priority: rival.priority,
+            since_unix_ms: clock.unix_ms(rival.since),
+            last_unix_ms: clock.unix_ms(rival.last),
+        }),
+        mismatches: status
+            .mismatches
+            .iter()
+            .map(|mismatch| Mismatch {
+                peer: mismatch.peer.to_string(),
+                what: mismatch.field.to_string(),
+                theirs: mismatch.theirs.clone(),
+                ours: mismatch.ours.clone(),
+                last_unix_ms: clock.unix_ms(mismatch.last),
+            })
+            .collect(),
         group: status.group.clone(),
         addresses: status.addresses.iter().map(|address| address.address.to_string()).collect(),
         fault: status.fault.as_ref().map(ToString::to_string),
@@ -388,6 +446,7 @@ fn server(status: &ServerStatus, service: &ServiceKey, traffic: Option<&Traffic>
         up: status.up,
         ordered: status.ordered.clone(),
         trouble: status.trouble.clone(),
+        check_us: status.check_micros,
         connections: traffic.and_then(|traffic| traffic.of_server(service, &status.key)),
     }
 }

@@ -51,13 +51,13 @@ impl Drop for Peer {
 }
 
 /// Times of the advertisements that leave by one interface.
-struct Wire {
+pub(crate) struct Wire {
     over: Arc<AtomicBool>,
     listener: Option<JoinHandle<Vec<Instant>>>,
 }
 
 impl Wire {
-    fn tap(interface: &str) -> Self {
+    pub(crate) fn tap(interface: &str) -> Self {
         let index = nix::net::if_::if_nametoindex(interface).unwrap();
         let socket =
             socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll).unwrap();
@@ -89,7 +89,7 @@ impl Wire {
     }
 
     /// The longest time between two of them.
-    fn longest_gap(mut self) -> (Duration, usize) {
+    pub(crate) fn longest_gap(mut self) -> (Duration, usize) {
         self.over.store(true, Ordering::Relaxed);
         let times = self.listener.take().unwrap().join().unwrap();
         let gap = times.windows(2).map(|pair| pair[1].since(pair[0])).max();

@@ -16,6 +16,7 @@ mod kernel_state;
 mod lifecycle;
 mod logging;
 mod machine;
+mod page;
 mod places;
 mod processes;
 mod refusals;

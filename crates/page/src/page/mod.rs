@@ -189,6 +189,3 @@ pub fn nothing_known(name: &str) -> String {
     };
     document.into_string()
 }
-
-#[cfg(test)]
-mod tests;

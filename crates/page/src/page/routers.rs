@@ -88,6 +88,19 @@ fn rows(sheet: &Sheet<'_>, instance: &Instance, columns: usize) -> Markup {
         }
         tr.more {
             td colspan=(columns) {
+                @if let Some(rival) = &instance.rival {
+                    div.why {
+                        (mark(Class::Bad, "another master")) " " span.m { (rival.address) } " with priority " (rival.priority)
+                        ", last heard " (length(now.saturating_sub(rival.last_unix_ms))) " ago"
+                    }
+                }
+                @for mismatch in &instance.mismatches {
+                    div.why {
+                        (mark(Class::Warn, "differs")) " " (mismatch.what) " of " span.m { (mismatch.peer) } " is "
+                        (mismatch.theirs) ", ours " (mismatch.ours)
+                    }
+                }
+                @if let Some(ordered) = &instance.ordered { div.why { (mark(Class::Warn, "ordered")) " " (ordered) } }
                 @if let Some(fault) = &instance.fault { div.why { (mark(Class::Bad, "fault")) " " (fault) } }
                 @if let Some(change) = &instance.last_change {
                     div.why { (change.to) " from " (change.from) ": " (change.cause) }

@@ -106,6 +106,7 @@ fn table(sheet: &Sheet<'_>, service: &Service) -> Markup {
                     th.n scope="col" { "weight" }
                     th.n scope="col" { "active" }
                     th.n scope="col" { "inactive" }
+                    th.n scope="col" { "check" }
                     th scope="col" { "last check" }
                     @if sheet.takes_orders { th.acts {} }
                 }
@@ -125,6 +126,7 @@ fn row(sheet: &Sheet<'_>, service: &Service, server: &Server) -> Markup {
             td.n data-l="weight" { (server.weight) }
             td.n data-l="active" { @if let Some(now) = server.connections { (now.active) } }
             td.n data-l="inactive" { @if let Some(now) = server.connections { (now.inactive) } }
+            td.n data-l="check" { @if let Some(us) = server.check_us { span.nobr { (crate::moment::short(us)) } } }
             td.why data-l="last check" { (trouble) }
             @if sheet.takes_orders {
                 td.acts {
