@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lab::seed::Daemon;
+use lab::seed::{CONF_PATH, Daemon};
 use lab::{Machine, Plan, Result, until};
 
 const CONF: &str = "
@@ -84,6 +84,23 @@ fn servers_leave_and_come_back_by_word_and_nothing_forgets_it() -> Result<()> {
     comes_to("192.0.2.1:22=5")?;
     assert!(standfast(&director, "ready 192.0.2.1:80")?.0);
     comes_to("192.0.2.1:22=5 192.0.2.1:80=7")?;
+
+    // What a reload would do is said before, from what the kernel has, and is what it does then.
+    director.put(CONF_PATH, CONF.replace("weight 7", "weight 9").replace("192.0.2.1 22", "192.0.2.1 25"))?;
+    let (_, said) = standfast(&director, "plan")?;
+    for line in [
+        "  virtual_server TCP 192.0.2.50:80: real_server 192.0.2.1:80: weight 7 -> 9\n",
+        "  add real server 192.0.2.1:25 to TCP 192.0.2.50:80, Masq weight 5\n",
+        "  edit real server 192.0.2.1:80 of TCP 192.0.2.50:80: weight 7 -> 9\n",
+        "  remove real server 192.0.2.1:22 from TCP 192.0.2.50:80\n",
+        "  connections to 192.0.2.1:22 of TCP 192.0.2.50:80 end; with `drain` they could run out\n",
+    ] {
+        assert!(said.contains(line), "{line}{said}");
+    }
+    assert_eq!(weights(&director)?, "192.0.2.1:22=5 192.0.2.1:80=7", "a plan is no deed");
+    assert!(standfast(&director, "reload")?.0);
+    comes_to("192.0.2.1:25=5 192.0.2.1:80=9")?;
+    assert_eq!(standfast(&director, "plan")?, (true, "A reload would change nothing.\n".to_owned()));
     let events = standfast(&director, "events -n 100")?.1;
     assert!(events.contains("order of user 0"), "{events}");
     process.stop(SOON)?;

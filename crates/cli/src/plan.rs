@@ -9,7 +9,7 @@ use standfast_conf::{Class, Options, load, render_line};
 use standfast_daemon::plan::offline;
 use standfast_model::Config;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What it ends with if a reload would change something.
 const CHANGES: u8 = 2;
@@ -59,7 +59,7 @@ fn asked(words: &Words, file: Option<&Path>) -> Result<Plan, String> {
 }
 
 /// Of two files, without a daemon.
-fn between(from: &Path, to: &PathBuf) -> Result<Plan, String> {
+fn between(from: &Path, to: &Path) -> Result<Plan, String> {
     Ok(offline(&read(from)?, &read(to)?))
 }
 

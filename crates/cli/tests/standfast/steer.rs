@@ -75,7 +75,7 @@ fn a_plan_of_two_files_has_the_change_the_operations_and_what_traffic_notices() 
     assert_eq!(part(&less.out, "Configuration:"), ["vrrp_instance VI_E removed"]);
     assert_eq!(
         part(&less.out, "At once:"),
-        ["listen on east no more", "VI_E: ends", "remove address 192.0.2.100/24 from east (VI_E)"],
+        ["remove address 192.0.2.100/24 from east (VI_E)", "VI_E: ends", "listen on east no more"],
     );
     let traffic = part(&less.out, "Traffic:");
     assert!(traffic[0].starts_with("192.0.2.100 leaves this node with VI_E, which resigns"), "{traffic:?}");
@@ -102,6 +102,7 @@ fn a_plan_of_a_daemon_says_what_a_reload_does_then_and_changes_nothing() {
         part(&planned.out, "Configuration:"),
         [
             "vrrp_instance VI_E: priority 255 -> 254",
+            "vrrp_instance VI_E: state Master -> Backup",
             "vrrp_instance VI_E: virtual_ipaddress 192.0.2.100/24 removed",
             "vrrp_instance VI_E: virtual_ipaddress 192.0.2.101/24 added"
         ]

@@ -15,28 +15,23 @@ use std::collections::BTreeMap;
 const SECRETS: [&str; 4] = ["octets", "password", "Pass", "Ah"];
 
 /// What the words of the configuration are called that have another name in our own.
-const KEYWORDS: [(&str, &str); 34] = [
+const KEYWORDS: [(&str, &str); 29] = [
     ("addresses", "virtual_ipaddress"),
     ("advert_interval", "advert_int"),
-    ("delay_before_retry", "delay_before_retry"),
     ("excluded", "virtual_ipaddress_excluded"),
     ("forwarding", "lb_kind"),
     ("hmac", "auth_hmac"),
     ("identity", "user"),
     ("initial_state", "state"),
-    ("interface", "interface"),
     ("link_delays", "interface_up_down_delays"),
     ("linkbeat", "linkbeat_interfaces"),
     ("lower_threshold", "lthreshold"),
-    ("max_interval", "max_interval"),
     ("members", "group"),
-    ("min_rx", "min_rx"),
     ("multicast4", "vrrp_mcast_group4"),
     ("multicast6", "vrrp_mcast_group6"),
     ("neighbor", "neighbor_ip"),
     ("one_packet", "ops"),
     ("peers", "unicast_peer"),
-    ("persistence", "persistence"),
     ("routes", "virtual_routes"),
     ("rules", "virtual_rules"),
     ("scheduler", "lb_algo"),
@@ -347,7 +342,7 @@ fn compare(path: &mut Vec<String>, old: Option<&Node>, new: Option<&Node>, lines
         (Some(old), Some(new)) if old == new => {}
         (Some(Node::Secret(_)), Some(Node::Secret(_))) => lines.push(format!("{}: changed (secret)", at(path))),
         (Some(Node::Leaf(old)), Some(Node::Leaf(new))) => {
-            lines.push(format!("{}: {} -> {}", at(path), shown(old), shown(new)));
+            lines.push(format!("{} {} -> {}", at(path), shown(old), shown(new)));
         }
         (Some(_), Some(_)) => lines.push(format!("{}: changed", at(path))),
         (None, Some(new)) => lines.push(format!("{}{} added", at(path), brief(new))),
@@ -456,16 +451,16 @@ mod tests {
 
     #[test]
     fn groups_and_trackers_are_compared_by_name_and_not_by_place() {
-        let script = |name: &str| format!("vrrp_script {name} {{\n script \"/bin/true\"\n}}\n");
-        let of = |scripts: &[&str]| {
-            let tracks: String = scripts.iter().map(|name| format!(" {name}\n")).collect();
-            let instance =
-                INSTANCE.replace("virtual_router_id 1", &format!("virtual_router_id 1\n track_script {{\n{tracks} }}"));
-            let all: String = scripts.iter().map(|name| script(name)).collect();
-            read(&format!("global_defs {{\n script_user root\n}}\n{all}{instance}"))
+        let process = |name: &str| format!("vrrp_track_process {name} {{\n process {name}d\n}}\n");
+        let of = |names: &[&str]| {
+            let tracks: String = names.iter().map(|name| format!(" {name}\n")).collect();
+            let instance = INSTANCE
+                .replace("virtual_router_id 1", &format!("virtual_router_id 1\n track_process {{\n{tracks} }}"));
+            let all: String = names.iter().map(|name| process(name)).collect();
+            read(&format!("{all}{instance}"))
         };
         let lines = differences(&of(&["b"]), &of(&["a", "b"]));
-        assert_eq!(lines, ["vrrp_instance A: track script a weight 0 added", "vrrp_script a added"]);
+        assert_eq!(lines, ["vrrp_instance A: track process a weight 0 added", "vrrp_track_process a added"]);
     }
 
     #[test]
