@@ -132,7 +132,7 @@ fn master(sheet: &Sheet<'_>, instance: &Instance) -> Markup {
             } @else {
                 span.none { "not known" }
             }
-            @if let Some((class, words)) = of_mastership(mastership(instance, sheet.directors)) {
+            @if instance.rival.is_none() && let Some((class, words)) = of_mastership(mastership(instance, sheet.directors)) {
                 div.small { (mark(class, words)) }
             }
         }

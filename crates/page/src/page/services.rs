@@ -82,9 +82,9 @@ fn one(sheet: &Sheet<'_>, service: &Service) -> Markup {
                 b.name.m { (service.name) }
                 (mark(class, word))
                 span { (share(service.live, service.total)) " " (service.live) "/" (service.total) " up" }
-                span.soft.small { "weight " (service.weight) ", quorum " (service.quorum) }
+                span.soft.small.weights { "weight " (service.weight) ", quorum " (service.quorum) }
                 @match service.connections {
-                    Some(now) => span {
+                    Some(now) => span.conn {
                         (spark(&samples, &format!("connections, now {}", now.active)))
                         span.small { (now.active) span.soft { " active" } }
                     },
