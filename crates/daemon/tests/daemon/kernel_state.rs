@@ -99,6 +99,8 @@ fn a_master_on_a_vmac_with_routes_rules_and_a_filter_leaves_nothing_behind() {
 fn what_a_killed_daemon_has_left_goes_when_the_next_configuration_does_not_want_it() {
     let machine = Machine::with_pair();
     std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1").unwrap();
+    // To send from.
+    run("ip address add 198.51.100.1/24 dev west");
     let before = everything();
     let instance = |more: &str| {
         format!(
