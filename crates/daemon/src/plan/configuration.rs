@@ -259,7 +259,7 @@ fn object(members: &Map<String, Value>) -> Node {
         let Some(node) = node(name, value) else { continue };
         match node {
             Node::Parts(inner) if TRANSPARENT.contains(&name.as_str()) => parts.extend(inner),
-            node => {
+            node @ (Node::Leaf(_) | Node::Secret(_) | Node::Parts(_)) => {
                 parts.insert(word(name), node);
             }
         }
