@@ -169,8 +169,11 @@ mod tests {
     use super::{Deadlines, boottime};
     use core::future::{pending, ready};
     use core::pin::pin;
+    use core::sync::atomic::{AtomicUsize, Ordering};
     use core::task::{Context, Poll, Waker};
     use core::time::Duration;
+    use std::sync::Arc;
+    use std::task::Wake;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -207,22 +210,34 @@ mod tests {
         assert_eq!(deadlines.next(), None);
     }
 
-    #[tokio::test]
-    async fn who_keeps_the_book_hears_of_a_deadline_that_comes_sooner_and_of_no_other() {
-        let deadlines = Deadlines::default();
-        let until = boottime() + SECOND;
-        let hears = |until| tokio::time::timeout(Duration::from_millis(20), deadlines.sooner(until));
-        assert!(hears(None).await.is_err(), "nothing is in the book");
-        let begin = |limit| {
-            let deadlines = deadlines.clone();
-            async move { deadlines.within(limit, pending::<()>()).await }
-        };
-        let (heard, _) = tokio::join!(hears(Some(until)), tokio::time::timeout(SECOND / 20, begin(SECOND * 2)));
-        assert!(heard.is_err(), "it comes later");
-        let (heard, _) = tokio::join!(hears(Some(until)), tokio::time::timeout(SECOND / 20, begin(SECOND / 2)));
-        assert!(heard.is_ok(), "it comes sooner");
-        let (heard, _) = tokio::join!(hears(None), tokio::time::timeout(SECOND / 20, begin(SECOND * 2)));
-        assert!(heard.is_ok(), "otherwise it would wait for ever");
+    /// Counts how often it was woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_keeps_the_book_hears_of_a_deadline_that_comes_sooner_and_of_no_other() {
+        for waits_for in [Some(boottime() + SECOND), None] {
+            let deadlines = Deadlines::default();
+            let woken = Arc::new(Woken::default());
+            let waker = Waker::from(Arc::clone(&woken));
+            let (mut keeper, mut other) = (Context::from_waker(&waker), Context::from_waker(Waker::noop()));
+            let mut sooner = pin!(deadlines.sooner(waits_for));
+            assert_eq!(sooner.as_mut().poll(&mut keeper), Poll::Pending, "nothing is in the book");
+            let mut later = pin!(deadlines.within(SECOND * 2, pending::<()>()));
+            assert_eq!(later.as_mut().poll(&mut other), Poll::Pending);
+            // Who waits for nothing would wait for ever.
+            assert_eq!(woken.0.load(Ordering::Relaxed), usize::from(waits_for.is_none()));
+            let mut soon = pin!(deadlines.within(SECOND / 2, pending::<()>()));
+            assert_eq!(soon.as_mut().poll(&mut other), Poll::Pending);
+            assert_eq!(woken.0.load(Ordering::Relaxed), 1, "once, and then it has been told");
+            assert_eq!(sooner.as_mut().poll(&mut keeper), Poll::Ready(()));
+        }
     }
 
     #[tokio::test]
