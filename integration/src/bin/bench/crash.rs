@@ -49,9 +49,13 @@ fn killed_worker(pair: &Pair) -> Result<f64> {
 fn killed_daemon(pair: &mut Pair) -> Result<f64> {
     let probing = pair.probe()?;
     pause(Duration::from_millis(200));
-    // All of it stands still before the first of them dies, so that none of them can take leave.
+    // All of it stands still before the first of them dies, so that none of them can take leave. Who starts it again waits
+    // until they are gone, as a service manager does.
     let main = pair.master.id();
-    let line = format!("all=\"{main} $(pgrep -P {main} | tr '\\n' ' ')\"; kill -STOP $all; kill -KILL $all");
+    let line = format!(
+        "all=\"{main} $(pgrep -P {main} | tr '\\n' ' ')\"; kill -STOP $all; kill -KILL $all; for p in \
+         $all; do while [ -e /proc/$p/exe ]; do :; done; done"
+    );
     pair.first.run(["bash", "-c", &line])?;
     pair.start_first()?;
     over(pair)?;
