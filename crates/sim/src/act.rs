@@ -112,7 +112,7 @@ impl<D: Director> World<D> {
                 return broken(Law::HonestAnnouncements, format!("machine {}: {complaint}", id.0));
             }
             if cut_short {
-                self.laws.disturbed(now, &self.lans);
+                self.disturbed();
             }
             let mut noted = false;
             for effect in effects.drain(..) {
@@ -158,7 +158,7 @@ impl<D: Director> World<D> {
         if let Some((_, last)) = &mut machine.killed {
             *last |= held;
         }
-        self.laws.disturbed(self.now, &self.lans);
+        self.disturbed();
         self.look();
         // The others may have heard of a master that is gone already, and wait again.
         for router in 0..self.scenario.routers.len() {
@@ -204,13 +204,12 @@ impl<D: Director> World<D> {
     }
 
     /// Sends a datagram to everyone else on a LAN; without a sender it comes from a host that is no machine of ours.
-    pub(crate) fn transmit(&mut self, lan: LanId, from: Option<MachineId>, datagram: Datagram) {
+    pub(crate) fn transmit(&mut self, lan: LanId, from: Option<MachineId>, datagram: &Rc<Datagram>) {
         if from.is_some_and(|from| !self.machines[from.0].kernel.carries(lan)) {
             return;
         }
         let everybody = datagram.destination.is_multicast();
         let family = packet::family(datagram.destination);
-        let datagram = Rc::new(datagram);
         for to in (0..self.machines.len()).map(MachineId).filter(|to| Some(*to) != from) {
             if !everybody && datagram.destination != own_address(family, lan, to) {
                 continue;
@@ -224,7 +223,7 @@ impl<D: Director> World<D> {
                     Some(from) => self.lans[lan.0].arrival(self.now, from, to, way),
                     None => self.now + way,
                 };
-                self.schedule(at, Event::Packet(to, lan, Rc::clone(&datagram)));
+                self.schedule(at, Event::Packet(to, lan, Rc::clone(datagram)));
             }
         }
     }

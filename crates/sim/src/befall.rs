@@ -8,6 +8,7 @@ use crate::lan::{LanId, MachineId, Weather};
 use crate::laws::{Broken, Law, TOLD_WITHIN, broken};
 use crate::machine::{Director, Life};
 use crate::packet;
+use crate::signing;
 use crate::variation::{File, ROLLED_OUT_WITHIN};
 use crate::world::World;
 use core::time::Duration;
@@ -15,19 +16,21 @@ use ipnet::IpNet;
 use standfast_model::State;
 use standfast_node::{Input, Reload};
 use standfast_vrrp::Options;
+use std::rc::Rc;
 
 impl<D: Director> World<D> {
     /// Lets a fault happen now.
     pub(crate) fn befall(&mut self, fault: Fault) -> Result<(), Broken> {
         self.trace.line(self.now, format_args!("{fault:?}"));
-        if fault.disturbs() {
-            self.laws.disturbed(self.now, &self.lans);
+        // Clocks of walls matter to signatures, and to nothing else.
+        let disturbs = fault.disturbs() && (self.scenario.signs() || !matches!(fault, Fault::ClockWrong(..)));
+        if disturbs {
+            self.disturbed();
         }
-        let disturbs = fault.disturbs();
         self.strike_with(fault)?;
         if disturbs {
             // Again, because LANs may be whole or broken now that were not before.
-            self.laws.disturbed(self.now, &self.lans);
+            self.disturbed();
             self.look();
         }
         Ok(())
@@ -83,13 +86,39 @@ impl<D: Director> World<D> {
                 }
             }
             Fault::Rename(id, lan, foreign) => self.on_kernel(id, |kernel| kernel.rename(lan, foreign)),
+            Fault::ClockWrong(id, by) => {
+                self.machines[id.0].wall_wrong_by = by;
+                return self.tell_wall(id);
+            }
+            Fault::Replay => {
+                // What is younger may be new to who has just booted, as a packet that was held up on the way is.
+                let old = self.now - self.scenario.time_window - Duration::from_secs(2);
+                if let Some((lan, datagram)) = self.tape.before(old) {
+                    self.tally.replays += 1;
+                    self.transmit(lan, None, &datagram);
+                }
+            }
             Fault::Noise(lan, noise) => {
                 if let Some(datagram) = packet::noise(&self.scenario, noise) {
-                    self.transmit(lan, None, datagram);
+                    self.transmit(lan, None, &Rc::new(datagram));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The laws are told how often a machine advertises by the configuration that it runs.
+    fn pace(&mut self, id: MachineId) {
+        for (router, duty) in self.machines[id.0].duties.iter().enumerate() {
+            let Some(duty) = duty else { continue };
+            self.laws.paces(self.now, router, id, duty.interval);
+        }
+    }
+
+    /// The daemon is told what its wall's clock shows.
+    fn tell_wall(&mut self, id: MachineId) -> Result<(), Broken> {
+        let unix = signing::wall(self.now, self.machines[id.0].wall_wrong_by);
+        self.act(id, Input::WallClock { unix })
     }
 
     fn rewrite(&mut self, id: MachineId, change: impl FnOnce(&mut File)) {
@@ -119,12 +148,9 @@ impl<D: Director> World<D> {
         let everything = before.instances.len() == config.instances.len();
         let nothing_new = everything && left_alone.count_ones() as usize == config.instances.len();
         machine.kernel.watch_removals();
-        for (router, duty) in machine.duties.iter().enumerate() {
-            let Some(duty) = duty else { continue };
-            self.laws.paces(self.now, router, id, duty.interval);
-        }
+        self.pace(id);
         if !nothing_new {
-            self.laws.disturbed(self.now, &self.lans);
+            self.disturbed();
         }
         (self.left_alone, self.held_before) = (left_alone, held);
         let acted = self.act(id, Input::Reload(Box::new(Reload { config, options: Options::default() })));
@@ -229,6 +255,8 @@ impl<D: Director> World<D> {
         self.upset(id);
         self.unsure(id);
         self.look();
+        // The daemon looks at the wall before it reads.
+        self.tell_wall(id)?;
         for waiting in waiting {
             self.catch_up(id, waiting)?;
         }
@@ -273,6 +301,7 @@ impl<D: Director> World<D> {
         if !self.machines[id.0].begin_daemon(self.now, &self.scenario) {
             return Ok(());
         }
+        self.pace(id);
         if killed.is_some() {
             self.sweep(id);
         }
@@ -283,6 +312,9 @@ impl<D: Director> World<D> {
         let alone = killed.filter(|(at, _)| self.laws.calm_before() <= *at);
         let dump = machine.kernel.dump();
         self.unsure(id);
+        // What a predecessor has left behind is looked at when the daemon has started, not before.
+        self.upset_until[id.0] = self.now + Duration::from_nanos(1);
+        self.tell_wall(id)?;
         self.upset_until[id.0] = self.now;
         self.act(id, Input::Start(dump))?;
         let held = killed.map_or(0, |(_, held)| held);

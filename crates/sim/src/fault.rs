@@ -65,6 +65,10 @@ pub enum Fault {
     CutAfter(MachineId, u32),
     /// An interface gets another name, or its own again.
     Rename(MachineId, LanId, bool),
+    /// The wall's clock of a machine is wrong by so many seconds, or right again.
+    ClockWrong(MachineId, i64),
+    /// Somebody sends a packet once more that was on a LAN long ago, signed: it must be refused, and disturb nothing.
+    Replay,
     /// Somebody sends a packet that must be refused, and must disturb nothing.
     Noise(LanId, Noise),
 }
@@ -120,7 +124,7 @@ impl Fault {
     #[must_use]
     pub const fn disturbs(&self) -> bool {
         match self {
-            Self::Noise(..) | Self::Resync(_) | Self::Reload(_) => false,
+            Self::Noise(..) | Self::Resync(_) | Self::Reload(_) | Self::Replay => false,
             Self::Carrier(..)
             | Self::Admin(..)
             | Self::Unplug(..)
@@ -144,6 +148,7 @@ impl Fault {
             | Self::Reconfigure(_)
             | Self::CutAfter(..)
             | Self::Rename(..)
+            | Self::ClockWrong(..)
             | Self::RefuseAddress(_) => true,
         }
     }
@@ -222,7 +227,7 @@ impl Storm {
         let lasts = self.rng.span_of_any_scale(Duration::from_millis(5), Duration::from_secs(60));
         let until = |fault, end| Blow { fault, mended: Some((lasts, end)) };
         let once = |fault| Blow { fault, mended: None };
-        match self.rng.below(32) {
+        match self.rng.below(35) {
             0 | 1 => until(Fault::Carrier(machine, lan, false), Fault::Carrier(machine, lan, true)),
             2 => until(Fault::Admin(machine, lan, false), Fault::Admin(machine, lan, true)),
             3 => until(Fault::Unplug(machine, lan), Fault::PlugIn(machine, lan)),
@@ -256,8 +261,16 @@ impl Storm {
                 let back = self.rng.span_of_any_scale(Duration::from_millis(20), Duration::from_secs(5));
                 Blow { fault: Fault::Kill(machine), mended: Some((back, Fault::Start(machine))) }
             }
+            28 => until(Fault::ClockWrong(machine, self.wrong_by()), Fault::ClockWrong(machine, 0)),
+            29 | 30 => once(Fault::Replay),
             _ => once(Fault::Noise(lan, self.noise(router))),
         }
+    }
+
+    /// Hours, to either side: far more than any window.
+    fn wrong_by(&mut self) -> i64 {
+        let hours = i64::try_from(self.rng.between(1, 24)).unwrap_or(1);
+        if self.rng.once_in(2) { hours * 3600 } else { hours * -3600 }
     }
 
     /// Higher than any that is drawn, so that what was drawn stays the bound of every skew time.
@@ -267,12 +280,13 @@ impl Storm {
 
     /// Any of the configurations that a cluster may be given.
     pub fn variation(&mut self, router: usize) -> Variation {
-        match self.rng.below(6) {
+        match self.rng.below(7) {
             0 => Variation::Renamed,
             1 => Variation::Reordered,
             2 => Variation::OtherVrid(router),
             3 => Variation::Faster(router),
             4 => Variation::Moved(router, self.rng.index(self.routers)),
+            5 => Variation::OtherKey(router),
             _ => Variation::Without(router),
         }
     }

@@ -203,8 +203,8 @@ impl Laws {
         }
     }
 
-    /// Something happened to the cluster that it may show.
-    pub fn disturbed(&mut self, now: Instant, lans: &[Lan]) {
+    /// Something happened to the cluster that it may show; `whole` is whether everyone hears and believes everyone now.
+    pub fn disturbed(&mut self, now: Instant, whole: bool) {
         self.quiet_until = Instant::ZERO;
         // Two blows at once are one: what was settled before the first was settled before both.
         if now > self.calm_since {
@@ -214,7 +214,7 @@ impl Laws {
             self.watches.iter_mut().for_each(|watch| watch.taken_over_by = None);
         }
         self.calm_since = now;
-        self.whole = lans.iter().all(Lan::is_whole);
+        self.whole = whole;
     }
 
     /// When the last disturbance was but for the one of this moment.

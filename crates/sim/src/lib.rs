@@ -21,6 +21,7 @@ pub mod packet;
 pub mod report;
 pub mod rng;
 pub mod scenario;
+pub mod signing;
 pub mod trace;
 pub mod variation;
 pub mod world;

@@ -198,6 +198,8 @@ pub struct Machine<D> {
     stamps: Vec<(StampKey, Option<Instant>)>,
     /// When the daemon was killed, and what it held.
     pub killed: Option<(Instant, u64)>,
+    /// By how many seconds its wall's clock is wrong.
+    pub wall_wrong_by: i64,
     /// How far its clock is ahead.
     clock_ahead: Duration,
 }
@@ -226,6 +228,7 @@ impl<D: Director> Machine<D> {
             compared: None,
             stamps: Vec::new(),
             killed: None,
+            wall_wrong_by: 0,
             clock_ahead: plan.clock_ahead,
         }
     }

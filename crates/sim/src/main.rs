@@ -170,11 +170,12 @@ fn say(done: &Done, took: Duration) {
         restored,
         reloads,
         adoptions,
+        replays,
     } = done.all;
     println!(
         "{} h of virtual time in {:.1} s: {events} events, {faults} faults, {takeovers} takeovers, {adverts} adverts \
          ({resignations} resignations), {announcements} announcements, {notices} notices, {restored} addresses put \
-         back, {reloads} reloads, {adoptions} adoptions; no law broken; longest time without a holder {:.3} s",
+         back, {reloads} reloads, {adoptions} adoptions, {replays} replays; no law broken; longest time without a holder {:.3} s",
         done.hours,
         took.as_secs_f64(),
         done.longest_vacuum.as_secs_f64()

@@ -3,14 +3,16 @@
 //! It changes nothing but the trace and the tally.
 #![expect(clippy::indexing_slicing, reason = "machines, LANs and routers are numbered by the vectors that hold them")]
 
-use crate::lan::{LanId, MachineId};
+use crate::lan::{Lan, LanId, MachineId};
 use crate::laws::{Broken, Law, Sent, Sight, broken};
 use crate::machine::{Director, Machine};
 use crate::packet;
 use crate::scenario::{VirtualRouter, interface};
 use crate::world::World;
+use standfast_model::config::instance::HmacMode;
 use standfast_model::{Cause, State, Transition};
 use standfast_node::{Packet, Record};
+use std::rc::Rc;
 
 impl<D: Director> World<D> {
     /// A machine has sent an advertisement. `was` and `holds` are one bit for each virtual router: master at some moment
@@ -48,7 +50,11 @@ impl<D: Director> World<D> {
                 self.laws.served_for_a_moment(self.now, router);
             }
         }
-        self.transmit(lan, Some(id), datagram);
+        let datagram = Rc::new(datagram);
+        if advert.signed {
+            self.tape.hear(self.now, lan, resigns, &datagram);
+        }
+        self.transmit(lan, Some(id), &datagram);
         Ok(())
     }
 
@@ -104,7 +110,7 @@ impl<D: Director> World<D> {
         self.excused[id.0] |= refused;
         if self.excused[id.0] {
             // The kernel's refusal, and its end some time later, are disturbances of their own.
-            self.laws.disturbed(self.now, &self.lans);
+            self.disturbed();
             self.excused[id.0] = self.machines[id.0].states.contains(&State::Fault);
             self.look();
         }
@@ -170,6 +176,13 @@ impl<D: Director> World<D> {
         Ok(())
     }
 
+    /// Tells the laws that something has happened which the cluster may show.
+    pub(crate) fn disturbed(&mut self) {
+        let right = |machine: &Machine<D>| machine.wall_wrong_by == 0;
+        let hear = self.lans.iter().all(Lan::is_whole) && (!self.scenario.signs() || self.machines.iter().all(right));
+        self.laws.disturbed(self.now, hear);
+    }
+
     /// Shows the laws what an observer sees of every virtual router now.
     pub(crate) fn look(&mut self) {
         for router in 0..self.scenario.routers.len() {
@@ -179,7 +192,12 @@ impl<D: Director> World<D> {
             let healthy = self.machines.iter().map(|machine| self.is_healthy(machine, router)).collect();
             // A group follows one of its members, so that a member is served if anybody holds it.
             let grouped = self.scenario.routers[router].grouped;
-            let hears = |to, from| grouped || self.lans[lan.0].hears(MachineId(to), MachineId(from));
+            let signs: Vec<bool> = self.machines.iter().map(|machine| signs(machine, router)).collect();
+            let wrong_by = |machine: usize| self.machines[machine].wall_wrong_by;
+            let hears = |to: usize, from: usize| {
+                let believes = !signs[from] || wrong_by(to) == wrong_by(from);
+                grouped || (believes && self.lans[lan.0].hears(MachineId(to), MachineId(from)))
+            };
             let served =
                 (0..holds.len()).map(|to| (0..holds.len()).any(|from| holds[from] && hears(to, from))).collect();
             self.laws.look(self.now, router, Sight { holds, healthy, served });
@@ -206,4 +224,13 @@ impl<D: Director> World<D> {
             && !failed
             && self.scenario.moving_with(router).all(|(number, r)| carries(number, r))
     }
+}
+
+/// Whether a machine signs the advertisements of a virtual router.
+fn signs<D: Director>(machine: &Machine<D>, router: usize) -> bool {
+    let hmac = machine.instance_of(router).and_then(|instance| instance.options.hmac.as_ref());
+    hmac.is_some_and(|hmac| match hmac.mode {
+        HmacMode::Enforce | HmacMode::Permissive => true,
+        HmacMode::ReceiveOnly => false,
+    })
 }

@@ -20,6 +20,8 @@ pub struct Said {
     pub vrid: Vrid,
     /// None resigns.
     pub priority: Option<Priority>,
+    /// Whether a signature is behind it.
+    pub signed: bool,
 }
 
 /// The family of an address.
@@ -61,16 +63,24 @@ fn said(packet: &Packet) -> Result<Said, String> {
             if said != (source, to, TTL, vrrp::PROTOCOL) {
                 return Err(format!("{header:?} from {source} to {to}"));
             }
-            let view = View::new(message, source, destination).map_err(words)?;
-            let (advert, _) = Advert::<Ipv4Addr>::parse(&view, &Coverage::BOTH).map_err(words)?;
-            Ok(Said { vrid: advert.vrid, priority: advert.priority })
+            advert(View::new(message, source, destination).map_err(words)?).map_err(words)
         }
-        IpAddr::V6(_) => {
-            let view = View::new(&packet.bytes, source, destination).map_err(words)?;
-            let (advert, _) = Advert::<Ipv6Addr>::parse(&view, &Coverage::BOTH).map_err(words)?;
-            Ok(Said { vrid: advert.vrid, priority: advert.priority })
-        }
+        IpAddr::V6(_) => advert(View::new(&packet.bytes, source, destination).map_err(words)?).map_err(words),
     }
+}
+
+fn advert(whole: View<'_>) -> Result<Said, vrrp::Error> {
+    let signed = whole.split_proof().map(|(view, _)| view);
+    let view = signed.unwrap_or(whole);
+    view.check_len()?;
+    view.check_kind()?;
+    view.check_count()?;
+    view.interval()?;
+    // Over IPv6 the sum is the kernel's, and covers the signature.
+    let summed = if whole.source().is_ipv6() { whole } else { view };
+    summed.check_checksum(&Coverage::BOTH)?;
+    let vrid = Vrid::new(view.vrid()).ok_or(vrrp::Error::Vrid)?;
+    Ok(Said { vrid, priority: Priority::new(view.priority()), signed: signed.is_some() })
 }
 
 /// A packet that must be refused. None where the fault asked for cannot be made for such a router.

@@ -28,6 +28,8 @@ pub struct Tally {
     pub reloads: u64,
     /// Instances that went on as masters after their daemon was killed.
     pub adoptions: u64,
+    /// Signed packets sent once more.
+    pub replays: u64,
 }
 
 impl core::ops::AddAssign for Tally {
@@ -43,6 +45,7 @@ impl core::ops::AddAssign for Tally {
             restored,
             reloads,
             adoptions,
+            replays,
         } = other;
         self.events += events;
         self.adverts += adverts;
@@ -54,6 +57,7 @@ impl core::ops::AddAssign for Tally {
         self.restored += restored;
         self.reloads += reloads;
         self.adoptions += adoptions;
+        self.replays += replays;
     }
 }
 

@@ -6,11 +6,12 @@
 use crate::kernel::Card;
 use crate::lan::{LanId, MachineId};
 use crate::rng::Rng;
+use crate::signing::hmac;
 use crate::variation::other_vrid;
 use core::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::instance::{InstanceOptions, Peer, Peering, Unicast};
+use standfast_model::config::instance::{Hmac, HmacMode, InstanceOptions, Peer, Peering, Unicast};
 use standfast_model::config::script::Script;
 use standfast_model::config::track::{ScriptId, TrackScript, Tracked, Tracker};
 use standfast_model::config::vrrp::{
@@ -49,6 +50,8 @@ pub struct VirtualRouter {
     pub down_at_most: Duration,
     /// Whether it moves with others.
     pub grouped: bool,
+    /// Whether its advertisements are signed, by some machines at least.
+    pub signed: bool,
 }
 
 /// One machine.
@@ -75,6 +78,8 @@ pub struct Scenario {
     pub routers: Vec<VirtualRouter>,
     /// Longest `preempt_delay` of all.
     pub preempt_delay_at_most: Duration,
+    /// How far the clocks of two walls may be apart for those that sign to hear each other.
+    pub time_window: Duration,
     /// How long after a change of what they look at all track scripts have said so.
     pub scripts_settle_within: Duration,
 }
@@ -90,10 +95,11 @@ impl Scenario {
         // In a group the machines keep their order for every member, as people configure it.
         let shared = priorities(&mut rng, machines, grouped);
         let track = rng.once_in(3).then(|| track(&mut rng, lans));
+        let time_window = Duration::from_secs(rng.between(1, 300));
         let mut routers = Vec::new();
         let mut configs = vec![VrrpConfig::default(); machines];
         for number in 0..=rng.index(4) {
-            let plan = Plan::draw(&mut rng, number, lans);
+            let plan = Plan::draw(&mut rng, number, lans, time_window);
             let priorities = if grouped { shared.clone() } else { priorities(&mut rng, machines, false) };
             let mut instances = Vec::new();
             for (id, priority) in (0..).map(MachineId).zip(priorities) {
@@ -121,7 +127,7 @@ impl Scenario {
         let preempt_delay_at_most = delays.max().unwrap_or_default();
         let machines =
             (0..).map(MachineId).zip(configs).map(|(id, config)| machine(&mut rng, id, lans, config)).collect();
-        Self { seed, lans, machines, routers, preempt_delay_at_most, scripts_settle_within }
+        Self { seed, lans, machines, routers, preempt_delay_at_most, time_window, scripts_settle_within }
     }
 
     /// One virtual router on one LAN, `eth0` everywhere; one machine for each instance.
@@ -135,7 +141,21 @@ impl Scenario {
             machine(&mut rng, id, 1, config)
         };
         let machines = (0..).map(MachineId).zip(instances).map(plan).collect();
-        Self { seed, lans: 1, machines, routers, preempt_delay_at_most, scripts_settle_within: Duration::ZERO }
+        Self {
+            seed,
+            lans: 1,
+            machines,
+            routers,
+            preempt_delay_at_most,
+            time_window: Duration::from_secs(30),
+            scripts_settle_within: Duration::ZERO,
+        }
+    }
+
+    /// Whether any virtual router is signed.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        self.routers.iter().any(|router| router.signed)
     }
 
     /// The number of the virtual router that other routers on a LAN know so.
@@ -302,6 +322,8 @@ struct Plan {
     speaks: Speaks,
     /// The checksum of version 3 over IPv4 covers the message alone.
     message_only: bool,
+    /// `auth_hmac`, with the modes that its machines may have.
+    signed: Option<(Hmac, [HmacMode; 2])>,
 }
 
 /// How the machines of a virtual router speak to one another.
@@ -313,13 +335,14 @@ enum Speaks {
 }
 
 impl Plan {
-    fn draw(rng: &mut Rng, number: usize, lans: usize) -> Self {
+    fn draw(rng: &mut Rng, number: usize, lans: usize, time_window: Duration) -> Self {
         let (version, family) = match rng.below(3) {
             0 => (Version::V2, Family::Inet),
             1 => (Version::V3, Family::Inet),
             _ => (Version::V3, Family::Inet6),
         };
-        let pass = version == Version::V2 && rng.once_in(2);
+        let signed = rng.once_in(4).then(|| hmac(rng, time_window));
+        let pass = version == Version::V2 && signed.is_none() && rng.once_in(2);
         let octet = u8::try_from(number).unwrap_or(0);
         let preempt = match rng.below(4) {
             0 => Preempt::Never,
@@ -335,6 +358,7 @@ impl Plan {
             number,
             speaks,
             message_only: rng.once_in(4),
+            signed,
             lan: LanId(rng.index(lans)),
             vrid: Vrid::new(51 + octet).unwrap_or(VRID),
             version,
@@ -372,6 +396,10 @@ impl Plan {
 
     fn instance(&self, rng: &mut Rng, priority: Priority, track: Option<Vec<TrackedInterface>>) -> Instance {
         let plain = |addresses: &[IpNet]| addresses.iter().copied().map(VirtualAddress::plain).collect();
+        let hmac = self
+            .signed
+            .as_ref()
+            .map(|(hmac, modes)| Hmac { mode: rng.pick(modes).copied().unwrap_or(hmac.mode), ..hmac.clone() });
         let preempt = if priority.is_owner() { Preempt::After(Duration::ZERO) } else { self.preempt };
         Instance {
             name: format!("VI_{}", self.number),
@@ -393,7 +421,7 @@ impl Plan {
             higher_prio_send_advert: rng.once_in(8) && !self.mixed_rates,
             dont_track_primary: false,
             track_interfaces: track.unwrap_or_default(),
-            options: InstanceOptions { v3_checksum_as_v2: self.message_only, ..InstanceOptions::default() },
+            options: InstanceOptions { v3_checksum_as_v2: self.message_only, hmac, ..InstanceOptions::default() },
         }
     }
 }
@@ -417,6 +445,7 @@ fn router_of(lan: LanId, instances: &[Instance]) -> Option<VirtualRouter> {
         addresses: first.addresses.iter().chain(&first.excluded).map(|entry| entry.address).collect(),
         down_at_most: slowest * u32::from(adverts) + skew,
         grouped: false,
+        signed: first.options.hmac.is_some(),
     })
 }
 

@@ -4,6 +4,7 @@
 
 use crate::lan::MachineId;
 use crate::scenario::Scenario;
+use crate::signing::NEXT_KEY;
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::{Instance, InstanceId};
@@ -28,6 +29,8 @@ pub enum Variation {
     Faster(usize),
     /// The last address of a virtual router belongs to another one.
     Moved(usize, usize),
+    /// A virtual router signs with its other key, if it signs.
+    OtherKey(usize),
     /// A virtual router does not exist.
     Without(usize),
 }
@@ -76,6 +79,12 @@ impl Scenario {
             Variation::Faster(router) => {
                 if let Some(instance) = config.instances.get_mut(router) {
                     instance.advert_interval = faster(instance);
+                }
+            }
+            Variation::OtherKey(router) => {
+                let instance = config.instances.get_mut(router);
+                if let Some(hmac) = instance.and_then(|instance| instance.options.hmac.as_mut()) {
+                    hmac.active = NEXT_KEY;
                 }
             }
             Variation::Moved(from, to) => self.move_address(&mut config, from, to),

@@ -14,6 +14,7 @@ use crate::order::{Agenda, Event};
 use crate::report::{Report, Tally};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
+use crate::signing::Tape;
 use crate::trace::Trace;
 use core::time::Duration;
 use standfast_model::Instant;
@@ -46,6 +47,8 @@ pub struct World<D> {
     pub(crate) left_alone: u64,
     /// And what it held under the former one.
     pub(crate) held_before: u64,
+    /// Signed packets that somebody keeps.
+    pub(crate) tape: Tape,
     pub(crate) trace: Trace,
     pub(crate) tally: Tally,
 }
@@ -77,6 +80,7 @@ impl<D: Director> World<D> {
             told_until: vec![Instant::ZERO; machines],
             left_alone: 0,
             held_before: 0,
+            tape: Tape::default(),
             trace: Trace::new(whole_trace),
             tally: Tally::default(),
             rng,

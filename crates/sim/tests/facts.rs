@@ -209,3 +209,92 @@ fn two_versions_of_the_protocol_hear_nothing_of_each_other_and_none_of_them_flap
     let whole = world.trace().whole().unwrap();
     assert_eq!(whole.lines().filter(|line| line.contains("->")).count(), 4, "to BACKUP and to MASTER, once each");
 }
+
+/// A pair that signs, and believes only what is signed.
+fn signed(priority: u8) -> Instance {
+    use standfast_model::config::instance::{Hmac, HmacKey, HmacMode, Replay};
+    let key = |id: u8| HmacKey { id, octets: vec![id; 32] };
+    let mut instance = instance(priority);
+    instance.options.hmac = Some(Hmac {
+        keys: vec![key(1), key(2)],
+        active: 1,
+        time_window: Duration::from_secs(30),
+        replay: Replay::Time,
+        mode: HmacMode::Enforce,
+    });
+    instance
+}
+
+#[test]
+fn a_resignation_that_is_sent_once_more_after_a_reboot_moves_nothing() {
+    let mut world = settled(vec![signed(150), signed(100)]);
+    // A resigns, comes back, and is master again; both are rebooted, one by one, and remember nothing.
+    world.plan(at(60), Fault::Stop(A));
+    world.plan(at(65), Fault::Start(A));
+    world.plan(at(100), Fault::PowerCut(B));
+    world.plan(at(101), Fault::Start(B));
+    world.run_until(at(110)).unwrap();
+    assert_eq!(master(&world), Some(A));
+    let before = world.trace().whole().unwrap().lines().filter(|line| line.contains("->")).count();
+    world.plan(at(110), Fault::Replay);
+    world.run_until(at(130)).unwrap();
+    assert_eq!(world.tally().replays, 1);
+    assert_eq!(world.trace().whole().unwrap().lines().filter(|line| line.contains("->")).count(), before);
+    assert!(world.tally().notices > 0, "it was refused with a word");
+}
+
+#[test]
+fn a_wall_clock_that_steps_by_hours_parts_those_who_sign_and_nobody_else() {
+    let parted = |instances: Vec<Instance>| {
+        let mut world = settled(instances);
+        world.plan(at(60), Fault::ClockWrong(A, 7_200));
+        world.plan(at(90), Fault::ClockWrong(A, 0));
+        world.run_until(at(80)).unwrap();
+        let holders = world.holders(0).len();
+        world.run_until(at(100)).unwrap();
+        assert_eq!(master(&world), Some(A));
+        holders
+    };
+    assert_eq!(parted(vec![instance(150), instance(100)]), 1);
+    // A replay from two hours ago is what a clock so far back looks like: neither believes the other.
+    assert_eq!(parted(vec![signed(150), signed(100)]), 2);
+}
+
+#[test]
+fn a_key_is_rotated_on_both_without_a_move() {
+    use standfast_sim::variation::Variation;
+    let mut world = settled(vec![signed(150), signed(100)]);
+    let before = world.tally().takeovers;
+    world.plan(at(60), Fault::Reconfigure(Variation::OtherKey(0)));
+    world.run_until(at(80)).unwrap();
+    assert_eq!((master(&world), world.tally().takeovers), (Some(A), before));
+    assert_eq!(world.tally().reloads, 2);
+}
+
+#[test]
+fn a_daemon_that_starts_is_held_to_the_interval_that_it_reads_and_not_to_the_one_before() {
+    use standfast_sim::variation::Variation;
+    let slow = |priority| {
+        let advert_interval = AdvertInterval::from_centiseconds(100).unwrap();
+        Instance { version: Version::V3, advert_interval, ..instance(priority) }
+    };
+    let mut world = settled(vec![slow(150), slow(100)]);
+    world.plan(at(60), Fault::Reconfigure(Variation::Faster(0)));
+    world.plan(at(70), Fault::Stop(A));
+    world.plan(at(71), Fault::Reconfigure(Variation::Drawn));
+    world.plan(at(80), Fault::Start(A));
+    world.run_until(at(120)).unwrap();
+    assert_eq!(master(&world), Some(A));
+}
+
+#[test]
+fn a_standby_that_is_given_another_vrid_while_its_master_is_gone_waits_its_whole_interval_again() {
+    use standfast_sim::variation::Variation;
+    let mut world = settled(vec![instance(150), instance(100)]);
+    world.plan(at(60), Fault::PowerCut(A));
+    world.plan(at(63), Fault::Reconfigure(Variation::OtherVrid(0)));
+    let taken = world.run_until_true(at(80), |world| master(world) == Some(B)).unwrap().unwrap();
+    let waited = taken.since(at(63));
+    assert!(waited >= Duration::from_micros(3_609_375) && waited < Duration::from_millis(3_700), "{waited:?}");
+    world.run_until(at(120)).unwrap();
+}

@@ -23,6 +23,7 @@ const fn missing(variation: Variation) -> Option<usize> {
         | Variation::Reordered
         | Variation::OtherVrid(_)
         | Variation::Faster(_)
+        | Variation::OtherKey(_)
         | Variation::Moved(..) => None,
     }
 }
