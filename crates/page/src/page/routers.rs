@@ -122,6 +122,9 @@ fn state(instance: &Instance, now: u64) -> Markup {
 }
 
 fn master(sheet: &Sheet<'_>, instance: &Instance) -> Markup {
+    // That the directors agree says nothing about one that is not among them.
+    let said = of_mastership(mastership(instance, sheet.directors))
+        .filter(|(class, _)| *class == Class::Bad || instance.rival.is_none());
     html! {
         span {
             @if instance.state == "MASTER" {
@@ -132,7 +135,7 @@ fn master(sheet: &Sheet<'_>, instance: &Instance) -> Markup {
             } @else {
                 span.none { "not known" }
             }
-            @if instance.rival.is_none() && let Some((class, words)) = of_mastership(mastership(instance, sheet.directors)) {
+            @if let Some((class, words)) = said {
                 div.small { (mark(class, words)) }
             }
         }
