@@ -71,7 +71,8 @@ fn hardened_it_does_its_work_and_is_exposed_at_most_three_of_ten() -> Result<()>
     // A notification runs as another user, which takes rights that the daemon must have kept.
     one.run("modprobe ip_vs && modprobe ip_vs_rr || true")?;
     let notify = "    virtual_router_id 51\n    notify \"/usr/bin/logger -t notified\" nobody\n";
-    one.put(CONF_PATH, conf("").replace("    virtual_router_id 51\n", notify))?;
+    let secured = "global_defs {\n    enable_script_security\n}\n".to_owned();
+    one.put(CONF_PATH, secured + &conf("").replace("    virtual_router_id 51\n", notify))?;
     assert_eq!(systemctl(&one, "start standfast")?, "");
     until("it had its address", seconds(10), || holds(&one, VIP))?;
     until("its server was in the table", seconds(10), || {
