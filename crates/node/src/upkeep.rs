@@ -196,7 +196,12 @@ impl VrrpNode {
             Owner::Instance(instance) | Owner::Device(instance) => {
                 self.feed(now, Event::OperationFailed { instance, what: &what }, system);
             }
-            Owner::Static => system.record(Record::Refused { what }),
+            Owner::Static => {
+                for instance in self.track_group_of(operation) {
+                    self.feed(now, Event::OperationFailed { instance, what: &what }, system);
+                }
+                system.record(Record::Refused { what });
+            }
         }
     }
 
@@ -224,6 +229,19 @@ impl VrrpNode {
         }
     }
 
+    /// `track_group`: the instances that cannot do without a static entry.
+    fn track_group_of(&self, operation: &Operation) -> Vec<InstanceId> {
+        let name = match operation {
+            Operation::Add { address, .. } => address.options.track_group.as_ref(),
+            Operation::AddRoute(entry) => entry.route.track_group.as_ref(),
+            Operation::AddRule(rule) => rule.track_group.as_ref(),
+            Operation::Remove { .. } | Operation::RemoveRoute(_) | Operation::RemoveRule(_) => None,
+        };
+        let groups = &self.config.common.track_groups;
+        let group = name.and_then(|name| groups.iter().find(|group| group.name == *name));
+        group.map_or(Vec::new(), |group| group.members.clone())
+    }
+
     /// Whose the thing of an addition is.
     pub(crate) fn owner_of(&self, operation: &Operation) -> Option<Owner> {
         match operation {
@@ -249,7 +267,8 @@ impl VrrpNode {
     /// Applies operations and takes the successes into what was observed, so that the next comparison does not wait
     /// for the monitor.
     ///
-    /// A refused address is its instance's failure. A refused route or rule is only told: the service on the address
+    /// A refused address is its instance's failure, and a refused static entry that of its `track_group`. Another refused
+    /// route or rule is only told: the service on the address
     /// can do without, and would not be better off elsewhere.
     pub(crate) fn apply(&mut self, operations: &[Operation], system: &mut impl System) -> Outcome {
         let mut outcome = Outcome::default();
@@ -278,6 +297,13 @@ impl VrrpNode {
                     match (operation, self.owner_of(operation)) {
                         (Operation::Add { .. }, Some(Owner::Instance(id) | Owner::Device(id))) => {
                             outcome.refused.push((id, what));
+                        }
+                        (
+                            Operation::Add { .. } | Operation::AddRoute(_) | Operation::AddRule(_),
+                            Some(Owner::Static),
+                        ) => {
+                            let concerned = self.track_group_of(operation).into_iter();
+                            outcome.refused.extend(concerned.map(|id| (id, what.clone())));
                         }
                         (
                             Operation::Add { .. }

@@ -38,7 +38,7 @@ pub(crate) static ADDRESS_OPTIONS: Block = Block {
             "Preferred lifetime.",
         )
         .live(),
-        value("track_group", Args::Other("<NAME>", 1), "none", "Ties a static address to a track_group."),
+        value("track_group", Args::Other("<NAME>", 1), "none", "Ties a static address to a track_group.").live(),
         flag("use_vmac", "Put this address on a VMAC of its interface.").live(),
     ],
 };
@@ -117,7 +117,7 @@ pub(crate) static ROUTE_OPTIONS: Block = Block {
         )
         .live(),
         flag("no_track", "Do not react to deletion of the route or interface.").live(),
-        value("track_group", Args::Other("<NAME>", 1), "none", "Ties a static route to a track_group."),
+        value("track_group", Args::Other("<NAME>", 1), "none", "Ties a static route to a track_group.").live(),
         value("vrf", Args::Other("<IFNAME>", 1), "none", "Uses the table of the VRF."),
     ],
 };
@@ -168,7 +168,7 @@ pub(crate) static RULE_OPTIONS: Block = Block {
         value("sport", Args::Other("<A>-<B>", 1), "none", "Source port selector.").live(),
         value("dport", Args::Other("<A>-<B>", 1), "none", "Destination port selector.").live(),
         flag("no_track", "Do not react to deletion.").live(),
-        value("track_group", Args::Other("<NAME>", 1), "none", "Ties a static rule to a track_group."),
+        value("track_group", Args::Other("<NAME>", 1), "none", "Ties a static rule to a track_group.").live(),
         value(
             "type",
             Args::Other("[type] goto <N>|nop|blackhole|unreachable|prohibit", 0),

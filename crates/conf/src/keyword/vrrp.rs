@@ -37,9 +37,13 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             "BFD sessions tracked by all members; must already be defined.",
         )
         .live(),
-        list("track_virtual_server", Entries::VirtualServers, "Virtual servers whose quorum is tracked by all members.")
-            .status(Status::Own)
-            .live(),
+        list(
+            "track_virtual_server",
+            Entries::VirtualServers,
+            "Virtual servers whose quorum is tracked by all members.",
+        )
+        .status(Status::Own)
+        .live(),
         value(
             "notify_backup",
             Args::Script,
@@ -103,7 +107,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         )
         .live(),
         flag("native_ipv6", "Forces family IPv6 and version 3.")
-            .status(Status::Outdated("Forces family IPv6 and version 3.")),
+            .status(Status::Outdated("Forces family IPv6 and version 3."))
+            .live(),
         value(
             "state",
             Args::Choice(&["MASTER", "BACKUP"]),
@@ -208,7 +213,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "Check advertised addresses only when the master changes; any valid boolean, even off, turns it on.",
         )
         .live(),
-        value("strict_mode", Args::Bool, "vrrp_strict (bare = true)", "Enforce RFC behaviour for this instance."),
+        value("strict_mode", Args::Bool, "vrrp_strict (bare = true)", "Enforce RFC behaviour for this instance.")
+            .live(),
         flag("preempt", "Undo an earlier nopreempt.").live(),
         flag("nopreempt", "Do not take over from a lower priority master.").live(),
         value(
@@ -289,7 +295,8 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             Args::OptionalNumber(1, 254, 254),
             "off; bare = 254",
             "Master steps down by itself if its own timers ran so late that a peer must have taken over.",
-        ),
+        )
+        .live(),
         value(
             "thread_timer_expired",
             Args::OptionalNumber(1, 254, 254),
@@ -426,5 +433,6 @@ pub(crate) static TRACK_GROUP: Block = Block {
         "group",
         Entries::Names("INSTANCE"),
         "Member instances, any number per line; instances may be defined later.",
-    )],
+    )
+    .live()],
 };

@@ -2,6 +2,7 @@
 
 use crate::machine::{ETH0, Machine, address, config, eth0};
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::instance::TrackGroup;
 use standfast_model::config::route::{Hop, Insert, Route, RouteKind, Rule, RuleAction};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
@@ -218,4 +219,43 @@ fn a_refused_route_is_told_and_the_master_stays() {
     let log = machine.take_log();
     assert!(log.contains(&"refused adding route to 10.1.0.0/16: network is unreachable".to_owned()), "{log:?}");
     assert!(log.contains(&"add rule 100".to_owned()), "{log:?}");
+}
+
+#[test]
+fn a_static_entry_that_cannot_be_had_is_the_fault_of_its_track_group_until_it_can() {
+    let grouped = |track_group: Option<&str>| {
+        let mut config = config();
+        // What has addresses of its own already needs none of the kernel.
+        config.instances[0].addresses = vec![VirtualAddress::plain("192.168.1.11/24".parse().unwrap())];
+        config.instances[0].priority = Priority::OWNER;
+        let track_group = track_group.map(ToOwned::to_owned);
+        config.common.static_routes = vec![Route { track_group, ..route("10.9.0.0/16", "192.168.1.1") }];
+        config.common.track_groups = vec![TrackGroup { name: "needed".to_owned(), members: vec![InstanceId(0)] }];
+        config
+    };
+    for (name, expected) in [(None, State::Master), (Some("other"), State::Master), (Some("needed"), State::Fault)] {
+        let mut machine = Machine { refuse: Some("no"), ..Machine::default() };
+        let mut node = started(grouped(name), &mut machine);
+        assert_eq!(node.router().state(InstanceId(0)), expected, "{name:?}");
+        // The next attempt finds it possible.
+        machine.refuse = None;
+        node.handle(Instant::ZERO + Duration::from_secs(2), Input::Wake, &mut machine);
+        assert_ne!(node.router().state(InstanceId(0)), State::Fault, "{name:?}");
+    }
+}
+
+#[test]
+fn a_static_route_that_something_removes_again_and_again_is_the_fault_of_its_track_group() {
+    let mut config = config();
+    let track_group = Some("needed".to_owned());
+    config.common.static_routes = vec![Route { track_group, ..route("10.9.0.0/16", "192.168.1.1") }];
+    config.common.track_groups = vec![TrackGroup { name: "needed".to_owned(), members: vec![InstanceId(0)] }];
+    let mut machine = Machine::default();
+    let mut node = started(config, &mut machine);
+    let removed = || Input::Changed(Change::RouteGone(Box::new(told("10.9.0.0/16"))));
+    for time in 1..=6 {
+        assert_eq!(node.router().state(InstanceId(0)), State::Backup, "after {} times", time - 1);
+        node.handle(Instant::ZERO + Duration::from_millis(time * 10), removed(), &mut machine);
+    }
+    assert_eq!(node.router().state(InstanceId(0)), State::Fault);
 }
