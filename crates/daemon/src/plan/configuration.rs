@@ -141,6 +141,7 @@ fn servers(config: &Config, put: &mut impl FnMut(String, Node)) {
                 *number += 1;
                 let which = if *number == 1 { String::new() } else { format!(" no. {number}") };
                 let mut node = of(checker);
+                untag(&mut node);
                 match &checker.probe {
                     Probe::File(check) => {
                         let name =
@@ -210,6 +211,16 @@ fn tracked(config: &Config, trackers: &[Tracked]) -> Node {
         (format!("{kind} {name}"), Node::Leaf(format!("weight {}{reverse}", entry.weight)))
     });
     Node::Parts(parts.collect())
+}
+
+/// Takes away the word for the kind of check, which its keyword says already.
+fn untag(node: &mut Node) {
+    let Node::Parts(parts) = node else { return };
+    for tag in ["Tcp", "Http", "Smtp", "Dns", "Misc", "Ping", "Udp", "File", "Bfd"] {
+        if let Some(Node::Parts(inner)) = parts.remove(tag) {
+            parts.extend(inner);
+        }
+    }
 }
 
 fn list(names: impl Iterator<Item = String>) -> Node {
