@@ -109,7 +109,7 @@ fn service(number: u32) -> ServiceStatus {
         live,
         total: 4,
         has_quorum: live > 0,
-        on_sorry_server: bad && number % 2 == 0,
+        on_sorry_server: bad && number.is_multiple_of(2),
         weight: u64::from(live) * 10,
         quorum: 1,
         servers,
