@@ -123,9 +123,9 @@ fn what_a_killed_daemon_has_left_goes_when_the_next_configuration_does_not_want_
     machine.write("keepalived.conf", &instance(""));
     let mut successor = machine.start(&[]);
     wait_for("the address", || has("east", "192.0.2.100/24"));
-    assert_eq!(shown("ip link show vrrp.51"), "", "the device is gone");
-    assert!(!has("west", "192.0.2.200/32"), "and the address of the instance that is no more");
-    assert_eq!(shown("nft list tables"), "");
+    wait_for("the end of the device", || shown("ip link show vrrp.51").is_empty());
+    wait_for("the end of the address of the instance that is no more", || !has("west", "192.0.2.200/32"));
+    wait_for("the end of the filter", || shown("nft list tables").is_empty());
     assert_eq!(successor.stop(), 0);
     assert_eq!(everything(), before, "settings have the values of before the first");
 }
