@@ -138,9 +138,7 @@ fn mac(key: &Password, outer: &[u8; ipv4::HEADER_LEN], covered: &[u8], message: 
     // Type of service, flags and fragment offset, checksum. The TTL is 255 to a group, where nobody may route it, and may
     // change on the way to a peer.
     let to_peer = outer[16] & 0xf0 != 0xe0;
-    for mutable in [1, 6, 7, 10, 11] {
-        outer[mutable] = 0;
-    }
+    (outer[1], outer[6], outer[7], outer[10], outer[11]) = (0, 0, 0, 0, 0);
     if to_peer {
         outer[8] = 0;
     }
