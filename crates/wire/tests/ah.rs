@@ -1,5 +1,5 @@
 //! The authentication header of version 2: keepalived's octets in both directions, and every octet that it guards.
-#![expect(clippy::unwrap_used, reason = "a vector that cannot be read is a failed test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a vector that cannot be read is a failed test")]
 
 use standfast_model::{AdvertInterval, InterfaceIndex, Password, Priority, Vrid};
 use standfast_wire::vrrp::{Advert, Authentication, Coverage, GROUP_V4, Protocol, View};
