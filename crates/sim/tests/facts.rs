@@ -292,9 +292,9 @@ fn a_standby_that_is_given_another_vrid_while_its_master_is_gone_waits_its_whole
     use standfast_sim::variation::Variation;
     let mut world = settled(vec![instance(150), instance(100)]);
     world.plan(at(60), Fault::PowerCut(A));
-    world.plan(at(63), Fault::Reconfigure(Variation::OtherVrid(0)));
+    world.plan(at(62), Fault::Reconfigure(Variation::OtherVrid(0)));
     let taken = world.run_until_true(at(80), |world| master(world) == Some(B)).unwrap().unwrap();
-    let waited = taken.since(at(63));
+    let waited = taken.since(at(62));
     assert!(waited >= Duration::from_micros(3_609_375) && waited < Duration::from_millis(3_700), "{waited:?}");
     world.run_until(at(120)).unwrap();
 }
