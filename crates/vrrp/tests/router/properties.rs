@@ -506,7 +506,10 @@ proptest! {
             for step in steps.iter().filter(|step| with_spoilt || !spoils(step)) {
                 trace.extend(run.perform(step));
             }
-            trace.retain(|action| !matches!(action, Action::Notice(Notice::Refused { .. })));
+            // What a refused one has shown to differ is told to be settled by the next that is accepted.
+            trace.retain(|action| {
+                !matches!(action, Action::Notice(Notice::Refused { .. } | Notice::Settled { .. }))
+            });
             (trace, run.seen())
         };
         prop_assert_eq!(trace(true), trace(false));
@@ -557,8 +560,8 @@ fn ten_thousand_instances_are_no_more_than_ten_thousand_times_one() {
             router.handle(now, Event::Packet(packet.received(InterfaceIndex(lan))), &mut out);
         }
     }
-    // Ten each after the first, but for one of each interface, which answers instead.
-    assert_eq!(sent, (10_000 - 40) * 10);
+    // Ten each after the first, more or less one, but for one of each interface, which answers instead.
+    assert!((9_960 * 9..=9_960 * 11).contains(&sent), "{sent}");
     let answered = router.counters(InstanceId(0)).advert_sent;
     assert!(answered > 10, "{answered}");
 }
