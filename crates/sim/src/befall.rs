@@ -43,6 +43,8 @@ impl<D: Director> World<D> {
             Fault::Unplug(id, lan) => self.on_kernel(id, |kernel| kernel.unplug(lan)),
             Fault::PlugIn(id, lan) => self.on_kernel(id, |kernel| kernel.plug_in(lan)),
             Fault::TakeAddresses(id, router) => self.on_addresses(id, router, false),
+            // Where no configuration names them they are nobody's to take away.
+            Fault::GiveAddresses(id, router) if self.machines[id.0].duties[router].is_none() => {}
             Fault::GiveAddresses(id, router) => self.on_addresses(id, router, true),
             Fault::RefuseAddress(id) => self.machines[id.0].kernel.refuse_additions(1),
             Fault::Freeze(id) => self.machines[id.0].freeze(self.now),
