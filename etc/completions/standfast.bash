@@ -34,6 +34,9 @@ _standfast() {
             standfast,disable)
                 cmd="standfast__subcmd__disable"
                 ;;
+            standfast,doctor)
+                cmd="standfast__subcmd__doctor"
+                ;;
             standfast,drain)
                 cmd="standfast__subcmd__drain"
                 ;;
@@ -55,8 +58,17 @@ _standfast() {
             standfast,keywords)
                 cmd="standfast__subcmd__keywords"
                 ;;
+            standfast,log-level)
+                cmd="standfast__subcmd__log__subcmd__level"
+                ;;
+            standfast,maintenance)
+                cmd="standfast__subcmd__maintenance"
+                ;;
             standfast,man)
                 cmd="standfast__subcmd__man"
+                ;;
+            standfast,plan)
+                cmd="standfast__subcmd__plan"
                 ;;
             standfast,ready)
                 cmd="standfast__subcmd__ready"
@@ -69,6 +81,9 @@ _standfast() {
                 ;;
             standfast,status)
                 cmd="standfast__subcmd__status"
+                ;;
+            standfast,switchover)
+                cmd="standfast__subcmd__switchover"
                 ;;
             standfast,weight)
                 cmd="standfast__subcmd__weight"
@@ -86,7 +101,7 @@ _standfast() {
 
     case "${cmd}" in
         standfast)
-            opts="-h -V --help --version check explain check-pair fmt config keywords genhash status events why stats reload ready drain disable weight ipvs confirm completions man"
+            opts="-h -V --help --version check explain check-pair fmt config keywords genhash doctor status events why stats reload plan switchover maintenance log-level ready drain disable weight ipvs confirm completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -227,6 +242,28 @@ _standfast() {
                     return 0
                     ;;
                 --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        standfast__subcmd__doctor)
+            opts="-c -h --config --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -419,6 +456,42 @@ _standfast() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        standfast__subcmd__log__subcmd__level)
+            opts="-h --socket --help info debug trace"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        standfast__subcmd__maintenance)
+            opts="-h --socket --help on off"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         standfast__subcmd__man)
             opts="-h --help standfast.1 standfast.conf.5 standfastd.8"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -426,6 +499,28 @@ _standfast() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        standfast__subcmd__plan)
+            opts="-h --from --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -502,6 +597,28 @@ _standfast() {
                 return 0
             fi
             case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        standfast__subcmd__switchover)
+            opts="-h --undo --for --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

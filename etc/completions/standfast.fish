@@ -33,11 +33,16 @@ complete -c standfast -n "__fish_standfast_needs_command" -f -a "fmt" -d 'Lay a 
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "config" -d 'Show configurations'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "keywords" -d 'List every keyword with its words, range and default'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "genhash" -d 'Print the digest of a page, for `digest` of a url: keepalived\'s genhash'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "doctor" -d 'Look for what makes such a pair fail on this machine, with the reason and the command that mends it. Status 0: nothing but hints, 1: warnings, 2: problems'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "status" -d 'Say how things are; the exit status is that of a monitoring plugin'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "events" -d 'List what has happened, in the words of the journal'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "why" -d 'Say what led to the last change of an instance or a server'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "stats" -d 'Print the counters of every instance, as keepalived does on SIGUSR2'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "reload" -d 'Have the configuration read again, and say what came of it'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "plan" -d 'Say what a reload would change, and whether traffic would notice; change nothing. Status 0: nothing, 2: something, 1: it would be refused'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "switchover" -d 'Have another director be master of what this one is master of'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "maintenance" -d 'Be master of nothing, also after a restart, until it is over'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "log-level" -d 'Say more or less in the log, until the daemon ends'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "ready" -d 'Let a real server serve when its checks say so, with the configured weight'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "drain" -d 'Give a real server no new connections, and take it out when the last one has ended'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "disable" -d 'Take a real server out now'
@@ -85,6 +90,9 @@ complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s S -l use
 complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s I -l use-sni -d 'Show the virtual host in the TLS handshake'
 complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s v -l verbose -d 'List what came as well'
 complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c standfast -n "__fish_standfast_using_subcommand doctor" -s c -l config -d 'The configuration that this machine is looked at for' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand doctor" -l json -d 'For programs'
+complete -c standfast -n "__fish_standfast_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand status" -l socket -d 'The control socket of the daemon' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand status" -l json -d 'For programs'
 complete -c standfast -n "__fish_standfast_using_subcommand status" -s h -l help -d 'Print help'
@@ -101,6 +109,18 @@ complete -c standfast -n "__fish_standfast_using_subcommand reload" -l confirm -
 complete -c standfast -n "__fish_standfast_using_subcommand reload" -l socket -d 'The control socket of the daemon' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand reload" -l force -d 'Also if statements of the file are wrong and will be ignored'
 complete -c standfast -n "__fish_standfast_using_subcommand reload" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand plan" -l from -d 'Ask no daemon: from this configuration, as if it ran here as master with every server up' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand plan" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand plan" -l json -d 'For programs'
+complete -c standfast -n "__fish_standfast_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand switchover" -l for -d 'Preempt again as configured after so many seconds; by default not before --undo' -r
+complete -c standfast -n "__fish_standfast_using_subcommand switchover" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand switchover" -l undo -d 'Preempt again as configured, instead'
+complete -c standfast -n "__fish_standfast_using_subcommand switchover" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand maintenance" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand maintenance" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c standfast -n "__fish_standfast_using_subcommand log-level" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand log-level" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c standfast -n "__fish_standfast_using_subcommand ready" -l of -d 'Of this virtual server only: 192.0.2.1:80, or a firewall mark' -r
 complete -c standfast -n "__fish_standfast_using_subcommand ready" -l socket -d 'The control socket of the daemon' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand ready" -s h -l help -d 'Print help'

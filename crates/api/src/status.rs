@@ -5,7 +5,9 @@ use crate::message::{Generation, WorkerKind};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
-use standfast_model::{Cause, Instant, InterfaceName, Mismatch, Rival, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd};
+use standfast_model::{
+    Cause, Instant, InterfaceName, Mismatch, Rival, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd,
+};
 use std::net::IpAddr;
 
 /// Everything that is known, as the supervisor put it together.

@@ -192,7 +192,9 @@ impl fmt::Display for Cause {
             Self::Process { process, count: 1 } => write!(f, "1 process of {process} runs"),
             Self::Process { process, count } => write!(f, "{count} processes of {process} run"),
             Self::VirtualServer { service, has_quorum: true } => write!(f, "virtual server {service} has its quorum"),
-            Self::VirtualServer { service, has_quorum: false } => write!(f, "virtual server {service} is below its quorum"),
+            Self::VirtualServer { service, has_quorum: false } => {
+                write!(f, "virtual server {service} is below its quorum")
+            }
             Self::Bfd { session, up } => write!(f, "BFD session {session} is {}", if *up { "up" } else { "down" }),
             Self::ClockUnknown => f.write_str("the wall clock, which auth_hmac signs with, is not known"),
             Self::Reloaded => f.write_str("configuration read again"),

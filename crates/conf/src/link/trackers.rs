@@ -4,14 +4,15 @@ use super::scripts::Scripts;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lower::Draft;
-use crate::lower::server::ServiceName;
 use crate::lower::instance::TrackersDraft;
+use crate::lower::server::ServiceName;
 use crate::lower::track::TrackDraft;
 use crate::lower::tracker::{Named, TrackFileDraft, TrackProcessDraft, TrackScriptDraft, Weight};
 use core::time::Duration;
 use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::track::{
-    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, ServiceId, TrackFile, TrackProcess, TrackScript, Tracked, TrackedService, Tracker,
+    BfdId, FileId, ProcessId, ProcessMatch, ScriptId, ServiceId, TrackFile, TrackProcess, TrackScript, Tracked,
+    TrackedService, Tracker,
 };
 use std::collections::BTreeMap;
 

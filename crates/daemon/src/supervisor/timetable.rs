@@ -128,7 +128,9 @@ fn read(path: &Path) -> io::Result<Option<String>> {
 /// that of `now`. A local time that does not exist is taken as the one after the gap, an ambiguous one as the first.
 fn moment(line: &str, now: &Zoned) -> Result<Timestamp, String> {
     let expected = || {
-        format!("{line:?} is no time: write HH:MM:SS, YY-MM-DD HH:MM:SS or YYYY-MM-DD HH:MM:SS, with Z at the end for UTC")
+        format!(
+            "{line:?} is no time: write HH:MM:SS, YY-MM-DD HH:MM:SS or YYYY-MM-DD HH:MM:SS, with Z at the end for UTC"
+        )
     };
     let (text, zone) = match line.strip_suffix('Z') {
         Some(text) => (text, TimeZone::UTC),
@@ -194,8 +196,20 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_the_forms_that_are_not() {
         for line in [
-            "", "soon", "1:00:00", "25:00:00", " 3:00:00", "13:00:00 ", "2026-11-22  03:00:00", "2026-13-01 00:00:00",
-            "2026-11-22T03:00:00", "13:00:00z", "2026-11-22 03:00:00ZZ", "+3:00:00", "13:00:60", "99999-01-01 00:00:00",
+            "",
+            "soon",
+            "1:00:00",
+            "25:00:00",
+            " 3:00:00",
+            "13:00:00 ",
+            "2026-11-22  03:00:00",
+            "2026-13-01 00:00:00",
+            "2026-11-22T03:00:00",
+            "13:00:00z",
+            "2026-11-22 03:00:00ZZ",
+            "+3:00:00",
+            "13:00:60",
+            "99999-01-01 00:00:00",
         ] {
             let refused = next(line, NOW).expect_err(line);
             assert!(refused.contains("write HH:MM:SS"), "{refused}");

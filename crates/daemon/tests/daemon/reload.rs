@@ -191,8 +191,9 @@ fn an_address_is_added_to_a_master_and_its_old_one_stays_where_it_is() {
 
 /// So many seconds from now, as `reload_time_file` wants it.
 fn time_of_day(seconds_from_now: i64) -> String {
-    let output =
-        std::process::Command::new("date").args(["-u", "-d", &format!("{seconds_from_now} seconds"), "+%H:%M:%SZ"]).output();
+    let output = std::process::Command::new("date")
+        .args(["-u", "-d", &format!("{seconds_from_now} seconds"), "+%H:%M:%SZ"])
+        .output();
     String::from_utf8(output.unwrap().stdout).unwrap().trim().to_owned()
 }
 
