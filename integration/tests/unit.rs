@@ -19,11 +19,12 @@ const CATALOG: &str = include_str!("../../etc/systemd/standfast.catalog");
 
 const VIP: &str = "192.0.2.100";
 
-/// One instance that owns its addresses, and one service.
+/// One instance that owns its addresses, and one service. In such a kernel a start of everything takes two seconds: what
+/// is to be adopted after it must be younger than three intervals.
 fn conf(more_addresses: &str) -> String {
     format!(
         "vrrp_instance VI {{\n    state MASTER\n    interface eth0\n    virtual_router_id 51\n    priority 255\n    \
-         virtual_ipaddress {{\n        {VIP}/24\n{more_addresses}    }}\n}}\n\
+         advert_int 2\n    virtual_ipaddress {{\n        {VIP}/24\n{more_addresses}    }}\n}}\n\
          virtual_server {VIP} 80 {{\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n    \
          real_server 192.0.2.3 80 {{\n        weight 1\n    }}\n}}\n"
     )

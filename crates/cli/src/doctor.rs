@@ -1,7 +1,7 @@
 //! `standfast doctor`: what makes a pair fail in the field, looked for on this machine; each with the reason and the
 //! command that mends it.
 //!
-//! [`findings`] reads the machine and judges nothing; [`judge`] judges and reads nothing.
+//! `findings` reads the machine and judges nothing; `judge` judges and reads nothing.
 
 pub mod findings;
 mod firewall;

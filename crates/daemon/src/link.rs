@@ -7,6 +7,7 @@
 use crate::log;
 use crate::signals::{Received, Request, Signals};
 use core::fmt;
+use core::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use standfast_api::control::{ServerOrder, SwitchoverOrder};
@@ -17,6 +18,7 @@ use standfast_api::{
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
+use standfast_model::Instant;
 use standfast_model::config::track::TrackedService;
 use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
@@ -127,6 +129,10 @@ impl NewSlice {
     }
 }
 
+/// How long a worker whose supervisor has died goes on before it leaves. Whoever kills all of the daemon kills one after the
+/// other: a worker that gave up its addresses in between would leave nothing that a successor could adopt.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// Why a worker is to stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StopReason {
@@ -156,13 +162,23 @@ pub struct SupervisorLink {
     outbox: Outbox,
     told_lost: u64,
     stop: Option<StopReason>,
+    /// The supervisor has died; when that becomes a reason to stop.
+    bereft: Option<Instant>,
     /// What was said and is to be handed on: one message is taken at a time.
     heard: Option<Command>,
 }
 
 impl SupervisorLink {
     pub(crate) const fn new(channel: Channel, signals: Signals) -> Self {
-        Self { channel, signals, outbox: Outbox::new(WAITING_EVENTS), told_lost: 0, stop: None, heard: None }
+        Self {
+            channel,
+            signals,
+            outbox: Outbox::new(WAITING_EVENTS),
+            told_lost: 0,
+            stop: None,
+            bereft: None,
+            heard: None,
+        }
     }
 
     /// Waits for what to do next. Cancel-safe, so it can stand in a `select!`; it also sends what waits.
@@ -178,14 +194,18 @@ impl SupervisorLink {
                 return command;
             }
             let waiting = !self.outbox.is_empty();
+            let bereft = self.bereft.map(|at| at.since(boottime()));
             tokio::select! {
-                incoming = self.channel.receive() => match incoming {
-                    Ok(Incoming::Closed) => self.stop = Some(StopReason::SupervisorGone),
+                () = tokio::time::sleep(bereft.unwrap_or_default()), if bereft.is_some() => {
+                    self.stop = Some(StopReason::SupervisorGone);
+                }
+                incoming = self.channel.receive(), if bereft.is_none() => match incoming {
+                    Ok(Incoming::Closed) => self.bereft = Some(boottime() + GRACE),
                     Ok(Incoming::Message(message)) => self.take(message),
                     // The channel is of no use any more, and without it the end of the supervisor would go unseen.
                     Err(error) => {
                         warn!("channel to the supervisor broke: {error}");
-                        self.stop = Some(StopReason::SupervisorGone);
+                        self.bereft = Some(boottime() + GRACE);
                     }
                 },
                 received = self.signals.next() => self.signalled(received),

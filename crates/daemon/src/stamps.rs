@@ -5,7 +5,11 @@
 //! outlive a supervisor; they are worth something only in the same boot and the same network namespace, which is written
 //! beside them. Nothing here judges an age.
 
+use core::time::Duration;
+use rustix::event::{Timespec, poll};
 use rustix::fs::{FileType, FlockOperation, MemfdFlags, Mode, OFlags, flock, fstat, memfd_create, open};
+use rustix::io::Errno;
+use standfast_kernel::timer::boottime;
 use standfast_model::Instant;
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::ipvs::Family;
@@ -37,6 +41,13 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const NOTE_BYTES: usize = RECORD_BYTES - NOTE_AT;
 
 type Key = [u8; NOTE_AT];
+
+/// How long the lock is waited for. A second daemon is refused before it comes here, so whoever has the lock was killed
+/// and is on its way out: the kernel takes a process's memory first and its files last.
+const DYING: Duration = Duration::from_millis(300);
+
+/// How often it is tried meanwhile.
+const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// What is noted of an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -95,8 +106,14 @@ pub(crate) fn open_locked(path: &Path) -> io::Result<OwnedFd> {
         return Err(io::Error::other("not a regular file of our own"));
     }
     // The lock belongs to the open file, which the worker has as well: it ends with the last of them.
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(file)
+    let given_up = boottime() + DYING;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) if boottime() < given_up => poll(&mut [], Some(&LOOK_AGAIN)).map(drop)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// The notes of the running worker.
@@ -286,6 +303,21 @@ mod tests {
         rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW | rustix::fs::SealFlags::WRITE).unwrap();
         let (stamps, adopted) = Stamps::take_over(file, &ours);
         assert!(adopted.is_empty() && stamps.complained);
+    }
+
+    #[test]
+    fn the_lock_of_a_killed_predecessor_that_is_still_on_its_way_out_is_waited_for() {
+        let path = std::env::temp_dir().join(format!("standfast-lock-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        let file = path.join("stamps");
+        let held = open_locked(&file).unwrap();
+        let dying = std::thread::spawn(move || {
+            poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 50_000_000 })).unwrap();
+            drop(held);
+        });
+        assert!(open_locked(&file).is_ok());
+        dying.join().unwrap();
+        std::fs::remove_dir_all(&path).unwrap();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The cluster in virtual time: one queue of events, one machine acting at a time, laws checked after every step.
 //!
-//! It owns time. Time jumps to the next event. What a machine does is taken up in [`crate::act`], what befalls it in
-//! [`crate::befall`], what an observer sees of it is told to the laws in [`crate::observe`]. Nothing here reads a clock,
+//! It owns time. Time jumps to the next event. What a machine does is taken up in `act`, what befalls it in
+//! `befall`, what an observer sees of it is told to the laws in `observe`. Nothing here reads a clock,
 //! and a run is a function of its seed.
 #![expect(clippy::indexing_slicing, reason = "machines, LANs and routers are numbered by the vectors that hold them")]
 

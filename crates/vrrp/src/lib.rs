@@ -9,6 +9,7 @@ pub mod timing;
 
 mod batch;
 mod deadlines;
+mod deliver;
 mod hear;
 mod links;
 mod machine;

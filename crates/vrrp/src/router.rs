@@ -1,18 +1,16 @@
 //! The router: finds whom an event concerns, lets it act, and keeps the index of deadlines true.
 //!
-//! It owns every instance; it does no I/O and reads no clock. The protocol is in [`crate::hear`] and
-//! [`crate::machine`], the rules of sync groups in [`crate::units`].
+//! It owns every instance; it does no I/O and reads no clock. Packets come in by [`crate::deliver`]; the
+//! protocol is in [`crate::hear`] and [`crate::machine`], the rules of sync groups in [`crate::units`].
 
 use crate::batch::Batch;
 use crate::deadlines::Deadlines;
 use crate::event::{Event, InterfaceFacts};
-use crate::hear::Consequence;
 use crate::links::{self, Facts};
 use crate::machine::{self, Machine};
 use crate::notices::Memory;
 use crate::output::{Notice, Output};
 use crate::phase::Phase;
-use crate::receive::{self, Flaw, Marks};
 use crate::trackers::Trackers;
 use crate::units::{self, Unit, UnitId};
 use core::time::Duration;
@@ -21,8 +19,6 @@ use standfast_model::config::track::Tracker;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
 use standfast_model::{Cause, Instant, InterfaceIndex, InterfaceName, VrrpCounters};
-use standfast_wire::Received;
-use standfast_wire::vrrp::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Settings of the whole process.
@@ -40,16 +36,8 @@ const SHARED_WAKE: Duration = Duration::from_millis(1);
 /// Packets on an interface that no instance could be blamed for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Unclaimed {
-    counters: VrrpCounters,
-    memory: Memory,
-}
-
-/// Whose deadlines a packet can have moved.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Reach {
-    Nothing,
-    Member,
-    Unit,
+    pub(crate) counters: VrrpCounters,
+    pub(crate) memory: Memory,
 }
 
 /// All virtual routers of a node.
@@ -365,86 +353,6 @@ impl Router {
         self.act_on_unit(now, unit, |unit, batch| unit.settle(now, recovered, batch));
     }
 
-    fn packet(&mut self, now: Instant, packet: &Received<'_>) {
-        let vrid = receive::vrid_of(packet);
-        let family = Family::from(packet.source);
-        let receiver = vrid.and_then(|vrid| self.receivers.get(&(packet.interface, family, vrid)).copied());
-        match receiver.and_then(|id| self.place(id)) {
-            Some((unit, member)) => match self.packet_for(now, packet, unit, member) {
-                Reach::Nothing => {}
-                Reach::Member => self.rearm_member(unit, member),
-                Reach::Unit => self.rearm_unit(now, unit),
-            },
-            None => self.packet_for_nobody(now, packet, vrid),
-        }
-    }
-
-    fn packet_for(&mut self, now: Instant, packet: &Received<'_>, unit: UnitId, member: usize) -> Reach {
-        let Some(unit) = self.units.get_mut(unit.0) else { return Reach::Nothing };
-        let Some(machine) = unit.members.get_mut(member) else { return Reach::Nothing };
-        let unix = wall_at(self.wall, now);
-        let batch = &mut self.batch;
-        let ours = self.facts.get(&machine.config.interface).map_or(&[][..], |facts| &facts.sources);
-        let checked = match &machine.phase {
-            Phase::Backup(_) | Phase::Master(_) if machine.ignores_all() => {
-                Err(Flaw::NotListening(machine.phase.state()))
-            }
-            Phase::Backup(_) | Phase::Master(_) => {
-                let marks = Marks { seals: &machine.seals, unix, sequence: machine.ah_sequence };
-                receive::check(&machine.config, &machine.partners, marks, ours, packet)
-            }
-            Phase::Init { .. } | Phase::Fault { .. } | Phase::Stop => Err(Flaw::NotListening(machine.phase.state())),
-        };
-        let (heard, view) = match checked {
-            Ok(accepted) => accepted,
-            Err(flaw) => {
-                // REQ: VRRP3-6.4-01 KA-BUG-01
-                machine.refused(now, packet.source, &flaw, batch);
-                return Reach::Nothing;
-            }
-        };
-        // Receiving comes before late timers: a master that slept takes the news as the backup that it has become.
-        let paused = machine.paused(now);
-        if let Some(silent) = paused {
-            unit.wake_paused(now, member, silent, batch);
-        }
-        let Some(machine) = unit.members.get_mut(member) else { return Reach::Nothing };
-        machine.believe(now, &heard, batch);
-        machine.compare(now, &heard, &view, batch);
-        let reach = match machine.hear(now, &heard, batch) {
-            Consequence::None if paused.is_none() => Reach::Member,
-            Consequence::None => Reach::Unit,
-            Consequence::Yield(cause) => {
-                unit.give_way(now, member, cause, &heard, batch);
-                Reach::Unit
-            }
-            Consequence::Lower => {
-                unit.announce_against_lower(now, member, batch);
-                Reach::Unit
-            }
-        };
-        if let Some(machine) = unit.members.get_mut(member) {
-            machine.observe_interval(now, &heard, batch);
-        }
-        reach
-    }
-
-    fn packet_for_nobody(&mut self, now: Instant, packet: &Received<'_>, vrid: Option<u8>) {
-        // One entry per interface of the configuration, so that it cannot grow with what arrives.
-        let Some(name) = self.names.get(&packet.interface) else { return };
-        let unclaimed = self.unclaimed.entry(name.clone()).or_default();
-        let flaw = match vrid {
-            Some(vrid) => Flaw::UnknownVrid(vrid),
-            None => Flaw::Octets(Error::Short { have: packet.message.len() }),
-        };
-        let (source, reason) = (packet.source, flaw.refusal());
-        unclaimed.counters.refuse(reason);
-        // REQ: VRRP2-7.1-08
-        if self.options.log_unknown_vrids && unclaimed.memory.refused(now, source, reason) {
-            self.batch.notice(Notice::Refused { instance: None, source, reason, detail: flaw.to_string() });
-        }
-    }
-
     fn wake(&mut self, now: Instant) {
         if self.known.next_deadline().is_some_and(|at| at <= now) {
             self.run_scripts(now);
@@ -549,13 +457,13 @@ impl Router {
         self.rearm_unit(now, id);
     }
 
-    fn rearm_member(&mut self, unit: UnitId, member: usize) {
+    pub(crate) fn rearm_member(&mut self, unit: UnitId, member: usize) {
         if let Some(machine) = self.units.get_mut(unit.0).and_then(|unit| unit.members.get_mut(member)) {
             rearm(&mut self.deadlines, machine);
         }
     }
 
-    fn rearm_unit(&mut self, now: Instant, unit: UnitId) {
+    pub(crate) fn rearm_unit(&mut self, now: Instant, unit: UnitId) {
         if let Some(unit) = self.units.get_mut(unit.0) {
             rearm_all_of(now, unit, &mut self.deadlines, &mut self.batch);
         }

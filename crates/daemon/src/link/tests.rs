@@ -54,6 +54,17 @@ async fn a_shutdown_and_the_end_of_the_supervisor_are_commands_and_stay_so() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_supervisor_is_no_reason_to_leave_at_once_for_all_may_be_killed_one_after_the_other() {
+    let (mut link, supervisor) = linked();
+    drop(supervisor);
+    for _ in 0..3 {
+        // Whoever is called away in between does not begin to wait anew.
+        assert!(tokio::time::timeout(Duration::from_millis(20), link.command()).await.is_err());
+    }
+    assert_eq!(stopped(&mut link).await, StopReason::SupervisorGone);
+}
+
+#[tokio::test]
 async fn what_is_no_command_is_ignored_and_the_next_one_is_heard() {
     let (mut link, supervisor) = linked();
     supervisor.send(b"nonsense", &[]).unwrap();
