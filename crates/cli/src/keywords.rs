@@ -37,8 +37,9 @@ pub fn run(words: &Keywords) -> io::Result<u8> {
         writeln!(out, "{built:>4} of {all:>4} live  {block}")?;
     }
     let live = rows.iter().filter(|row| row.live).count();
-    let names: Vec<&str> = own.iter().map(|row| row.name).collect();
-    writeln!(out, "beyond keepalived: {}", names.join(", "))?;
+    // A word that instances and groups both know is one word.
+    let names: BTreeSet<&str> = own.iter().map(|row| row.name).collect();
+    writeln!(out, "beyond keepalived: {}", Vec::from_iter(names).join(", "))?;
     writeln!(out, "{} of {KEEPALIVED} keywords in the table, {live} live", rows.len())?;
     let Some(path) = table else { return Ok(0) };
     let text = fs::read_to_string(path)?;
