@@ -6,6 +6,8 @@ use std::path::Path;
 use lab::{Error, Result};
 use serde_json::json;
 
+use crate::plot;
+
 /// All rows of a run.
 #[derive(Debug)]
 pub(crate) struct Book {
@@ -101,23 +103,33 @@ impl Book {
         self.rows.push(row);
     }
 
-    /// Writes everything down.
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let rows: Vec<_> = (self.rows.iter())
-            .map(|row| {
-                let summed = row.samples.each_ref().map(|samples| {
-                    Summary::of(samples).map(|sum| json!({"median": sum.median, "min": sum.min, "max": sum.max}))
-                });
-                let [ours, theirs] = &row.samples;
-                json!({
-                    "measure": row.measure, "unit": row.unit, "bound": row.bound, "ratio": row.ratio(),
-                    "standfastd": {"summary": summed[0], "samples": ours},
-                    "peer": {"summary": summed[1], "samples": theirs},
-                })
-            })
-            .collect();
+    /// Writes everything down: `NAME.json` with every sample, and a picture of each row in the directory `NAME`.
+    pub(crate) fn write(&self, directory: &Path, name: &str) -> Result<()> {
+        let pictures = directory.join(name);
+        let write = |path: &Path, text: String| {
+            std::fs::write(path, text)
+                .map_err(|source| Error::Io { what: format!("writing {}", path.display()), source })
+        };
+        // Those of an earlier run may be of measures that this one left out; mostly there are none.
+        let _ = std::fs::remove_dir_all(&pictures);
+        let made = std::fs::create_dir_all(&pictures);
+        made.map_err(|source| Error::Io { what: format!("making {}", pictures.display()), source })?;
+        let mut rows = Vec::new();
+        for (number, row) in self.rows.iter().enumerate() {
+            let file = format!("{number:03}.svg");
+            write(&pictures.join(&file), plot::picture(row, &self.names)?)?;
+            let [ours, theirs] = row.samples.each_ref().map(|samples| {
+                let summary =
+                    Summary::of(samples).map(|sum| json!({"median": sum.median, "min": sum.min, "max": sum.max}));
+                json!({"summary": summary, "samples": samples})
+            });
+            rows.push(json!({
+                "measure": row.measure, "unit": row.unit, "bound": row.bound, "ratio": row.ratio(),
+                "picture": format!("{name}/{file}"), "standfastd": ours, "peer": theirs,
+            }));
+        }
         let text = json!({"standfastd": self.names[0], "peer": self.names[1], "rows": rows}).to_string();
-        std::fs::write(path, text).map_err(|source| Error::Io { what: format!("writing {}", path.display()), source })
+        write(&directory.join(format!("{name}.json")), text)
     }
 }
 

@@ -4,11 +4,14 @@
 //! Reads as the order of the measurements; how each is taken is in the module of its name.
 
 mod crash;
+mod detection;
 mod figures;
 mod load;
 mod lvs;
 mod outage;
 mod pair;
+mod plot;
+mod site;
 mod start;
 mod stress;
 mod takeover;
@@ -31,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) only: Option<String>,
 }
 
-const USAGE: &str = "usage: bench vrrp|lvs|checks --ours STANDFASTD [--peer KEEPALIVED] [--quick] [--only MEASURE] --out DIRECTORY; scripts/bench knows them";
+const USAGE: &str = "usage: bench vrrp|lvs|checks|detection|site --ours STANDFASTD [--peer KEEPALIVED] [--quick] [--only MEASURE] --out DIRECTORY; scripts/bench knows them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,10 +46,12 @@ fn main() -> ExitCode {
     let measured = match what.as_str() {
         "vrrp" => vrrp(&settings, &mut book),
         "checks" => lvs::measure_checks(&settings, &mut book),
+        "detection" => detection::measure(&settings, &mut book),
+        "site" => site::measure(&settings, &mut book),
         _ => lvs::measure(&settings, &mut book),
     };
     // What was measured before something broke off is worth reading all the same.
-    let written = book.write(&out.join(format!("{what}.json")));
+    let written = book.write(&out, &what);
     match measured.and(written) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,7 +80,8 @@ fn vrrp(settings: &Settings, book: &mut Book) -> Result<()> {
 
 fn read(arguments: &[String]) -> Option<(String, Settings, [String; 2], PathBuf)> {
     let mut words = arguments.iter().map(String::as_str);
-    let what = words.next().filter(|what| matches!(*what, "vrrp" | "lvs" | "checks"))?.to_owned();
+    let what =
+        words.next().filter(|what| matches!(*what, "vrrp" | "lvs" | "checks" | "detection" | "site"))?.to_owned();
     let (mut ours, mut peer, mut out, mut quick) = (None, "keepalived".to_owned(), None, false);
     let mut only = None;
     while let Some(word) = words.next() {
