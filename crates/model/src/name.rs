@@ -42,7 +42,8 @@ impl PartialOrd for ShortName {
 
 impl Ord for ShortName {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.as_str().cmp(other.as_str())
+        // As text: zeros stand behind both, and a text that is the beginning of another comes before it.
+        (&self.bytes, self.length).cmp(&(&other.bytes, other.length))
     }
 }
 
@@ -63,6 +64,9 @@ mod tests {
         }
         assert!(ShortName::new("sixteen bytes !!").is_none());
         assert_eq!(ShortName::new("wlc").unwrap(), ShortName::of_three(*b"wlc"));
-        assert!(ShortName::new("eth1") > ShortName::new("eth0.2") && ShortName::new("a") < ShortName::new("a0"));
+        let texts = ["eth1", "eth0.2", "a", "a0", "a\0", "", "\0", "ä", "z"];
+        for (one, other) in texts.iter().flat_map(|one| texts.map(|other| (*one, other))) {
+            assert_eq!(ShortName::new(one).cmp(&ShortName::new(other)), one.cmp(other), "{one:?} {other:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, InterfaceIndex};
 use standfast_net::{Change, Entry, ObservedAddress, Operation, Ours, diff, entry, routing};
 use standfast_vrrp::Event;
+use std::collections::BTreeSet;
 
 /// `IFA_PROTO` of what is ours.
 const PROTOCOL_KEEPALIVED: u8 = 18;
@@ -51,6 +52,20 @@ impl VrrpNode {
             Owner::Instance(id) => self.router.holds(id),
             Owner::Static | Owner::Device(_) => !self.stopping,
         }
+    }
+
+    /// What a killed predecessor has left of the places in which it might hold addresses: what bears our mark and is no
+    /// place of ours now. A link that has got another name meanwhile is still the link of its number.
+    #[must_use]
+    pub fn leftovers(&self, places: &BTreeSet<(InterfaceIndex, IpNet)>) -> Vec<Operation> {
+        let left = |(interface, address): &(InterfaceIndex, IpNet)| {
+            let mut seen = self.observed.addresses(*interface).filter(|seen| seen.address == *address);
+            seen.any(|seen| seen.protocol == PROTOCOL_KEEPALIVED)
+        };
+        let nobodys = places.iter().filter(|place| !self.homes.contains_key(place) && left(place));
+        nobodys
+            .map(|(interface, address)| Operation::Remove { interface: *interface, address: *address, peer: None })
+            .collect()
     }
 
     /// Everything that separates the kernel from what is wanted.
@@ -352,7 +367,7 @@ fn words(operation: &Operation) -> String {
 }
 
 /// Adds the addresses of a holding to those that may be touched; a static address that was there before us may not.
-fn note(ours: &mut Ours, holding: &Holding, foreign: &std::collections::BTreeSet<(InterfaceIndex, IpNet)>) {
+fn note(ours: &mut Ours, holding: &Holding, foreign: &BTreeSet<(InterfaceIndex, IpNet)>) {
     for (interface, address) in &holding.addresses {
         let place = (*interface, entry(address));
         if holding.owner != Owner::Static || !foreign.contains(&place) {

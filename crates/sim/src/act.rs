@@ -16,6 +16,7 @@ use crate::world::World;
 use core::time::Duration;
 use standfast_model::Ended;
 use standfast_model::config::track::ScriptId;
+use standfast_net::Change;
 use standfast_node::{Input, Record};
 use standfast_wire::Received;
 use std::rc::Rc;
@@ -67,7 +68,14 @@ impl<D: Director> World<D> {
 
     fn hear_of(&mut self, id: MachineId, told: Told) -> Result<(), Broken> {
         match told {
-            Told::Change(change) => self.act(id, Input::Changed(change)),
+            Told::Change(change) => {
+                let links = matches!(change, Change::Link(_) | Change::LinkGone(_));
+                self.act(id, Input::Changed(change))?;
+                if links {
+                    self.machines[id.0].write_ledger();
+                }
+                Ok(())
+            }
             Told::Ended(script, outcome) => self.act(id, Input::ScriptEnded { script, outcome }),
         }
     }
@@ -77,8 +85,14 @@ impl<D: Director> World<D> {
         let Some(interface) = kernel.link(lan).map(|link| link.index) else { return Ok(()) };
         let message = datagram.message();
         let vrid = message.get(1).copied().unwrap_or(0);
-        if !kernel.listens(interface, datagram.destination, vrid) {
+        let authenticated = datagram.is_authenticated();
+        if !kernel.listens(interface, datagram.destination, vrid, authenticated) {
             return Ok(());
+        }
+        if authenticated {
+            // A raw socket that cannot read a packet drops it.
+            let received = Received::of_ipv4(interface, &datagram.octets);
+            return received.map_or(Ok(()), |received| self.act(id, Input::Packet(received)));
         }
         let received = Received {
             interface,
@@ -95,11 +109,11 @@ impl<D: Director> World<D> {
     pub(crate) fn act(&mut self, id: MachineId, input: Input<'_>) -> Result<(), Broken> {
         let now = self.now;
         let machine = &mut self.machines[id.0];
-        let held = machine.holding();
+        let held = machine.held();
         let local = machine.local(now);
         let Life::Running(director) = &mut machine.life else { return Ok(()) };
         director.handle(local, input, &mut machine.kernel);
-        let holding = machine.holding();
+        let holding = machine.holding_now();
         let cut_short = machine.kernel.was_cut_short();
         let mut effects = machine.kernel.take_effects();
         if !effects.is_empty() {
@@ -150,7 +164,7 @@ impl<D: Director> World<D> {
     }
 
     /// The daemon was killed between two of the things that it did; its supervisor starts another one at once.
-    fn killed_at_work(&mut self, id: MachineId, held: u64) {
+    pub(crate) fn killed_at_work(&mut self, id: MachineId, held: u64) {
         self.trace.line(self.now, format_args!("m{} is killed at work", id.0));
         let machine = &mut self.machines[id.0];
         machine.kill(self.now);

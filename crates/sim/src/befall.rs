@@ -14,7 +14,7 @@ use crate::world::World;
 use core::time::Duration;
 use ipnet::IpNet;
 use standfast_model::State;
-use standfast_node::{Input, Reload};
+use standfast_node::{Input, Reload, System as _};
 use standfast_vrrp::Options;
 use std::rc::Rc;
 
@@ -158,6 +158,7 @@ impl<D: Director> World<D> {
         let acted = self.act(id, Input::Reload(Box::new(Reload { config, options: Options::default() })));
         (self.left_alone, self.held_before) = (0, 0);
         acted?;
+        self.machines[id.0].write_ledger();
         self.look();
         // Who has begun anew waits for its whole down interval, and its group with it.
         for router in (0..self.scenario.routers.len()).filter(|router| anew >> router & 1 == 1) {
@@ -283,8 +284,12 @@ impl<D: Director> World<D> {
             return Ok(());
         }
         for (number, router) in self.scenario.routers.iter().enumerate() {
-            let left = router.addresses.iter().any(|address| machine.kernel.has(router.lan, *address));
-            // What another program has just put there is its own.
+            // What another program has put on a link that has another name is its own, and what it has just put anywhere.
+            let known = machine.kernel.is_known(router.lan);
+            let left = router.addresses.iter().any(|address| match known {
+                true => machine.kernel.has(router.lan, *address),
+                false => machine.kernel.has_of_a_node(router.lan, *address),
+            });
             let excused = self.now < self.upset_until[id.0];
             let stopped = machine.duties[number].is_none() || machine.states[number] == State::Stop;
             if !stopped || machine.holds(number) || (left && !excused) {
@@ -295,6 +300,7 @@ impl<D: Director> World<D> {
             }
         }
         self.machines[id.0].end_daemon();
+        self.machines[id.0].ledger.clear();
         Ok(())
     }
 
@@ -304,9 +310,6 @@ impl<D: Director> World<D> {
             return Ok(());
         }
         self.pace(id);
-        if killed.is_some() {
-            self.sweep(id);
-        }
         let machine = &self.machines[id.0];
         let ages: Vec<Option<Duration>> =
             (0..machine.duties.len()).map(|router| machine.stamp_age(router, self.now)).collect();
@@ -314,25 +317,30 @@ impl<D: Director> World<D> {
         let alone = killed.filter(|(at, _)| self.laws.calm_before() <= *at);
         let dump = machine.kernel.dump();
         self.unsure(id);
-        // What a predecessor has left behind is looked at when the daemon has started, not before.
+        // What a predecessor has left behind is looked at when the daemon has started and has read the ledger, not before.
         self.upset_until[id.0] = self.now + Duration::from_nanos(1);
         self.tell_wall(id)?;
-        self.upset_until[id.0] = self.now;
         self.act(id, Input::Start(dump))?;
+        self.clear_leftovers(id)?;
         let held = killed.map_or(0, |(_, held)| held);
         self.succeeded(id, held, alone.is_some(), &ages)
     }
 
-    /// What a killed daemon held under a configuration that is gone is nobody's: an administrator removes it.
-    fn sweep(&mut self, id: MachineId) {
+    /// A daemon that has started removes what a killed one has left in places that are nobody's now, and notes its own.
+    fn clear_leftovers(&mut self, id: MachineId) -> Result<(), Broken> {
+        self.upset_until[id.0] = self.now;
         let machine = &mut self.machines[id.0];
-        for (router, duty) in self.scenario.routers.iter().zip(&machine.duties) {
-            if duty.is_none() {
-                for address in &router.addresses {
-                    machine.kernel.foreign_removal(router.lan, *address);
-                }
-            }
+        let Some(director) = machine.running() else { return Ok(()) };
+        let leftovers = director.leftovers(&machine.ledger);
+        machine.kernel.apply(&leftovers);
+        if machine.kernel.was_cut_short() {
+            self.killed_at_work(id, 0);
+            return Ok(());
         }
+        machine.write_ledger();
+        let holding = machine.holding();
+        self.tell(id);
+        self.compare(id, holding)
     }
 
     /// Whether a daemon that was just started holds what it may, and what it must.

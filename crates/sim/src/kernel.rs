@@ -27,6 +27,12 @@ pub struct Card {
     pub addresses: Vec<IpNet>,
 }
 
+/// `IFA_PROTO` of what a node adds.
+const PROTOCOL_KEEPALIVED: u8 = 18;
+
+/// `IFA_PROTO` of what anybody else adds.
+const PROTOCOL_OTHER: u8 = 0;
+
 /// Something a node did that leaves the machine or the daemon.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
@@ -199,7 +205,8 @@ impl Kernel {
     }
 
     fn card(&self, lan: LanId) -> Option<usize> {
-        self.cards.iter().position(|card| card.lan == lan)
+        // A machine has a card in every LAN, in their order.
+        self.cards.get(lan.0).filter(|card| card.lan == lan).map(|_| lan.0)
     }
 
     fn card_of(&self, interface: InterfaceIndex) -> Option<&Card> {
@@ -238,6 +245,13 @@ impl Kernel {
         self.link(lan).is_some_and(|link| self.place(link.index, address).is_some())
     }
 
+    /// Whether the link to a LAN has this address, and a node has added it.
+    #[must_use]
+    pub fn has_of_a_node(&self, lan: LanId, address: IpNet) -> bool {
+        let place = self.link(lan).and_then(|link| self.place(link.index, address));
+        place.and_then(|place| self.addresses.get(place)).is_some_and(|seen| seen.protocol == PROTOCOL_KEEPALIVED)
+    }
+
     /// Whether any link has this address, whatever its prefix.
     #[must_use]
     pub fn has_anywhere(&self, address: IpAddr) -> bool {
@@ -250,11 +264,13 @@ impl Kernel {
         self.card_of(interface).is_some_and(|card| card.addresses.iter().any(|own| own.addr() == address))
     }
 
-    /// Whether the daemon has a socket that passes an advertisement to that destination.
+    /// Whether the daemon has a socket that passes an advertisement to that destination, with an authentication header or
+    /// without.
     #[must_use]
-    pub fn listens(&self, interface: InterfaceIndex, destination: IpAddr, vrid: u8) -> bool {
+    pub fn listens(&self, interface: InterfaceIndex, destination: IpAddr, vrid: u8, authenticated: bool) -> bool {
         let key = SocketKey::towards(interface, destination);
-        self.sockets.get(&key).is_some_and(|socket| socket.vrids.contains(&vrid))
+        let socket = self.sockets.get(&key).filter(|socket| socket.ah || !authenticated);
+        socket.is_some_and(|socket| socket.vrids.contains(&vrid))
     }
 
     /// Carrier comes or goes.
@@ -306,12 +322,13 @@ impl Kernel {
             no_arp: false,
             mtu: 1500,
             parent: None,
+            vrf_table: None,
         };
         self.generation += 1;
         self.links.iter_mut().skip(place).take(1).for_each(|slot| *slot = Some(link.clone()));
         self.changes.push(Change::Link(link));
         for address in card.addresses {
-            self.add(index, address, 0);
+            self.add(index, address, 0, PROTOCOL_OTHER);
         }
     }
 
@@ -322,7 +339,7 @@ impl Kernel {
 
     /// Something else adds an address. Says whether it was not there.
     pub fn foreign_addition(&mut self, lan: LanId, address: IpNet) -> bool {
-        self.link(lan).map(|link| link.index).is_some_and(|index| self.add(index, address, 0))
+        self.link(lan).map(|link| link.index).is_some_and(|index| self.add(index, address, 0, PROTOCOL_OTHER))
     }
 
     /// The next so many additions of addresses are refused.
@@ -334,11 +351,11 @@ impl Kernel {
         self.addresses.iter().position(|a| a.interface == interface && a.address == address)
     }
 
-    fn add(&mut self, interface: InterfaceIndex, address: IpNet, scope: u8) -> bool {
+    fn add(&mut self, interface: InterfaceIndex, address: IpNet, scope: u8, protocol: u8) -> bool {
         if self.place(interface, address).is_some() {
             return false;
         }
-        let new = ObservedAddress { interface, address, scope, secondary: false, protocol: 0 };
+        let new = ObservedAddress { interface, address, scope, secondary: false, protocol };
         self.generation += 1;
         self.addresses.push(new.clone());
         self.changes.push(Change::Address(new));
@@ -409,7 +426,7 @@ impl System for Kernel {
                 Err("out of memory".to_owned())
             }
             Operation::Add { interface, address } => {
-                Ok(changed(self.add(*interface, address.address, address.scope.get())))
+                Ok(changed(self.add(*interface, address.address, address.scope.get(), PROTOCOL_KEEPALIVED)))
             }
             Operation::Remove { interface, address, .. } => Ok(changed(self.remove(*interface, *address))),
             // The scenarios have no routes and no rules.

@@ -12,42 +12,64 @@ use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::{ScriptId, Tracked};
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::ipvs::Family;
-use standfast_model::{Ended, Instant, InterfaceName, State};
-use standfast_net::Change;
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, State};
+use standfast_net::{Change, Operation};
 use standfast_node::{Input, Record, VrrpNode};
 use standfast_vrrp::{Event, Output, Router};
-use std::collections::VecDeque;
+use standfast_wire::ipv4;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::rc::Rc;
 
 /// What the simulator asks of the thing it runs on every machine. The real one is [`VrrpNode`]; the tests of the
 /// simulator run others, which break a law each.
 pub trait Director {
-    /// A daemon that has not been started; `adopted` is when a predecessor sent its last advertisements as a master.
-    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> Self;
+    /// A daemon that has not been started; `adopted` is what a predecessor has noted.
+    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Note)]) -> Self;
     /// Handles an input.
     fn handle(&mut self, now: Instant, input: Input<'_>, kernel: &mut Kernel);
     /// When it wants to be woken.
     fn next_deadline(&self) -> Option<Instant>;
     /// Whether it says it holds the addresses of an instance.
     fn holds(&self, instance: InstanceId) -> bool;
-    /// When an instance sent its last advertisement as the master that it is.
-    fn advert_sent(&self, instance: InstanceId) -> Option<Instant>;
+    /// What a successor must know of an instance.
+    fn note(&self, instance: InstanceId) -> Note;
+    /// The places in which it may hold addresses, for the ledger.
+    fn places(&self) -> Places;
+    /// What it removes of the places that a killed predecessor noted.
+    fn leftovers(&self, noted: &Places) -> Vec<Operation>;
 }
+
+/// What outlives a daemon of one instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Note {
+    /// When it sent its last advertisement as the master that it is, by the machine's clock.
+    pub advert_sent: Option<Instant>,
+    /// `auth_type AH`: the highest sequence number sent or accepted, 0 with any other authentication.
+    pub sequence: u32,
+}
+
+/// Links, by their numbers, and addresses on them.
+pub type Places = BTreeSet<(InterfaceIndex, IpNet)>;
 
 /// A node that has not been started, told of what a predecessor sent as the daemon tells it.
 #[must_use]
-pub fn node(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> VrrpNode {
+pub fn node(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Note)]) -> VrrpNode {
     let mut router = Router::new(config.clone());
     let mut nothing = Output::default();
-    for (instance, advert_sent) in adopted.iter().copied() {
-        router.handle(now, Event::Adopt { instance, advert_sent }, &mut nothing);
+    for (instance, Note { advert_sent, sequence }) in adopted.iter().copied() {
+        if let Some(advert_sent) = advert_sent {
+            router.handle(now, Event::Adopt { instance, advert_sent }, &mut nothing);
+        }
+        if sequence > 0 {
+            router.handle(now, Event::Sequence { instance, highest: sequence }, &mut nothing);
+        }
     }
     VrrpNode::new(config.clone(), router)
 }
 
 impl Director for VrrpNode {
-    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> Self {
+    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Note)]) -> Self {
         node(now, config, adopted)
     }
 
@@ -63,8 +85,20 @@ impl Director for VrrpNode {
         self.router().holds(instance)
     }
 
-    fn advert_sent(&self, instance: InstanceId) -> Option<Instant> {
-        self.router().status(instance).and_then(|status| status.advert_sent)
+    fn note(&self, instance: InstanceId) -> Note {
+        let status = self.router().status(instance);
+        status.map_or(Note::default(), |status| Note {
+            advert_sent: status.advert_sent,
+            sequence: status.sequence.unwrap_or(0),
+        })
+    }
+
+    fn places(&self) -> Places {
+        self.places_of_ours().collect()
+    }
+
+    fn leftovers(&self, noted: &Places) -> Vec<Operation> {
+        self.leftovers(noted)
     }
 }
 
@@ -79,7 +113,7 @@ pub struct Datagram {
     pub ttl: u8,
     /// From the IP header or, where the kernel keeps it to itself, from the message on.
     pub octets: Vec<u8>,
-    /// Where in it the message begins.
+    /// Where in it the message begins: behind the IPv4 header, if that is there, and the authentication header.
     pub message_at: usize,
 }
 
@@ -88,6 +122,12 @@ impl Datagram {
     #[must_use]
     pub fn message(&self) -> &[u8] {
         self.octets.get(self.message_at..).unwrap_or_default()
+    }
+
+    /// Whether there is an authentication header in front of the message.
+    #[must_use]
+    pub const fn is_authenticated(&self) -> bool {
+        self.message_at > ipv4::HEADER_LEN
     }
 }
 
@@ -194,8 +234,14 @@ pub struct Machine<D> {
     /// What was seen when addresses and states were last compared: the kernel's generation and what was held. None if
     /// anything else has changed since.
     pub compared: Option<(u64, u64)>,
-    /// When each instance sent its last advertisement, by its own clock: in memory that outlives the daemon.
-    stamps: Vec<(StampKey, Option<Instant>)>,
+    /// What it held after its daemon's last step; none where anything else has happened since.
+    held: Option<u64>,
+    /// What each instance has noted: in memory that outlives the daemon.
+    stamps: Vec<(StampKey, Note)>,
+    /// `auth_type AH`: the last sequence number that was sent for each virtual router since boot, and when.
+    pub sequences: Vec<(u32, Instant)>,
+    /// The places in which the daemon may hold addresses: in a file that outlives it.
+    pub ledger: Places,
     /// When the daemon was killed, and what it held.
     pub killed: Option<(Instant, u64)>,
     /// By how many seconds its wall's clock is wrong.
@@ -226,7 +272,10 @@ impl<D: Director> Machine<D> {
             reload_waits: false,
             unsure_until: Instant::ZERO,
             compared: None,
+            held: None,
             stamps: Vec::new(),
+            sequences: vec![(0, Instant::ZERO); routers],
+            ledger: Places::new(),
             killed: None,
             wall_wrong_by: 0,
             clock_ahead: plan.clock_ahead,
@@ -236,6 +285,7 @@ impl<D: Director> Machine<D> {
     /// From now on the daemon runs what stands in the file. An instance that other routers know by another number now,
     /// or not at all, begins anew: these come back, one bit for each virtual router.
     pub fn take_on(&mut self, scenario: &Scenario) -> u64 {
+        self.held = None;
         let before = core::mem::replace(&mut self.running, self.config.clone());
         let vrid = |config: &VrrpConfig, duty: Option<&Duty>| {
             let instance = config.instances.get(usize::try_from(duty?.instance.0).ok()?)?;
@@ -321,7 +371,7 @@ impl<D: Director> Machine<D> {
     #[must_use]
     pub fn stamp_age(&self, router: usize, now: Instant) -> Option<Duration> {
         let place = self.routers.iter().position(|other| *other == Some(router))?;
-        let at = self.stamps.get(place)?.1?;
+        let at = self.stamps.get(place)?.1.advert_sent?;
         Some(self.local(now).since(at))
     }
 
@@ -343,6 +393,20 @@ impl<D: Director> Machine<D> {
     #[must_use]
     pub fn holding(&self) -> u64 {
         self.running().map_or(0, |director| self.held_by(director))
+    }
+
+    /// What it held before the step that comes, by what was seen after the last one.
+    pub fn held(&mut self) -> u64 {
+        let held = self.held.unwrap_or_else(|| self.holding());
+        self.held = Some(held);
+        held
+    }
+
+    /// What it holds after a step, noted for the next.
+    pub fn holding_now(&mut self) -> u64 {
+        let holding = self.holding();
+        self.held = Some(holding);
+        holding
     }
 
     fn held_by(&self, director: &D) -> u64 {
@@ -368,15 +432,23 @@ impl<D: Director> Machine<D> {
     /// Notes when advertisements were sent, for a successor.
     pub fn stamp(&mut self) {
         let Life::Running(director) = &self.life else { return };
-        for (id, (_, at)) in (0..).map(InstanceId).zip(&mut self.stamps) {
-            *at = director.advert_sent(id);
+        for (id, (_, note)) in (0..).map(InstanceId).zip(&mut self.stamps) {
+            *note = director.note(id);
+        }
+    }
+
+    /// Notes in which places the daemon may hold addresses from now on, for a successor.
+    pub fn write_ledger(&mut self) {
+        if let Life::Running(director) = &self.life {
+            self.ledger = director.places();
         }
     }
 
     /// Makes room for the notes of the instances that run from now on; what was noted of the same ones before stays.
     fn lay_out_stamps(&mut self) {
         let before = core::mem::take(&mut self.stamps);
-        let known = |key: &StampKey| before.iter().find(|(known, _)| known == key).and_then(|(_, at)| *at);
+        let known =
+            |key: &StampKey| before.iter().find(|(known, _)| known == key).map_or(Note::default(), |(_, note)| *note);
         self.stamps = self.running.instances.iter().map(stamp_key).map(|key| (key.clone(), known(&key))).collect();
     }
 
@@ -387,6 +459,7 @@ impl<D: Director> Machine<D> {
         self.alarm = None;
         self.states.fill(State::Init);
         self.kernel.daemon_gone();
+        self.held = None;
         self.life = Life::Idle;
     }
 
@@ -404,6 +477,8 @@ impl<D: Director> Machine<D> {
     pub fn power_cut(&mut self) {
         self.end_daemon();
         self.stamps.clear();
+        self.sequences.fill((0, Instant::ZERO));
+        self.ledger.clear();
         self.killed = None;
         self.life = Life::Off;
         self.kernel.power_cut();
@@ -419,13 +494,15 @@ impl<D: Director> Machine<D> {
         self.take_on(scenario);
         self.states.fill(State::Init);
         let stamped = (0..).map(InstanceId).zip(&self.stamps);
-        let adopted: Vec<_> = stamped.filter_map(|(id, (_, at))| Some((id, (*at)?))).collect();
+        let adopted: Vec<_> = stamped.map(|(id, (_, note))| (id, *note)).collect();
+        self.held = None;
         self.life = Life::Running(D::new(self.local(now), &self.running, &adopted));
         true
     }
 
     /// Everything stops where it is.
     pub fn freeze(&mut self, now: Instant) {
+        self.held = None;
         self.life = match core::mem::replace(&mut self.life, Life::Off) {
             Life::Running(director) => {
                 self.frozen_at = Some(now);
@@ -437,6 +514,7 @@ impl<D: Director> Machine<D> {
 
     /// And goes on. Says since when it stood still, and what arrived meanwhile, oldest first.
     pub fn thaw(&mut self) -> Option<(Instant, VecDeque<Waiting>)> {
+        self.held = None;
         match core::mem::replace(&mut self.life, Life::Off) {
             Life::Frozen(director, arrived) => {
                 self.life = Life::Running(director);

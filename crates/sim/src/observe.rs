@@ -36,6 +36,9 @@ impl<D: Director> World<D> {
         let Some(router) = self.scenario.router_at(lan, packet::family(datagram.source), advert.vrid) else {
             return broken(Law::HonestAdverts, format!("machine {} advertises VRID {}", id.0, advert.vrid));
         };
+        if let Some(sequence) = advert.sequence {
+            self.in_sequence(id, router, sequence)?;
+        }
         let resigns = advert.priority.is_none();
         self.tally.adverts += 1;
         self.tally.resignations += u64::from(resigns);
@@ -56,6 +59,17 @@ impl<D: Director> World<D> {
         }
         self.transmit(lan, Some(id), &datagram);
         Ok(())
+    }
+
+    /// `auth_type AH`: what a machine sends after its boot is numbered upwards, whichever daemon sends it. To each of
+    /// several peers it may send the same.
+    // REQ: VRRP2A-AH-03
+    fn in_sequence(&mut self, id: MachineId, router: usize, sequence: u32) -> Result<(), Broken> {
+        let (last, at) = core::mem::replace(&mut self.machines[id.0].sequences[router], (sequence, self.now));
+        if sequence > last || (sequence == last && at == self.now) {
+            return Ok(());
+        }
+        broken(Law::HonestAdverts, format!("machine {} sent {sequence} of router {router} after {last}", id.0))
     }
 
     /// A machine has written something into its journal.

@@ -5,7 +5,7 @@
 use crate::fault::Fault;
 use crate::lan::{LanId, MachineId};
 use crate::machine::{Datagram, Told};
-use core::cmp::{Ordering, Reverse};
+use core::cmp::Reverse;
 use standfast_model::Instant;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
@@ -25,58 +25,57 @@ pub(crate) enum Event {
     Storm,
 }
 
-/// An event in the queue.
-#[derive(Debug)]
-struct Scheduled {
-    at: Instant,
-    order: u64,
-    event: Event,
-}
+/// Bits of a key below the order: which slot holds the event.
+const SLOT_BITS: u32 = 24;
 
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.order) == (other.at, other.order)
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.order).cmp(&(other.at, other.order))
-    }
-}
-
-/// Everything that will happen.
+/// Everything that will happen. What is sorted is a number for each event, its time above its order above its slot, so
+/// that little is moved; the events stay where they are until their time comes.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    queue: BinaryHeap<Reverse<u128>>,
+    slots: Vec<Option<Event>>,
+    free: Vec<usize>,
+    /// Counts the events of a run: 2^40 of them, which no run lives to see.
     order: u64,
 }
 
 impl Agenda {
+    /// # Panics
+    /// With 2^24 events that wait at once: no cluster has so many packets under way.
     pub(crate) fn add(&mut self, at: Instant, event: Event) {
-        let order = self.order;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        assert!(slot >> SLOT_BITS == 0, "too many events wait");
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(event);
+        }
+        self.queue.push(Reverse(u128::from(at.as_nanos()) << 64 | u128::from(self.order << SLOT_BITS | slot as u64)));
         self.order += 1;
-        self.queue.push(Reverse(Scheduled { at, order, event }));
     }
 
     /// When the next event is.
     pub(crate) fn next_at(&self) -> Option<Instant> {
-        self.queue.peek().map(|next| next.0.at)
+        self.queue.peek().map(|next| time_of(next.0))
     }
 
     /// Takes the next event, if it is not after `end`.
     pub(crate) fn take_until(&mut self, end: Instant) -> Option<(Instant, Event)> {
-        self.queue.peek().filter(|next| next.0.at <= end)?;
-        self.queue.pop().map(|next| (next.0.at, next.0.event))
+        let next = self.queue.peek()?.0;
+        if time_of(next) > end {
+            return None;
+        }
+        self.queue.pop();
+        let slot = usize::try_from(next & ((1 << SLOT_BITS) - 1)).ok()?;
+        self.free.push(slot);
+        Some((time_of(next), self.slots.get_mut(slot)?.take()?))
     }
+}
+
+fn time_of(key: u128) -> Instant {
+    // The upper half of 128 bits has 64.
+    Instant::from_nanos(u64::try_from(key >> 64).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

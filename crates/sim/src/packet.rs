@@ -4,13 +4,13 @@
 
 use crate::fault::{Noise, Wrong};
 use crate::machine::Datagram;
-use crate::scenario::{Scenario, VirtualRouter};
+use crate::scenario::{Scenario, VirtualRouter, password};
 use standfast_model::config::vrrp::Authentication as Configured;
 use standfast_model::ipvs::Family;
-use standfast_model::{AdvertInterval, Password, Priority, Version, Vrid};
+use standfast_model::{AdvertInterval, Priority, Version, Vrid};
 use standfast_node::Packet;
-use standfast_wire::ipv4;
-use standfast_wire::vrrp::{self, Advert, Authentication, Coverage, Protocol, View};
+use standfast_wire::vrrp::{self, Advert, AuthType, Authentication, Coverage, Protocol, View};
+use standfast_wire::{ah, ipv4};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What an advertisement says, whichever its family.
@@ -22,6 +22,8 @@ pub struct Said {
     pub priority: Option<Priority>,
     /// Whether a signature is behind it.
     pub signed: bool,
+    /// The number in the authentication header in front of it.
+    pub sequence: Option<u32>,
 }
 
 /// The family of an address.
@@ -47,6 +49,7 @@ pub fn read(packet: Packet) -> Result<(Datagram, Said), String> {
     let said = said(&packet).map_err(|words| format!("{packet:02x?}: {words}"))?;
     let Packet { source, destination, bytes: octets, .. } = packet;
     let (ttl, message_at) = match destination {
+        IpAddr::V4(_) if said.sequence.is_some() => (TTL, ipv4::HEADER_LEN + ah::HEADER_LEN),
         IpAddr::V4(_) => (TTL, ipv4::HEADER_LEN),
         IpAddr::V6(_) => (if destination.is_multicast() { TTL } else { HOP_LIMIT }, 0),
     };
@@ -59,11 +62,28 @@ fn said(packet: &Packet) -> Result<Said, String> {
     match destination {
         IpAddr::V4(to) => {
             let (header, message) = ipv4::parse_header(&packet.bytes).map_err(|error| error.to_string())?;
-            let said = (IpAddr::from(header.source), header.destination, header.ttl, header.protocol);
-            if said != (source, to, TTL, vrrp::PROTOCOL) {
+            let said = (IpAddr::from(header.source), header.destination, header.ttl);
+            if said != (source, to, TTL) {
                 return Err(format!("{header:?} from {source} to {to}"));
             }
-            advert(View::new(message, source, destination).map_err(words)?).map_err(words)
+            let (message, sequence) = match header.protocol {
+                vrrp::PROTOCOL => (message, None),
+                ah::PROTOCOL => {
+                    let ah = ah::Header::of(&packet.bytes, message).map_err(|error| error.to_string())?;
+                    if !ah.verifies(&password()) || ah.spi() != header.source {
+                        return Err(format!("{ah:?} from {source}"));
+                    }
+                    (ah.message(), Some(ah.sequence()))
+                }
+                other => return Err(format!("protocol {other}")),
+            };
+            let view = View::new(message, source, destination).map_err(words)?;
+            if (view.auth_type() == AuthType::AuthenticationHeader) != sequence.is_some()
+                && view.version() == Ok(Version::V2)
+            {
+                return Err(format!("authentication type {:?} in protocol {}", view.auth_type(), header.protocol));
+            }
+            Ok(Said { sequence, ..advert(view).map_err(words)? })
         }
         IpAddr::V6(_) => advert(View::new(&packet.bytes, source, destination).map_err(words)?).map_err(words),
     }
@@ -80,7 +100,7 @@ fn advert(whole: View<'_>) -> Result<Said, vrrp::Error> {
     let summed = if whole.source().is_ipv6() { whole } else { view };
     summed.check_checksum(&Coverage::BOTH)?;
     let vrid = Vrid::new(view.vrid()).ok_or(vrrp::Error::Vrid)?;
-    Ok(Said { vrid, priority: Priority::new(view.priority()), signed: signed.is_some() })
+    Ok(Said { vrid, priority: Priority::new(view.priority()), signed: signed.is_some(), sequence: None })
 }
 
 /// A packet that must be refused. None where the fault asked for cannot be made for such a router.
@@ -97,8 +117,10 @@ pub fn noise(scenario: &Scenario, noise: Noise) -> Option<Datagram> {
     let vrid = if noise.wrong == Wrong::Vrid { Vrid::new(250)? } else { router.vrid };
     let authentication = match (configured.authentication, noise.wrong) {
         (Configured::Pass(_), Wrong::Password) => Authentication::None,
-        (Configured::None, Wrong::Password) => Authentication::Pass(Password::truncating(b"guess")),
+        (Configured::None, Wrong::Password) => Authentication::Pass(standfast_model::Password::truncating(b"guess")),
         (Configured::Pass(password), _) => Authentication::Pass(password),
+        // Who has not the key can but leave the header out.
+        (Configured::Ah(_), Wrong::Password) => Authentication::Header,
         (Configured::Ah(_), _) => return None,
         (Configured::None, _) => Authentication::None,
     };

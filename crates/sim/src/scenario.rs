@@ -28,6 +28,12 @@ const VRID: Vrid = match Vrid::new(51) {
     None => unreachable!(),
 };
 
+/// `auth_pass` of all that have one.
+#[must_use]
+pub fn password() -> Password {
+    Password::truncating(b"s3cr3t")
+}
+
 /// The longest that a track script runs.
 pub const SCRIPT_TAKES: Duration = Duration::from_millis(300);
 
@@ -363,11 +369,7 @@ impl Plan {
             vrid: Vrid::new(51 + octet).unwrap_or(VRID),
             version,
             family,
-            authentication: if pass {
-                Authentication::Pass(Password::truncating(b"s3cr3t"))
-            } else {
-                Authentication::None
-            },
+            authentication: if pass { Authentication::Pass(password()) } else { Authentication::None },
             interval: interval(rng, version),
             mixed_rates: version == Version::V3 && rng.once_in(4),
             preempt,

@@ -196,6 +196,27 @@ fn an_interface_that_gets_another_name_is_lost_with_its_addresses_and_comes_back
     assert!(world.kernel(A).has(LanId(0), address));
 }
 
+/// Whatever happened while no daemon ran, the one that comes next finds it by the number of the link.
+#[test]
+fn what_a_killed_master_left_on_a_link_that_was_renamed_meanwhile_goes_when_the_next_one_starts() {
+    let address = "10.0.0.100/32".parse::<IpNet>().unwrap();
+    let mut world = settled(vec![instance(150), instance(100)]);
+    world.plan(at(60), Fault::Kill(A));
+    world.plan(at(61), Fault::Rename(A, LanId(0), true));
+    world.run_until(at(62)).unwrap();
+    assert!(world.kernel(A).has(LanId(0), address));
+    world.plan(at(62), Fault::Start(A));
+    world.run_until(at(63)).unwrap();
+    assert!(!world.kernel(A).has(LanId(0), address));
+    // What somebody else puts there is not the daemon's to remove.
+    world.plan(at(63), Fault::GiveAddresses(A, 0));
+    world.plan(at(64), Fault::Kill(A));
+    world.plan(at(65), Fault::Start(A));
+    world.plan(at(66), Fault::Stop(A));
+    world.run_until(at(67)).unwrap();
+    assert!(world.kernel(A).has(LanId(0), address));
+}
+
 // REQ: VRRP3-8.4.2-01
 #[test]
 fn two_versions_of_the_protocol_hear_nothing_of_each_other_and_none_of_them_flaps() {

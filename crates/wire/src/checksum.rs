@@ -22,14 +22,15 @@ impl Sum {
     /// Chunks before the last must have an even length, because each call starts a new word.
     #[must_use]
     pub fn add_octets(mut self, octets: &[u8]) -> Self {
-        let mut words = octets.chunks_exact(2);
-        for word in &mut words {
-            if let [high, low] = *word {
-                self = self.add_word(u16::from_be_bytes([high, low]));
-            }
+        // Two words at a time: what the upper one carries is folded with the rest (RFC 1071 2 (A)).
+        let (pairs, rest) = octets.as_chunks::<4>();
+        for pair in pairs {
+            self.0 = self.0.saturating_add(u32::from_be_bytes(*pair).into());
         }
-        match *words.remainder() {
-            [high] => self.add_word(u16::from_be_bytes([high, 0])),
+        match *rest {
+            [a, b, c] => self.add_word(u16::from_be_bytes([a, b])).add_word(u16::from_be_bytes([c, 0])),
+            [a, b] => self.add_word(u16::from_be_bytes([a, b])),
+            [a] => self.add_word(u16::from_be_bytes([a, 0])),
             _ => self,
         }
     }

@@ -130,7 +130,8 @@ pub(crate) fn emit(envelope: &Envelope, message: &[u8]) -> Vec<u8> {
 
 /// The same with another protocol's payload.
 pub(crate) fn emit_protocol(envelope: &Envelope, protocol: u8, message: &[u8]) -> Vec<u8> {
-    let mut packet = vec![0; HEADER_LEN];
+    let mut packet = Vec::with_capacity(HEADER_LEN + message.len());
+    packet.extend([0; HEADER_LEN]);
     packet.extend_from_slice(message);
     let total = u16::try_from(packet.len()).unwrap_or(u16::MAX);
     if let Some(mut header) = MutableIpv4Packet::new(&mut packet) {

@@ -13,7 +13,7 @@ use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, S
 use standfast_sim::Director;
 use standfast_sim::kernel::Kernel;
 use standfast_sim::lan::LanId;
-use standfast_sim::machine;
+use standfast_sim::machine::{self, Note, Places};
 use standfast_vrrp::Router;
 use standfast_wire::{arp, ipv4, vrrp};
 
@@ -231,9 +231,10 @@ impl<const DEFECT: usize> Faulty<DEFECT> {
 }
 
 impl<const DEFECT: usize> Director for Faulty<DEFECT> {
-    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Instant)]) -> Self {
-        let everything: Vec<(InstanceId, Instant)> =
-            (0..).map(InstanceId).take(config.instances.len()).map(|id| (id, now)).collect();
+    fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Note)]) -> Self {
+        let held = Note { advert_sent: Some(now), sequence: 0 };
+        let everything: Vec<(InstanceId, Note)> =
+            (0..).map(InstanceId).take(config.instances.len()).map(|id| (id, held)).collect();
         let adopted = if Self::DEFECT == Defect::AdoptsAnything { &everything } else { adopted };
         let adopted = if Self::DEFECT == Defect::AdoptsNothing { &[] } else { adopted };
         let node = machine::node(now, config, adopted);
@@ -271,6 +272,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
             | Input::TakePart { .. }
+            | Input::Announce { .. }
             | Input::Reload(_) => false,
         };
         let input = match input {
@@ -295,6 +297,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
             | Input::TakePart { .. }
+            | Input::Announce { .. }
             | Input::Reload(_)
             | Input::Shutdown) => input,
         };
@@ -319,7 +322,15 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
         self.node.router().holds(instance)
     }
 
-    fn advert_sent(&self, instance: InstanceId) -> Option<Instant> {
-        self.node.router().status(instance).and_then(|status| status.advert_sent)
+    fn note(&self, instance: InstanceId) -> Note {
+        self.node.note(instance)
+    }
+
+    fn places(&self) -> Places {
+        self.node.places()
+    }
+
+    fn leftovers(&self, noted: &Places) -> Vec<Operation> {
+        self.node.leftovers(noted)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It holds only what an advertisement may say; it never reads configuration and knows no interface.
 
+use super::proof::PROOF_LEN;
 use super::view::sum;
 use super::{AuthType, Coverage, Error, FIXED_LEN, Proof, TRAILER_LEN, View};
 use crate::{ah, ipv4};
@@ -198,7 +199,8 @@ impl<A: Address> Advert<A> {
         // REQ: VRRP2-5.3.1-01 VRRP2-5.3.2-01 VRRP3-5.2.1-01 VRRP2-5.3.4-01 VRRP3-5.2.4-01 VRRP2-5.3.6-01
         let fixed: [u8; FIXED_LEN] =
             [(version << 4) | 1, self.vrid.get(), self.priority.map_or(0, Priority::get), count, high, low, 0, 0];
-        let mut message = fixed.to_vec();
+        let mut message = Vec::with_capacity(FIXED_LEN + listed.len() * size_of::<A>() + TRAILER_LEN + PROOF_LEN);
+        message.extend(fixed);
         // REQ: VRRP2-5.3.5-01 VRRP2-5.3.9-01
         listed.for_each(|address| address.emit(&mut message));
         message.extend(trailer.into_iter().flatten());
