@@ -243,3 +243,126 @@ fn the_machine_in_memory_has_directories() {
     assert_eq!(machine.read_dir(Path::new("/a")).unwrap(), ["b"]);
     assert!(machine.read_dir(Path::new("/x")).is_err());
 }
+
+#[test]
+fn an_instance_in_a_vrf_speaks_by_it_if_it_is_unicast_and_says_from_where() {
+    let host = || host().with_interface("blue");
+    let instance = |words: &str| {
+        with(
+            host(),
+            &format!(
+                "vrrp_instance A {{\n{words}\nvirtual_router_id 1\nvirtual_ipaddress {{\n192.0.2.9 dev eth0\n}}\n}}\n"
+            ),
+        )
+    };
+    let unicast = "unicast_src_ip 192.0.2.2\nunicast_peer {\n192.0.2.3\n}";
+    let alone = instance(&format!("vrf blue\n{unicast}"));
+    assert_eq!(codes(&alone), []);
+    let alone = &alone.config.unwrap().vrrp.instances[0];
+    assert_eq!(alone.interface.to_string(), "blue");
+    assert_eq!(alone.options.vrf.as_ref(), Some(&alone.interface));
+    let beside = instance(&format!("interface eth0\nvrf blue\n{unicast}"));
+    assert_eq!(codes(&beside), [Code::Adjusted]);
+    let beside = &beside.config.unwrap().vrrp.instances[0];
+    assert_eq!((beside.interface.to_string().as_str(), &beside.options.vrf), ("eth0", &None));
+    for lacking in ["vrf blue", "vrf blue\nunicast_src_ip 192.0.2.2", "vrf blue\nunicast_peer {\n192.0.2.3\n}"] {
+        let loaded = instance(lacking);
+        assert!(codes(&loaded).contains(&Code::NoInterface) && loaded.config.is_none(), "{lacking}");
+    }
+    let tracking = instance(&format!("vrf blue\ntrack_src_ip\n{unicast}"));
+    assert_eq!(codes(&tracking), [Code::Adjusted]);
+    assert!(!tracking.config.unwrap().vrrp.instances[0].options.track_source);
+}
+
+#[test]
+fn what_kernels_made_of_a_route_once_is_read_past() {
+    let route = |words: &str| {
+        let list = format!("virtual_routes {{\n203.0.113.0/24 via 192.0.2.7 {words} metric 5\n}}");
+        let loaded = loaded(&format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress {{\n192.0.2.1\n}}\n{list}\n}}\n"
+        ));
+        (codes(&loaded), loaded.config.unwrap().vrrp.instances[0].options.routes.clone())
+    };
+    let (said, without) = route("");
+    assert_eq!((said, without[0].priority), (vec![], 5));
+    for words in ["as 198.51.100.1", "as to 198.51.100.1"] {
+        assert_eq!(route(words), (vec![], without.clone()), "{words}");
+    }
+}
+
+#[test]
+fn names_of_tables_are_looked_up_where_the_configuration_says() {
+    let tables = |words: &str| {
+        let host = host()
+            .file("/usr/share/iproute2/rt_tables", "70 usual\n71 both\n")
+            .file("/etc/iproute2/rt_tables", "72 local\n")
+            .file("/opt/vendor/rt_tables", "80 usual\n81 both\n")
+            .file("/opt/site/rt_tables", "82 local\n91 both\n");
+        let routes =
+            "10.1.0.0/16 dev eth0 table usual\n10.2.0.0/16 dev eth0 table both\n10.3.0.0/16 dev eth0 table local\n";
+        let loaded = with(host, &format!("global_defs {{\n{words}\n}}\nstatic_routes {{\n{routes}}}\n"));
+        let routes = loaded.config.unwrap().vrrp.common.static_routes;
+        routes.iter().map(|route| route.table).collect::<Vec<_>>()
+    };
+    assert_eq!(tables(""), [70, 71, 72]);
+    assert_eq!(tables("iproute_usr_dir /opt/vendor"), [80, 81, 72]);
+    assert_eq!(tables("iproute_etc_dir /opt/site"), [70, 91, 82]);
+}
+
+/// A group for TCP and one for UDP of two families, each with its servers, and words of `global_defs`.
+fn groups(global: &str, extra: &str) -> standfast_model::config::LvsConfig {
+    let text = format!(
+        "global_defs {{\n{global}\n}}\nvirtual_server_group web {{\n192.0.2.1-3 80\n192.0.2.9 443\n{extra}\n}}\n\
+         virtual_server group web {{\nlb_kind DR\nprotocol TCP\nreal_server 10.0.0.1 443 {{\nTCP_CHECK {{\n}}\n}}\n}}\n\
+         virtual_server_group dns {{\n2001:db8::1 53\n192.0.2.53 53\n}}\n\
+         virtual_server group dns {{\nlb_kind TUN\nprotocol UDP\nops\nreal_server 2001:db8::9 {{\nTCP_CHECK {{\n}}\n}}\n}}\n\
+         virtual_server fwmark 2001 {{\nlb_kind NAT\nreal_server 10.0.0.1 80 {{\n}}\n}}\n"
+    );
+    loaded(&text).config.unwrap().lvs
+}
+
+#[test]
+fn with_nftables_ipvs_a_group_is_a_mark_in_each_of_its_families_and_its_addresses_are_marked() {
+    use standfast_model::config::lvs::Probe;
+    use standfast_model::ipvs::{Family, ServiceKey};
+    let mark = |mark, family| ServiceKey::FirewallMark { mark, family };
+    let lvs = groups("nftables_ipvs\nnftables_ipvs_start_fwmark 2000\nnftables_counters", "");
+    let nftables = lvs.common.nftables.as_ref().unwrap();
+    assert_eq!((nftables.table.as_str(), nftables.priority, nftables.counters), ("keepalived_ipvs", -1, true));
+    let [web, dns, own] = lvs.virtual_servers.as_slice() else { panic!("{lvs:?}") };
+    // The second mark of the range is written in the file.
+    assert_eq!(
+        [web.key, dns.key, own.key],
+        [mark(2000, Family::Inet), mark(2002, Family::Inet6), mark(2001, Family::Inet)]
+    );
+    let groups = [web, dns].map(|server| server.options.group.as_ref().unwrap());
+    assert_eq!(groups[0].others, []);
+    assert_eq!(groups[1].others, [mark(2002, Family::Inet)]);
+    let marked =
+        |at: usize| groups[at].marked.iter().map(|m| format!("{}-{} {} {}", m.first, m.last, m.port, m.protocol));
+    assert_eq!(marked(0).collect::<Vec<_>>(), ["192.0.2.1-192.0.2.3 80 TCP", "192.0.2.9-192.0.2.9 443 TCP"]);
+    assert_eq!(marked(1).collect::<Vec<_>>(), ["2001:db8::1-2001:db8::1 53 UDP", "192.0.2.53-192.0.2.53 53 UDP"]);
+    // Packets keep their port, and what is checked is the port that was said, or that of the service.
+    let reached = |server: &standfast_model::config::lvs::VirtualServer| {
+        let real = &server.real_servers[0];
+        let Probe::Tcp(connect) = &real.checkers[0].probe else { panic!("{real:?}") };
+        (real.address.port(), connect.target.port())
+    };
+    assert_eq!([reached(web), reached(dns)], [(0, 443), (0, 53)]);
+    assert!(dns.one_packet, "it is UDP, mark or not");
+}
+
+#[test]
+fn a_group_with_marks_of_its_own_or_without_nftables_ipvs_is_the_services_that_it_says() {
+    use standfast_model::ipvs::ServiceKey;
+    let keys = |global: &str, extra: &str| {
+        let lvs = groups(global, extra);
+        let web = &lvs.virtual_servers[0];
+        let group = web.options.group.as_ref().unwrap();
+        assert_eq!(group.marked, []);
+        let all = core::iter::once(&web.key).chain(&group.others);
+        all.filter(|key| matches!(key, ServiceKey::Address { .. })).count()
+    };
+    assert_eq!(keys("", ""), 4);
+    assert_eq!(keys("nftables_ipvs", "fwmark 9"), 4);
+}

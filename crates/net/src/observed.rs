@@ -28,6 +28,8 @@ pub struct Link {
     pub mtu: u32,
     /// The link below it, of a macvlan or an ipvlan (`IFLA_LINK`).
     pub parent: Option<InterfaceIndex>,
+    /// The routing table of a VRF (`IFLA_VRF_TABLE`); none for any other link.
+    pub vrf_table: Option<u32>,
 }
 
 /// One address on one link.

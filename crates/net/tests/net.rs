@@ -255,6 +255,7 @@ fn a_link_takes_its_addresses_with_it_and_a_new_one_of_its_name_is_found() {
         no_arp: false,
         mtu: 1500,
         parent: None,
+        vrf_table: None,
     };
     let mut observed = Observed::new(
         vec![link(ETH0, "eth0"), link(ETH1, "eth1")],

@@ -13,7 +13,7 @@ use standfast_model::config::vrrp::{Authentication, Instance, InstanceId};
 use standfast_model::ipvs::Family;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName, VirtualAddress};
 use standfast_net::{Filter, Sysctl, entry};
-use standfast_vrrp::{Event, InterfaceFacts, group};
+use standfast_vrrp::{Event, InterfaceFacts, group, interfaces_of_routing};
 use standfast_wire::arp;
 use standfast_wire::ndisc::Unsolicited;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,10 +42,11 @@ impl VrrpNode {
     /// Whether a static entry or a route names the link.
     pub(crate) fn is_named(&self, name: &InterfaceName) -> bool {
         let common = &self.config.common;
-        let routes = self.config.instances.iter().flat_map(|i| &i.options.routes).chain(&common.static_routes);
-        let of_routes = routes.flat_map(|route| core::iter::once(&route.hop).chain(&route.hops));
+        let routes = || self.config.instances.iter().flat_map(|i| &i.options.routes).chain(&common.static_routes);
+        let of_routes = routes().flat_map(|route| core::iter::once(&route.hop).chain(&route.hops));
         let mut names = of_routes
             .filter_map(|hop| hop.interface.as_ref())
+            .chain(routes().filter_map(|route| route.vrf.as_ref()))
             .chain(common.static_addresses.iter().filter_map(|address| address.interface.as_ref()));
         names.any(|other| other == name)
     }
@@ -311,5 +312,8 @@ fn vrid(family: Family, bytes: &[u8]) -> Option<u8> {
 pub(crate) fn interfaces_of(instance: &Instance) -> impl Iterator<Item = &InterfaceName> {
     let addresses = instance.addresses.iter().chain(&instance.excluded);
     let tracked = instance.track_interfaces.iter().map(|t| &t.interface);
-    core::iter::once(&instance.interface).chain(addresses.filter_map(|a| a.interface.as_ref())).chain(tracked)
+    core::iter::once(&instance.interface)
+        .chain(addresses.filter_map(|a| a.interface.as_ref()))
+        .chain(interfaces_of_routing(instance))
+        .chain(tracked)
 }

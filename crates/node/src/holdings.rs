@@ -53,42 +53,48 @@ impl Holding {
 /// then those of devices and the static one.
 pub(crate) fn all(config: &VrrpConfig, places: &Places, observed: &Observed) -> Vec<Holding> {
     let instances = || (0..).map(InstanceId).zip(&config.instances);
-    let of_instances = instances().map(|(id, instance)| of_instance(id, instance, places));
+    let of_instances = instances().map(|(id, instance)| of_instance(id, instance, places, observed));
     let of_devices = instances().filter_map(|(id, instance)| {
         let addresses = vec![places.own_address(instance, observed)?];
         Some(Holding { addresses, ..Holding::new(Owner::Device(id)) })
     });
-    of_instances.chain(of_devices).chain([fixed(config, places)]).collect()
+    of_instances.chain(of_devices).chain([fixed(config, places, observed)]).collect()
 }
 
-fn of_instance(id: InstanceId, instance: &Instance, places: &Places) -> Holding {
+fn of_instance(id: InstanceId, instance: &Instance, places: &Places, observed: &Observed) -> Holding {
     let addresses = instance.addresses.iter().chain(&instance.excluded);
     let addresses = addresses.filter_map(|address| Some((places.home(instance, address)?, address.clone()))).collect();
-    let entries = entries(&instance.options.routes, &instance.options.rules, |name| places.link(name));
+    let entries = entries(&instance.options.routes, &instance.options.rules, places, observed);
     Holding { addresses, entries, ..Holding::new(Owner::Instance(id)) }
 }
 
-fn fixed(config: &VrrpConfig, places: &Places) -> Holding {
+fn fixed(config: &VrrpConfig, places: &Places, observed: &Observed) -> Holding {
     let common = &config.common;
     let addresses = common
         .static_addresses
         .iter()
         .filter_map(|address| Some((places.link(address.interface.as_ref()?)?, address.clone())))
         .collect();
-    let entries = entries(&common.static_routes, &common.static_rules, |name| places.link(name));
+    let entries = entries(&common.static_routes, &common.static_rules, places, observed);
     Holding { addresses, entries, ..Holding::new(Owner::Static) }
 }
 
 /// Routes before rules: a rule that leads to an empty table would lose packets meanwhile.
-fn entries(routes: &[Route], rules: &[Rule], link: impl Fn(&InterfaceName) -> Option<InterfaceIndex>) -> Vec<Entry> {
+fn entries(routes: &[Route], rules: &[Rule], places: &Places, observed: &Observed) -> Vec<Entry> {
     let find = |name: &Option<InterfaceName>| match name {
         None => Some(None),
-        Some(name) => link(name).map(Some),
+        Some(name) => places.link(name).map(Some),
+    };
+    // Without its VRF a route has no table: in any other it would lead packets that it was never meant for.
+    let table = |route: &Route| match &route.vrf {
+        None => Some(route.table),
+        Some(name) => observed.link(places.link(name)?)?.vrf_table,
     };
     let routes = routes.iter().filter_map(|route| {
         let interface = find(&route.hop.interface)?;
         let hop_interfaces = route.hops.iter().map(|hop| find(&hop.interface)).collect::<Option<Vec<_>>>()?;
-        Some(Entry::Route(RouteEntry { route: route.clone(), interface, hop_interfaces }))
+        let route = Route { table: table(route)?, ..route.clone() };
+        Some(Entry::Route(RouteEntry { route, interface, hop_interfaces }))
     });
     routes.chain(rules.iter().cloned().map(Entry::Rule)).collect()
 }

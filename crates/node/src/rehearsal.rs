@@ -130,6 +130,7 @@ impl System for Stage {
             no_arp: false,
             mtu: 1500,
             parent: Some(device.parent),
+            vrf_table: None,
         })
     }
 

@@ -28,6 +28,7 @@ mod trackers;
 mod units;
 
 pub use event::{Event, InterfaceFacts, Reload};
+pub use links::of_routing as interfaces_of_routing;
 pub use output::{Action, Notice, Output};
 pub use peering::group;
 pub use router::{Options, Router};

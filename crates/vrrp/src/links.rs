@@ -82,9 +82,9 @@ fn fault_of_interfaces(instance: &Instance, group: Option<&SyncGroup>, facts: &F
     {
         return Some(Cause::NoPeer);
     }
-    let homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
     let tracked = tracked(instance, group).filter(|(_, weight)| *weight == 0);
-    for (interface, reverse) in homes
+    for (interface, reverse) in homes(instance)
+        .chain(of_routing(instance))
         .filter(|home| *home != interface)
         .map(|home| (home, false))
         .chain(tracked.map(|(t, _)| (&t.interface, t.reverse)))
@@ -121,8 +121,22 @@ pub(crate) fn weight_sum(instance: &Instance, group: Option<&SyncGroup>, facts: 
 
 /// Whether an instance sends through an interface or holds addresses on it, and not only tracks it.
 pub(crate) fn lives_on(instance: &Instance, interface: &InterfaceName) -> bool {
-    let mut homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
-    instance.interface == *interface || homes.any(|home| home == interface)
+    instance.interface == *interface || homes(instance).any(|home| home == interface)
+}
+
+/// The interfaces that addresses of the instance are on because they say so.
+fn homes(instance: &Instance) -> impl Iterator<Item = &InterfaceName> {
+    instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref())
+}
+
+/// The interfaces that routes and rules of the instance name, but for those with `no_track`: a master without them
+/// could not do what it is there for, so their loss is a FAULT (keepalived).
+pub fn of_routing(instance: &Instance) -> impl Iterator<Item = &InterfaceName> {
+    let options = &instance.options;
+    let routes = options.routes.iter().filter(|route| !route.no_track);
+    let ways = routes.flat_map(|route| core::iter::once(&route.hop).chain(&route.hops));
+    let rules = options.rules.iter().filter(|rule| !rule.no_track);
+    ways.filter_map(|hop| hop.interface.as_ref()).chain(rules.flat_map(|rule| [&rule.input, &rule.output]).flatten())
 }
 
 /// Every interface whose facts matter to an instance.
@@ -130,8 +144,8 @@ pub(crate) fn interfaces<'a>(
     instance: &'a Instance,
     group: Option<&'a SyncGroup>,
 ) -> impl Iterator<Item = &'a InterfaceName> {
-    let homes = instance.addresses.iter().chain(&instance.excluded).filter_map(|entry| entry.interface.as_ref());
     core::iter::once(&instance.interface)
-        .chain(homes)
+        .chain(homes(instance))
+        .chain(of_routing(instance))
         .chain(tracked(instance, group).map(|(entry, _)| &entry.interface))
 }

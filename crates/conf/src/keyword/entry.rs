@@ -55,7 +55,8 @@ pub(crate) static ROUTE_OPTIONS: Block = Block {
         flag("inet6", "The route is IPv6.").live(),
         value("src", Args::Other("<IP>", 1), "none", "Preferred source address.").live(),
         value("as", Args::Other("[to] <IP>", 0), "none", "Accepted and ignored (nat feature gone from the kernel).")
-            .status(Status::Removed),
+            .status(Status::Removed)
+            .live(),
         value(
             "via",
             Args::Other("[inet|inet6] <IP>", 0),
@@ -118,7 +119,7 @@ pub(crate) static ROUTE_OPTIONS: Block = Block {
         .live(),
         flag("no_track", "Do not react to deletion of the route or interface.").live(),
         value("track_group", Args::Other("<NAME>", 1), "none", "Ties a static route to a track_group.").live(),
-        value("vrf", Args::Other("<IFNAME>", 1), "none", "Uses the table of the VRF."),
+        value("vrf", Args::Other("<IFNAME>", 1), "none", "Uses the table of the VRF.").live(),
     ],
 };
 

@@ -123,7 +123,7 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "Interface for adverts and default for VIPs; missing one is fatal unless dynamic_interfaces.",
         )
         .live(),
-        value("vrf", Args::Interface, "none", "Bind the sockets to a VRF."),
+        value("vrf", Args::Interface, "none", "Bind the sockets to a VRF.").live(),
         flag("dont_track_primary", "Ignore link state of the instance interface.").live(),
         list(
             "track_interface",

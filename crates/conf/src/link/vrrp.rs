@@ -199,8 +199,26 @@ fn interface(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> Option<Int
     if draft.bad_interface {
         return None;
     }
+    // A socket that is bound to a VRF speaks by all links in it: what an instance does by an interface it does by that.
+    if let Some(vrf) = &draft.options.vrf {
+        return in_vrf(draft, vrf, diagnostics);
+    }
     let headline = format!("instance `{}` has no interface", draft.name);
     diagnostics.push(Diagnostic::new(Code::NoInterface, headline, draft.head, "it needs one to send multicast on"));
+    None
+}
+
+/// The VRF in place of an interface: it carries no multicast and has no address of its own to send from.
+fn in_vrf(draft: &InstanceDraft, vrf: &Spanned<InterfaceName>, diagnostics: &mut Diagnostics) -> Option<InterfaceName> {
+    let said = &draft.options;
+    let lacks = match (said.peers.is_empty(), said.unicast_source) {
+        (true, _) => "unicast_peer",
+        (false, None) => "unicast_src_ip",
+        (false, Some(_)) => return Some(vrf.value.clone()),
+    };
+    let headline = format!("instance `{}` has a VRF and no interface", draft.name);
+    let diagnostic = Diagnostic::new(Code::NoInterface, headline, vrf.span, "in a VRF alone it can only be unicast");
+    diagnostics.push(diagnostic.help(format!("say {lacks}, or the interface in place of the VRF")));
     None
 }
 

@@ -384,13 +384,18 @@ pub(super) fn interfaces(config: &Config) -> std::collections::BTreeSet<Interfac
         names.extend(instance.track_interfaces.iter().map(|entry| entry.interface.clone()));
         let addresses = instance.addresses.iter().chain(&instance.excluded);
         names.extend(addresses.filter_map(|address| address.interface.clone()));
-        names.extend(instance.options.routes.iter().filter_map(|route| route.hop.interface.clone()));
     }
     for group in &vrrp.groups {
         names.extend(group.track_interfaces.iter().map(|entry| entry.interface.clone()));
     }
     names.extend(vrrp.common.static_addresses.iter().filter_map(|address| address.interface.clone()));
-    names.extend(vrrp.common.static_routes.iter().filter_map(|route| route.hop.interface.clone()));
+    let routes = vrrp.instances.iter().flat_map(|instance| &instance.options.routes).chain(&vrrp.common.static_routes);
+    for route in routes {
+        let ways = core::iter::once(&route.hop).chain(&route.hops).filter_map(|hop| hop.interface.as_ref());
+        names.extend(ways.chain(&route.vrf).cloned());
+    }
+    let rules = vrrp.instances.iter().flat_map(|instance| &instance.options.rules);
+    names.extend(rules.flat_map(|rule| [&rule.input, &rule.output]).flatten().cloned());
     names
 }
 

@@ -62,6 +62,8 @@ fn master_of_everything(before: &Config, after: &Config, config: &VrrpConfig) ->
             no_arp: false,
             mtu: 1500,
             parent: None,
+            // A plan says the name of a VRF and not its table.
+            vrf_table: Some(index),
         })
         .collect();
     // Addresses to send from, of the networks for documentation (RFC 5737) and of the link (RFC 4291).
@@ -142,6 +144,7 @@ impl System for Nowhere {
             no_arp: false,
             mtu: 1500,
             parent: Some(device.parent),
+            vrf_table: None,
         })
     }
 

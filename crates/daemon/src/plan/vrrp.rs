@@ -183,6 +183,10 @@ fn loses_mastership(step: &Step) -> Option<String> {
 
 fn route(entry: &standfast_net::RouteEntry) -> String {
     let via = entry.route.hop.via.map(|via| format!(" via {via}")).unwrap_or_default();
-    let table = if entry.route.table == 254 { String::new() } else { format!(" in table {}", entry.route.table) };
+    let table = match (&entry.route.vrf, entry.route.table) {
+        (Some(vrf), _) => format!(" in VRF {vrf}"),
+        (None, 254) => String::new(),
+        (None, table) => format!(" in table {table}"),
+    };
     format!("{}{via}{table}", entry.route.destination)
 }

@@ -26,6 +26,10 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VRF_TABLE: u16 = 1;
 
 /// `struct ifaddrmsg`.
 const ADDRESS_HEADER_BYTES: usize = 8;
@@ -68,13 +72,14 @@ fn link_header(payload: &[u8]) -> Option<LinkHeader> {
 fn link(payload: &[u8]) -> Option<Link> {
     let header = link_header(payload)?;
     let ethernet = header.link_layer_type == LinkLayerType::Ether;
-    let (mut name, mut mac, mut mtu, mut parent) = (None, None, None, None);
+    let (mut name, mut mac, mut mtu, mut parent, mut vrf_table) = (None, None, None, None, None);
     for attribute in attributes(payload.get(LINK_HEADER_BYTES..)?) {
         match attribute.kind() {
             IFLA_IFNAME => name = text(&attribute).and_then(|text| text.parse::<InterfaceName>().ok()),
             IFLA_ADDRESS if ethernet => mac = attribute.value().try_into().ok().map(MacAddress),
             IFLA_MTU => mtu = attribute.value().try_into().ok().map(u32::from_ne_bytes),
             IFLA_LINK => parent = attribute.value().try_into().ok().map(u32::from_ne_bytes),
+            IFLA_LINKINFO => vrf_table = table_of_vrf(attribute.value()),
             _ => {}
         }
     }
@@ -88,7 +93,25 @@ fn link(payload: &[u8]) -> Option<Link> {
         no_arp: header.flags.contains(LinkFlags::Noarp),
         mtu: mtu?,
         parent: parent.map(InterfaceIndex),
+        vrf_table,
     })
+}
+
+/// The table of a VRF, by what a link of some kind tells of itself. The kernel tells the kind before the rest; another
+/// kind's numbers mean something else.
+fn table_of_vrf(info: &[u8]) -> Option<u32> {
+    let mut is_vrf = false;
+    for attribute in attributes(info) {
+        match attribute.kind() {
+            IFLA_INFO_KIND => is_vrf = text(&attribute).is_some_and(|kind| kind == "vrf"),
+            IFLA_INFO_DATA if is_vrf => {
+                let table = attributes(attribute.value()).find(|inner| inner.kind() == IFLA_VRF_TABLE)?;
+                return table.value().try_into().ok().map(u32::from_ne_bytes);
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 fn address(payload: &[u8]) -> Option<ObservedAddress> {
@@ -174,6 +197,7 @@ mod tests {
             no_arp: false,
             mtu: 9000,
             parent: None,
+            vrf_table: None,
         }
     }
 
@@ -188,6 +212,26 @@ mod tests {
     fn a_link_is_read_past_attributes_of_the_future() {
         assert_eq!(decode(RTM_NEWLINK, &link_payload()), Some(Change::Link(link())));
         assert_eq!(decode(RTM_DELLINK, &link_payload()), Some(Change::LinkGone(InterfaceIndex(7))));
+    }
+
+    #[test]
+    fn a_vrf_tells_its_table_and_nothing_else_has_one() {
+        let with = |kind: &[u8], kind_first: bool| {
+            let data = attribute(IFLA_INFO_DATA, &attribute(IFLA_VRF_TABLE, &1010_u32.to_ne_bytes()));
+            let kind = attribute(IFLA_INFO_KIND, kind);
+            let info = if kind_first { [kind, data].concat() } else { [data, kind].concat() };
+            let payload = [link_payload(), attribute(IFLA_LINKINFO, &info)].concat();
+            decode(RTM_NEWLINK, &payload)
+        };
+        assert_eq!(with(b"vrf\0", true), Some(Change::Link(Link { vrf_table: Some(1010), ..link() })));
+        // IFLA_MACVLAN_MODE has the same number.
+        assert_eq!(with(b"macvlan\0", true), Some(Change::Link(link())));
+        assert_eq!(with(b"vrf\0", false), Some(Change::Link(link())), "of a kind that is not known yet");
+        for cut in 0..12 {
+            let info = attribute(IFLA_LINKINFO, &attribute(IFLA_INFO_KIND, b"vrf\0")[..8]);
+            let payload = [link_payload(), info].concat();
+            assert!(decode(RTM_NEWLINK, &payload[..payload.len() - cut]).is_some());
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A machine that is a value: it keeps addresses and writes down what it was asked for.
 
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::route::Route;
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::{Authentication, Garp, InitialState, Instance, InstanceId, Preempt};
 use standfast_model::ipvs::Family;
@@ -90,8 +91,8 @@ impl System for Machine {
                     results.push(Err("network is unreachable".to_owned()));
                     continue;
                 }
-                Operation::AddRoute(entry) => self.log_change("add route to", &entry.route.destination),
-                Operation::RemoveRoute(entry) => self.log_change("remove route to", &entry.route.destination),
+                Operation::AddRoute(entry) => self.log_change("add route to", &words(&entry.route)),
+                Operation::RemoveRoute(entry) => self.log_change("remove route to", &words(&entry.route)),
                 Operation::AddRule(rule) => self.log_change("add rule", &rule.preference),
                 Operation::RemoveRule(rule) => self.log_change("remove rule", &rule.preference),
             };
@@ -194,6 +195,7 @@ pub(crate) fn eth0(index: InterfaceIndex) -> Link {
         no_arp: false,
         mtu: 1500,
         parent: None,
+        vrf_table: None,
     }
 }
 

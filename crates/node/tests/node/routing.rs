@@ -6,8 +6,8 @@ use standfast_model::config::instance::TrackGroup;
 use standfast_model::config::route::{Hop, Insert, Route, RouteKind, Rule, RuleAction};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Instant, Priority, State, VirtualAddress};
-use standfast_net::{Change, Observed, ObservedRoute};
+use standfast_model::{Instant, InterfaceIndex, Priority, State, VirtualAddress};
+use standfast_net::{Change, Link, Observed, ObservedRoute};
 use standfast_node::{Input, VrrpNode};
 use standfast_vrrp::Router;
 use std::time::Duration;
@@ -258,4 +258,42 @@ fn a_static_route_that_something_removes_again_and_again_is_the_fault_of_its_tra
         node.handle(Instant::ZERO + Duration::from_millis(time * 10), removed(), &mut machine);
     }
     assert_eq!(node.router().state(InstanceId(0)), State::Fault);
+}
+
+#[test]
+fn a_route_of_a_vrf_is_in_the_table_of_the_device_and_waits_for_it() {
+    let mut config = config();
+    let vrf = || Some("blue".parse().unwrap());
+    config.instances[0].options.routes = vec![Route { vrf: vrf(), ..route("10.1.0.0/16", "192.168.1.1") }];
+    config.common.static_routes = vec![Route { vrf: vrf(), ..route("10.9.0.0/16", "192.168.1.1") }];
+    let mut machine = Machine::default();
+    let (mut node, at) = master(config, &mut machine);
+    let routes = |machine: &mut Machine| {
+        let log = machine.take_log();
+        log.into_iter().filter(|line| line.contains("route to")).collect::<Vec<_>>()
+    };
+    assert_eq!(routes(&mut machine), Vec::<String>::new(), "there is no such device");
+    let device = |vrf_table| Link { name: "blue".parse().unwrap(), vrf_table, ..eth0(InterfaceIndex(9)) };
+    node.handle(at, Input::Changed(Change::Link(device(None))), &mut machine);
+    assert_eq!(routes(&mut machine), Vec::<String>::new(), "it is no VRF");
+    node.handle(at, Input::Changed(Change::Link(device(Some(1010)))), &mut machine);
+    assert_eq!(routes(&mut machine), ["add route to 10.9.0.0/16 table 1010", "add route to 10.1.0.0/16 table 1010"]);
+    let told = |destination| Change::Route(Box::new(ObservedRoute { table: 1010, ..told(destination) }));
+    for destination in ["10.1.0.0/16", "10.9.0.0/16"] {
+        node.handle(at, Input::Changed(told(destination)), &mut machine);
+    }
+    assert_eq!(routes(&mut machine), Vec::<String>::new(), "they are where they should be");
+    // The device is made anew with another table.
+    node.handle(at, Input::Changed(Change::Link(device(Some(2020)))), &mut machine);
+    let mut moved = routes(&mut machine);
+    moved.sort();
+    assert_eq!(
+        moved,
+        [
+            "add route to 10.1.0.0/16 table 2020",
+            "add route to 10.9.0.0/16 table 2020",
+            "remove route to 10.1.0.0/16 table 1010",
+            "remove route to 10.9.0.0/16 table 1010",
+        ]
+    );
 }

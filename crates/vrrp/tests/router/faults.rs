@@ -3,8 +3,10 @@
 use crate::lan::{
     FIRST, World, address, advert_of, alone, facts, link_local, micros, ms, tracked, us, v2, v3, v6, vip, with_priority,
 };
+use standfast_model::config::route::{Hop, Insert, Route, RouteKind, Rule, RuleAction};
 use standfast_model::config::vrrp::Instance;
-use standfast_model::{Cause, Instant, InterfaceIndex, State, VirtualAddress};
+use standfast_model::ipvs::Family;
+use standfast_model::{Cause, Instant, InterfaceIndex, InterfaceName, State, VirtualAddress};
 use standfast_vrrp::{Event, InterfaceFacts};
 use std::time::Duration;
 
@@ -38,6 +40,87 @@ fn a_master_whose_tracked_link_dies_resigns_once_and_a_backup_says_nothing() {
     world.carrier(0, 1, false);
     assert_eq!(world.state(0, FIRST), State::Fault);
     assert!(world.nodes[0].adverts(FIRST).is_empty());
+}
+
+fn route(hop: Hop, hops: Vec<Hop>) -> Route {
+    Route {
+        kind: RouteKind::Unicast,
+        destination: "203.0.113.0/24".parse().unwrap(),
+        from: None,
+        hop,
+        source: None,
+        hops,
+        tos: 0,
+        table: 254,
+        vrf: None,
+        protocol: 18,
+        scope: None,
+        priority: 0,
+        expires: None,
+        metrics: vec![],
+        congestion_control: None,
+        preference: None,
+        ttl_propagate: None,
+        insert: Insert::Prepend,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+fn rule(input: Option<InterfaceName>, output: Option<InterfaceName>) -> Rule {
+    Rule {
+        family: Family::Inet,
+        preference: 100,
+        invert: false,
+        from: None,
+        to: None,
+        tos: 0,
+        mark: None,
+        realms: None,
+        suppress_prefix_length: None,
+        suppress_group: None,
+        input,
+        output,
+        tunnel_id: None,
+        uids: None,
+        protocol: 18,
+        ip_protocol: None,
+        source_ports: None,
+        destination_ports: None,
+        action: RuleAction::Table(100),
+        no_track: false,
+        track_group: None,
+    }
+}
+
+#[test]
+fn the_link_of_a_route_or_a_rule_is_tracked_unless_it_says_no_track() {
+    let eth1 = || Some("eth1".parse::<InterfaceName>().unwrap());
+    let by = |interface| Hop { interface, ..Hop::default() };
+    let with = |routes: Vec<Route>, rules: Vec<Rule>| {
+        let mut instance = v2();
+        instance.options.routes = routes;
+        instance.options.rules = rules;
+        instance
+    };
+    let ways = [
+        (vec![route(by(eth1()), vec![])], vec![]),
+        (vec![route(by(None), vec![by(None), by(eth1())])], vec![]),
+        (vec![], vec![rule(eth1(), None)]),
+        (vec![], vec![rule(None, eth1())]),
+    ];
+    for (mut routes, mut rules) in ways {
+        let mut world = master(with(routes.clone(), rules.clone()));
+        world.carrier(0, 1, false);
+        assert_eq!((world.state(0, FIRST), last_cause(&world)), (State::Fault, "link of eth1 is down".to_owned()));
+        world.carrier(0, 1, true);
+        assert_eq!(world.state(0, FIRST), State::Backup);
+        routes.iter_mut().for_each(|route| route.no_track = true);
+        rules.iter_mut().for_each(|rule| rule.no_track = true);
+        let mut world = master(with(routes, rules));
+        world.carrier(0, 1, false);
+        assert_eq!(world.state(0, FIRST), State::Master, "no_track");
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(super) fn options(
         vrf: vrf(draft, diagnostics),
         hmac: None,
         trackers: trackers.resolve(&said.trackers, common, scripts, diagnostics),
-        track_source: said.track_source,
+        track_source: track_source(draft, diagnostics),
         routes: said.routes.iter().map(|route| route.value.clone()).collect(),
         rules: said.rules.iter().map(|rule| rule.value.clone()).collect(),
         notify: scripts.notify(&said.notify, diagnostics),
@@ -114,6 +114,19 @@ fn peers(draft: &InstanceDraft, family: Family, diagnostics: &mut Diagnostics) -
         }
     }
     kept
+}
+
+/// A VRF has no address of its own, so there is nothing to lose.
+fn track_source(draft: &InstanceDraft, diagnostics: &mut Diagnostics) -> bool {
+    let said = &draft.options;
+    match (&draft.interface, &said.vrf) {
+        (None, Some(vrf)) if said.track_source => {
+            let headline = format!("instance `{}` has no interface whose addresses it could track", draft.name);
+            diagnostics.push(Diagnostic::new(Code::Adjusted, headline, vrf.span, "track_src_ip is ignored"));
+            false
+        }
+        _ => said.track_source,
+    }
 }
 
 /// A VRF is for an instance without an interface.
