@@ -19,7 +19,15 @@ impl Machine {
     /// # Errors
     /// It does not start.
     pub fn serve_web(&self, name: &str) -> Result<Process> {
-        self.put("/run/lab-web/nginx.conf", web_settings(name))?;
+        self.serve_web_also(name, "")
+    }
+
+    /// The same with more directives of nginx for its server, for instance another port.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn serve_web_also(&self, name: &str, more: &str) -> Result<Process> {
+        self.put("/run/lab-web/nginx.conf", web_settings(name, more))?;
         let nginx = self.spawn(["nginx", "-c", "/run/lab-web/nginx.conf"])?;
         nginx.wait_for("start worker process ", START)?;
         Ok(nginx)
@@ -39,7 +47,7 @@ impl Machine {
     }
 }
 
-fn web_settings(name: &str) -> String {
+fn web_settings(name: &str, more: &str) -> String {
     format!(
         r#"daemon off;
 user root;
@@ -57,6 +65,7 @@ http {{
   server {{
     listen 80;
     listen [::]:80;
+    {more}
     root /run/lab-web/pages;
     location = / {{ return 200 "{name}\n"; }}
   }}

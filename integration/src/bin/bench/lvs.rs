@@ -1,4 +1,4 @@
-//! IPVS and health checks under load, in a kernel of its own: this machine's has no IPVS. A system call costs a hundred
+//! The programming of IPVS, in a kernel of its own: this machine's has no IPVS. A system call costs a hundred
 //! times as much there, so the figures are for comparing the two programs and for nothing else.
 //!
 //! A director, and one host that answers for every real server. A table is taken for done when the daemon has come to
@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use lab::{Lab, Machine, Moment, Plan, Process, Result, pause, until};
+use lab::{Lab, Machine, Moment, Plan, Process, Result, until};
 use nix::libc;
 
 use crate::Settings;
@@ -16,19 +16,13 @@ use crate::pair::millis;
 /// Virtual servers, real servers of each, repetitions, and whether a quick run has it.
 const TABLES: [(usize, usize, usize, bool); 3] = [(100, 10, 3, true), (1000, 10, 2, false), (5000, 4, 2, false)];
 
-/// Real servers that are checked, each once a second, and whether a quick run has it.
-const CHECKED: [(usize, bool); 2] = [(100, true), (500, false)];
-
-/// How long the checks are watched.
-const WINDOW: Duration = Duration::from_secs(10);
-
 /// A daemon that has done nothing for so long has nothing to do.
 const QUIET: Duration = Duration::from_millis(1500);
 
 /// More than anything here may take.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-const CONF: &str = "/etc/keepalived/keepalived.conf";
+pub(crate) const CONF: &str = "/etc/keepalived/keepalived.conf";
 
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
     for (services, servers, runs, _) in TABLES.into_iter().filter(|(_, _, _, quick)| *quick || !settings.quick) {
@@ -53,29 +47,18 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
         }
         rows.into_iter().for_each(|row| book.add(row));
     }
-    measure_checks(settings, book)
-}
-
-/// What checks cost, and nothing else.
-pub(crate) fn measure_checks(settings: &Settings, book: &mut Book) -> Result<()> {
-    for (servers, _) in CHECKED.into_iter().filter(|(_, quick)| *quick || !settings.quick) {
-        checks(settings, book, servers, "TCP", "TCP_CHECK {\n            connect_timeout 2\n        }")?;
-        let get = "HTTP_GET {\n            url {\n                path /\n                status_code 200\n            }\n            \
-                   connect_timeout 2\n        }";
-        checks(settings, book, servers, "HTTP", get)?;
-    }
     Ok(())
 }
 
 /// A director with its daemon, and the host behind it.
-struct Director {
-    lab: Lab,
-    machine: Machine,
-    name: String,
+pub(crate) struct Director {
+    pub(crate) lab: Lab,
+    pub(crate) machine: Machine,
+    pub(crate) name: String,
 }
 
 impl Director {
-    fn start(settings: &Settings, program: usize) -> Result<(Self, String)> {
+    pub(crate) fn start(settings: &Settings, program: usize) -> Result<(Self, String)> {
         let mut plan = Plan::new("lvs");
         let lan = plan.lan("lan");
         plan.director("director")
@@ -93,7 +76,7 @@ impl Director {
     }
 
     /// Starts the daemon by a shell that says the time and becomes it. Returns it and that time.
-    fn run(&self, program: &str) -> Result<(Process, u64)> {
+    pub(crate) fn run(&self, program: &str) -> Result<(Process, u64)> {
         // Without syslog, which in such a kernel is the console, and slow.
         let line = format!("echo at $EPOCHREALTIME; exec {program} -n -l -G -f {CONF}");
         let process = self.machine.spawn(["bash", "-c", &line])?;
@@ -107,14 +90,14 @@ impl Director {
         Ok(counted.trim().parse().unwrap_or(0))
     }
 
-    fn servers(&self) -> Result<usize> {
+    pub(crate) fn servers(&self) -> Result<usize> {
         let counted =
             self.machine.run(lab::Command::from("grep -c -- '^  ->.*Masq' /proc/net/ip_vs || true").within(LIMIT))?;
         Ok(counted.trim().parse().unwrap_or(0))
     }
 
     /// How many system calls its processes make in a span, by name; all of them as `total`.
-    fn calls(&self, span: Duration) -> Result<Vec<(String, f64)>> {
+    pub(crate) fn calls(&self, span: Duration) -> Result<Vec<(String, f64)>> {
         let line = format!(
             "timeout --signal=INT {} strace -c -U name,calls -f $(pgrep {} | sed 's/^/-p /') 2>&1 || true",
             span.as_secs(),
@@ -128,7 +111,7 @@ impl Director {
         Ok(said.lines().filter_map(counted).collect())
     }
 
-    fn memory(&self) -> Result<f64> {
+    pub(crate) fn memory(&self) -> Result<f64> {
         let line = format!("for p in $(pgrep {}); do grep '^Pss:' /proc/$p/smaps_rollup; done", self.name);
         let shown = self.machine.run(line)?;
         Ok(shown.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum())
@@ -212,66 +195,4 @@ fn grow(director: &Director, path: &str, services: usize, servers: usize) -> Res
     process.wait(LIMIT)?;
     let Some(told) = told.trim().parse::<u64>().ok().filter(|_| complete) else { return Ok([f64::NAN; 2]) };
     Ok([millis(Duration::from_nanos(rested.saturating_sub(told))), millis(ran)])
-}
-
-/// Which system calls a check consists of, besides the table: what to look at when a row asks why.
-fn tell(whose: &str, calls: &[(String, f64)], checks: f64) {
-    let each = calls.iter().map(|(name, calls)| format!("{name} {:.2}", calls / checks));
-    eprintln!("a check of {whose}: {}", each.collect::<Vec<_>>().join(", "));
-}
-
-/// What a check costs: processor of the daemon by connections that the host behind it has counted.
-fn checks(settings: &Settings, book: &mut Book, servers: usize, kind: &str, checker: &str) -> Result<()> {
-    let name = |what: &str| format!("{what}, {servers} real servers, {kind} every second");
-    let mut rows = [
-        // Readings of the clock are system calls in user-mode Linux only: elsewhere the vDSO answers.
-        Row::new(name("system calls of a check, but for readings of the clock"), "calls"),
-        Row::new(name("processor of a check, by a clock of 10 ms"), "us"),
-        Row::new(name("checks a second"), "1/s").bounded(u32::try_from(servers).map_or(f64::NAN, f64::from)),
-    ];
-    for (program, _) in settings.daemons.iter().enumerate() {
-        let (director, path) = Director::start(settings, program)?;
-        let host = director.lab.machine("servers")?;
-        host.run("ip route add local 10.1.0.0/16 dev lo")?;
-        host.serve_web("servers")?;
-        let mut text =
-            "virtual_server 172.16.0.1 80 {\n    delay_loop 1\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n"
-                .to_owned();
-        for number in 0..servers {
-            let (high, low) = (number / 250, number % 250 + 1);
-            text += &format!("    real_server 10.1.{high}.{low} 80 {{\n        weight 1\n        {checker}\n    }}\n");
-        }
-        director.machine.put(CONF, text + "}\n")?;
-        let (process, _) = director.run(&path)?;
-        until("every server was in the table", LIMIT, || {
-            pause(Duration::from_millis(500));
-            director.servers().is_ok_and(|found| found == servers)
-        })?;
-        pause(Duration::from_secs(3));
-        let opened = || -> Result<f64> {
-            // The ports of the host's own connections are counted apart.
-            let text = host.run("grep '^Tcp:' /proc/net/snmp | tail -n 1")?;
-            Ok(text.split_whitespace().nth(6).and_then(|count| count.parse().ok()).unwrap_or(f64::NAN))
-        };
-        let (before, from) = (opened()?, Moment::now());
-        // It never rests, so it is watched for the whole span.
-        let watch = director.machine.watch(&director.name, WINDOW * 2, WINDOW)?;
-        let (ran, _) = watch.rested()?;
-        let made = opened()? - before;
-        rows[1].add(program, ran.as_secs_f64() * 1e6 / made);
-        rows[2].add(program, made / Moment::now().since(from).as_secs_f64());
-        let calls = director.calls(Duration::from_secs(5))?;
-        let of = |names: &'static [&'static str]| {
-            calls.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, calls)| *calls)
-        };
-        // As many checks as were begun while the calls were counted.
-        let begun: f64 = of(&["connect"]).sum();
-        let clocks: f64 = of(&["clock_gettime", "time", "gettimeofday"]).sum();
-        rows[0].add(program, (of(&["total"]).sum::<f64>() - clocks) / begun);
-        tell(&format!("{kind} by {}", director.name), &calls, begun);
-        process.stop(Duration::from_secs(20))?;
-        director.lab.finish()?;
-    }
-    rows.into_iter().for_each(|row| book.add(row));
-    Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! Reads as the order of the measurements; how each is taken is in the module of its name.
 
+mod checks;
 mod crash;
 mod detection;
 mod figures;
@@ -45,10 +46,10 @@ fn main() -> ExitCode {
     let mut book = Book::new(names);
     let measured = match what.as_str() {
         "vrrp" => vrrp(&settings, &mut book),
-        "checks" => lvs::measure_checks(&settings, &mut book),
+        "checks" => checks::measure(&settings, &mut book),
         "detection" => detection::measure(&settings, &mut book),
         "site" => site::measure(&settings, &mut book),
-        _ => lvs::measure(&settings, &mut book),
+        _ => lvs::measure(&settings, &mut book).and_then(|()| checks::measure(&settings, &mut book)),
     };
     // What was measured before something broke off is worth reading all the same.
     let written = book.write(&out, &what);

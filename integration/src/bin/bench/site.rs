@@ -10,10 +10,13 @@ use lab::seed::{self, CONF_PATH, DNS_SERVICE, WEB_SERVICE};
 use lab::{Command, Machine, Process, Result, WHO, until};
 
 use crate::Settings;
-use crate::figures::{Book, Row};
+use crate::figures::{Book, Row, Summary};
 
 /// Requests at a time.
-const CONCURRENCIES: [(u32, bool); 5] = [(1, true), (8, false), (16, false), (32, false), (48, true)];
+const CONCURRENCIES: [(u32, bool); 4] = [(1, true), (8, false), (24, false), (48, true)];
+
+/// How often everything is asked, in turns.
+const ROUNDS: usize = 2;
 
 /// Servers behind the virtual addresses.
 const SERVERS: [usize; 3] = [1, 2, 3];
@@ -39,28 +42,33 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
     let window = if settings.quick { QUICK_WINDOW } else { WINDOW };
     let questions = questions(&concurrencies);
     let mut rows: Vec<[Row; 2]> = questions.iter().map(Question::rows).collect();
-    for (program, daemon) in settings.daemons.iter().enumerate() {
-        let site = Site::start()?;
-        let mut running: Option<(usize, Process)> = None;
-        for (question, rows) in questions.iter().zip(&mut rows) {
-            if running.as_ref().map(|(servers, _)| *servers) != Some(question.servers) {
-                if let Some((_, before)) = running.take() {
-                    before.stop(LIMIT)?;
-                }
-                running = Some((question.servers, site.run(daemon, question.servers)?));
+    for _ in 0..if settings.quick { 1 } else { ROUNDS } {
+        for (program, daemon) in settings.daemons.iter().enumerate() {
+            let figures = round(daemon, &questions, window)?;
+            for (rows, figures) in rows.iter_mut().zip(figures) {
+                rows.iter_mut().zip(figures).for_each(|(row, figure)| row.add(program, figure));
             }
-            let [rate, time] = site.ask(question, window)?;
-            rows[0].add(program, rate);
-            rows[1].add(program, time);
         }
-        if let Some((_, last)) = running {
-            last.stop(LIMIT)?;
-        }
-        site.finish()?;
     }
     let gains = gains(&questions, &rows);
     rows.into_iter().flatten().chain(gains).for_each(|row| book.add(row));
     Ok(())
+}
+
+/// The answers a second and the mean time of one, of each question.
+fn round(daemon: &seed::Daemon, questions: &[Question], window: Duration) -> Result<Vec<[f64; 2]>> {
+    let site = Site::start()?;
+    let mut figures = Vec::new();
+    for asked in questions.chunk_by(|one, next| one.servers == next.servers) {
+        let servers = asked.first().map_or(0, |question| question.servers);
+        let running = site.run(daemon, servers)?;
+        for question in asked {
+            figures.push(site.ask(question, window)?);
+        }
+        running.stop(LIMIT)?;
+    }
+    site.finish()?;
+    Ok(figures)
 }
 
 /// What is asked, by how many at a time, of how many servers.
@@ -131,7 +139,7 @@ fn gains(questions: &[Question], rows: &[[Row; 2]]) -> Vec<Row> {
         let name = format!("{what}, {most} at a time: {servers} servers' answers to one server's");
         let mut row = Row::new(name, "times").bounded(u32::try_from(servers).map_or(f64::NAN, f64::from));
         for program in 0..row.samples.len() {
-            let sample = |row: &Row| row.samples.get(program)?.first().copied();
+            let sample = |row: &Row| Summary::of(row.samples.get(program)?).map(|summary| summary.median);
             row.add(program, sample(several).zip(sample(one)).map_or(f64::NAN, |(several, one)| several / one));
         }
         Some(row)

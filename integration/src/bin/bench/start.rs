@@ -1,8 +1,9 @@
-//! How soon a daemon that owns its address speaks: from its execution to its first advertisement.
+//! How soon a daemon that owns its address speaks: from its execution to its first advertisement; and how
+//! large its program is.
 
 use std::time::Duration;
 
-use lab::{Backend, Moment, Plan, Result};
+use lab::{Backend, Error, Moment, Plan, Result};
 
 use crate::Settings;
 use crate::figures::{Book, Row};
@@ -40,7 +41,24 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
         }
     }
     book.add(row);
-    lab.finish()
+    lab.finish()?;
+    size(settings, book)
+}
+
+/// What a director's disk keeps: the program as a package ships it. keepalived brings no library of its own, nor do we.
+fn size(settings: &Settings, book: &mut Book) -> Result<()> {
+    let mut row = Row::new("the program on disk, without its symbols", "KiB");
+    let stripped = std::env::temp_dir().join(format!("standfast-bench-{}", std::process::id()));
+    for (program, daemon) in settings.daemons.iter().enumerate() {
+        let done = std::process::Command::new("strip").arg("-o").arg(&stripped).arg(daemon.program()).status();
+        let done = done.map_err(|source| Error::Io { what: "running strip".to_owned(), source })?;
+        let kib = std::fs::metadata(&stripped).ok().filter(|_| done.success()).map(|file| file.len() / 1024);
+        row.add(program, kib.and_then(|kib| u32::try_from(kib).ok()).map_or(f64::NAN, f64::from));
+        // Nobody else has a file of this name; where strip failed there is none.
+        let _ = std::fs::remove_file(&stripped);
+    }
+    book.add(row);
+    Ok(())
 }
 
 /// Of seconds and microseconds of the epoch.

@@ -1,0 +1,185 @@
+//! What health checks cost and how punctual they are, in a kernel that has IPVS: see [`crate::lvs`] for what its figures
+//! are good for. Checks are counted by the host that answers them, and timed by what its LAN carries.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lab::{Capture, Machine, Moment, Result, pause, until};
+
+use crate::Settings;
+use crate::figures::{Book, Row, percentile};
+use crate::lvs::{CONF, Director, LIMIT};
+use crate::pair::{between, millis};
+
+/// Real servers, seconds between two checks of each, how they are checked, and whether a quick run has it.
+const SHAPES: [(usize, u64, Kind, bool); 6] = [
+    (100, 1, Kind::Tcp, true),
+    (100, 1, Kind::Http, true),
+    (100, 1, Kind::Https, false),
+    (1000, 5, Kind::Tcp, false),
+    (1000, 5, Kind::Http, false),
+    (10_000, 40, Kind::Tcp, false),
+];
+
+/// How long the cost is watched at least; twice as long as the interval at least for how punctual they are.
+const WINDOW: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Tcp,
+    Http,
+    Https,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+        }
+    }
+
+    fn port(self) -> u16 {
+        if self == Self::Https { 443 } else { 80 }
+    }
+
+    fn checker(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP_CHECK {\n            connect_timeout 2\n        }",
+            Self::Http => {
+                "HTTP_GET {\n            url {\n                path /\n                status_code 200\n            }\n            \
+                 connect_timeout 2\n        }"
+            }
+            Self::Https => {
+                "SSL_GET {\n            url {\n                path /\n                status_code 200\n            }\n            \
+                 connect_timeout 2\n        }"
+            }
+        }
+    }
+}
+
+pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
+    for (servers, every, kind, _) in SHAPES.into_iter().filter(|(_, _, _, quick)| *quick || !settings.quick) {
+        let name = |what: &str| format!("{what}, {servers} real servers, {} every {every} s", kind.name());
+        let count = u32::try_from(servers).map_or(f64::NAN, f64::from);
+        let interval = Duration::from_secs(every);
+        let mut rows = [
+            // Readings of the clock are system calls in user-mode Linux only: elsewhere the vDSO answers.
+            Row::new(name("system calls of a check, but for readings of the clock"), "calls"),
+            Row::new(name("processor of a check"), "us"),
+            Row::new(name("checks a second"), "1/s").bounded(count / interval.as_secs_f64()),
+            Row::new(name("memory (PSS) of all processes"), "KiB"),
+            Row::new(name("time between checks of a server less the interval, p50"), "ms").bounded(0.0),
+            Row::new(name("time between checks of a server less the interval, p99"), "ms").bounded(0.0),
+            Row::new(name("most checks in a tenth of a second"), "checks")
+                .bounded(count / interval.as_secs_f64() / 10.0),
+        ];
+        for program in 0..settings.daemons.len() {
+            let samples = one(settings, program, servers, interval, kind)?;
+            for (row, sample) in rows.iter_mut().zip(samples) {
+                row.add(program, sample);
+            }
+        }
+        rows.into_iter().for_each(|row| book.add(row));
+    }
+    Ok(())
+}
+
+fn one(settings: &Settings, program: usize, servers: usize, interval: Duration, kind: Kind) -> Result<[f64; 7]> {
+    let (director, path) = Director::start(settings, program)?;
+    let host = director.lab.machine("servers")?;
+    serve(&host)?;
+    director.machine.put(CONF, conf(servers, interval, kind))?;
+    let (process, _) = director.run(&path)?;
+    until("every server was in the table", LIMIT, || {
+        pause(Duration::from_millis(500));
+        director.servers().is_ok_and(|found| found == servers)
+    })?;
+    pause(interval + Duration::from_secs(3));
+    let (before, from) = (opened(&host)?, Moment::now());
+    let window = WINDOW.max(interval);
+    // It never rests, so it is watched for the whole span.
+    let watch = director.machine.watch(&director.name, window * 2, window)?;
+    let (ran, _) = watch.rested()?;
+    let made = opened(&host)? - before;
+    let rate = made / Moment::now().since(from).as_secs_f64();
+    let memory = director.memory()?;
+    // Listening and counting cost the machine something, so they are done after what checks cost is known.
+    let capture = director.lab.lan("lan")?.capture_only("tcp[tcpflags] == tcp-syn")?;
+    pause(WINDOW.max(interval * 2 + Duration::from_secs(1)));
+    let [p50, p99, most] = punctual(&capture, interval)?;
+    drop(capture);
+    let calls = director.calls(Duration::from_secs(5))?;
+    let of = |names: &'static [&'static str]| {
+        calls.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, calls)| *calls)
+    };
+    // As many checks as were begun while the calls were counted.
+    let begun: f64 = of(&["connect"]).sum();
+    let clocks: f64 = of(&["clock_gettime", "time", "gettimeofday"]).sum();
+    let called = (of(&["total"]).sum::<f64>() - clocks) / begun;
+    tell(&format!("{} by {}", kind.name(), director.name), &calls, begun);
+    process.stop(Duration::from_secs(20))?;
+    director.lab.finish()?;
+    Ok([called, ran.as_secs_f64() * 1e6 / made, rate, memory, p50, p99, most])
+}
+
+/// One host that answers for every real server, HTTP and HTTPS.
+fn serve(host: &Machine) -> Result<()> {
+    host.run("ip route add local 10.1.0.0/16 dev lo")?;
+    host.run(
+        "mkdir -p /run/lab-tls && openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=servers \
+         -keyout /run/lab-tls/key -out /run/lab-tls/certificate",
+    )?;
+    host.serve_web_also(
+        "servers",
+        "listen 443 ssl; ssl_certificate /run/lab-tls/certificate; ssl_certificate_key /run/lab-tls/key;",
+    )?;
+    Ok(())
+}
+
+fn conf(servers: usize, interval: Duration, kind: Kind) -> String {
+    let (port, checker) = (kind.port(), kind.checker());
+    let real: String = (0..servers)
+        .map(|number| {
+            let (high, low) = (number / 250, number % 250 + 1);
+            format!("    real_server 10.1.{high}.{low} {port} {{\n        weight 1\n        {checker}\n    }}\n")
+        })
+        .collect();
+    format!(
+        "virtual_server 172.16.0.1 {port} {{\n    delay_loop {}\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n{real}}}\n",
+        interval.as_secs()
+    )
+}
+
+/// Connections that the host has answered; those of its own making are counted apart.
+fn opened(host: &Machine) -> Result<f64> {
+    let text = host.run("grep '^Tcp:' /proc/net/snmp | tail -n 1")?;
+    Ok(text.split_whitespace().nth(6).and_then(|count| count.parse().ok()).unwrap_or(f64::NAN))
+}
+
+/// How far the checks of each server are from their interval (p50, p99 in milliseconds), and how many came in the
+/// fullest tenth of a second.
+fn punctual(capture: &Capture, interval: Duration) -> Result<[f64; 3]> {
+    const TENTH_NANOS: u64 = 100_000_000;
+    let mut begun: BTreeMap<[u8; 4], Vec<Moment>> = BTreeMap::new();
+    let mut tenths: BTreeMap<u64, u32> = BTreeMap::new();
+    for syn in capture.octets()? {
+        // The destination of an IPv4 packet in an Ethernet frame.
+        let Some(Ok(server)) = syn.what.get(30..34).map(<[u8; 4]>::try_from) else { continue };
+        begun.entry(server).or_default().push(syn.at);
+        *tenths.entry(syn.at.as_nanos() / TENTH_NANOS).or_default() += 1;
+    }
+    let off: Vec<f64> = (begun.values())
+        .flat_map(|times| times.iter().zip(times.iter().skip(1)))
+        .map(|(one, next)| (between(*one, *next) - millis(interval)).abs())
+        .collect();
+    let at = |percent| percentile(&off, percent).unwrap_or(f64::NAN);
+    Ok([at(50), at(99), tenths.values().max().copied().map_or(f64::NAN, f64::from)])
+}
+
+/// Which system calls a check consists of, besides the table: what to look at when a row asks why.
+fn tell(whose: &str, calls: &[(String, f64)], checks: f64) {
+    let each = calls.iter().map(|(name, calls)| format!("{name} {:.2}", calls / checks));
+    eprintln!("a check of {whose}: {}", each.collect::<Vec<_>>().join(", "));
+}
