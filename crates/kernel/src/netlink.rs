@@ -18,7 +18,9 @@ use rustix::net::netlink::SocketAddrNetlink;
 use standfast_model::Instant;
 use standfast_model::config::global::NetlinkBuffer;
 use std::io;
+use std::os::fd::OwnedFd;
 
+use crate::process::identity::in_network_namespace;
 use crate::timer::boottime;
 
 /// How long an answer may be outstanding. The kernel answers rtnetlink and generic netlink within the send itself, so
@@ -32,6 +34,9 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 /// Octets the kernel may queue: acknowledgements of one batch of [`REQUESTS_PER_SEND`] with room to spare, at up to
 /// 1 KiB of accounting each.
 const QUEUE_BYTES: usize = 256 * 1024;
+
+/// Octets that a send may have without asking for room: half of what Linux gives a socket.
+const SENT_AT_ONCE: usize = 100 * 1024;
 
 /// Requests per send. An address or an IPVS entry takes the kernel 10 to 30 us, so a send takes about 2 ms at most.
 pub const REQUESTS_PER_SEND: usize = 64;
@@ -162,6 +167,8 @@ pub(crate) type Dumped = (u16, Vec<u8>);
 #[derive(Debug)]
 pub(crate) struct Channel {
     protocol: isize,
+    /// Where the socket is opened; none is where the process is.
+    namespace: Option<OwnedFd>,
     socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
@@ -174,9 +181,15 @@ pub(crate) struct Channel {
 impl Channel {
     /// Opens a socket of that family (`netlink_sys::protocols`).
     pub(crate) fn open(protocol: isize) -> io::Result<Self> {
+        Self::open_in(protocol, None)
+    }
+
+    /// As [`Self::open`], in that network namespace.
+    pub(crate) fn open_in(protocol: isize, namespace: Option<OwnedFd>) -> io::Result<Self> {
         Ok(Self {
             protocol,
-            socket: open(protocol)?,
+            socket: open(protocol, namespace.as_ref())?,
+            namespace,
             sequence: 0,
             buffer: vec![0; RECEIVE_BYTES],
             queue: None,
@@ -199,7 +212,7 @@ impl Channel {
     /// After a lost answer: a socket on which nothing old can arrive.
     fn mend(&mut self) -> io::Result<()> {
         if self.broken {
-            self.socket = open(self.protocol)?;
+            self.socket = open(self.protocol, self.namespace.as_ref())?;
             if let Some(queue) = self.queue {
                 set_queue(&self.socket, queue)?;
             }
@@ -320,7 +333,12 @@ impl Channel {
             let bracket = place == 0 || place == last;
             stamp(message, if bracket { NLM_F_REQUEST } else { NLM_F_REQUEST | NLM_F_ACK }, self.sequence);
         }
-        self.socket.send(&batch.concat(), 0)?;
+        let octets = batch.concat();
+        if octets.len() > SENT_AT_ONCE {
+            // All or nothing is one datagram. Where the system's limit stands in the way, the send says so.
+            let _ = rustix::net::sockopt::set_socket_send_buffer_size_force(&self.socket, 2 * octets.len());
+        }
+        self.socket.send(&octets, 0)?;
         let mut left = last.saturating_sub(1);
         while left > 0 {
             let length = receive(&self.socket, &mut self.buffer, boottime() + ANSWER_TIMEOUT)?;
@@ -411,8 +429,11 @@ impl From<io::Error> for CollectError {
     }
 }
 
-fn open(protocol: isize) -> io::Result<Socket> {
-    let mut socket = Socket::new(protocol)?;
+fn open(protocol: isize, namespace: Option<&OwnedFd>) -> io::Result<Socket> {
+    let mut socket = match namespace {
+        None => Socket::new(protocol)?,
+        Some(namespace) => in_network_namespace(namespace, || Socket::new(protocol))??,
+    };
     socket.bind_auto()?;
     socket.set_non_blocking(true)?;
     // An explanation is welcome, an echo of the request is not. Both are conveniences that old kernels lack.

@@ -17,6 +17,7 @@ pub use memory::{CheckerMemory, Memory, ServerMemory, ServiceMemory};
 pub use operator::Order;
 
 use crate::listing::Activity;
+use crate::marking::{self, Marking, Marks};
 use crate::member::Member;
 use crate::notice::{Notice, ServerName};
 use crate::output::{Action, Output, SyncRole};
@@ -115,6 +116,11 @@ enum Phase {
 #[derive(Clone, Debug)]
 pub struct Director {
     pools: Vec<Pool>,
+    marks: Marks,
+    /// What the packet filter was last told.
+    marking: Option<Marking>,
+    /// The packet filter's table that a predecessor may have left.
+    marking_left: Option<String>,
     /// The place of the pool of each service.
     places: BTreeMap<ServiceKey, usize>,
     seats: Seats,
@@ -141,9 +147,17 @@ impl Director {
     /// from the system's randomness in the daemon and from the scenario in a simulation.
     #[must_use]
     pub fn new(config: LvsConfig, seed: u64) -> Self {
+        Self::with(config, Marks::default(), Random::new(seed))
+    }
+
+    fn with(mut config: LvsConfig, mut marks: Marks, random: Random) -> Self {
+        marks.settle(&mut config);
         let LvsConfig { virtual_servers, common } = config;
         let mut director = Self {
             pools: Vec::with_capacity(virtual_servers.len()),
+            marks,
+            marking: None,
+            marking_left: None,
             places: BTreeMap::new(),
             seats: Seats::default(),
             common,
@@ -155,7 +169,7 @@ impl Director {
             told: BTreeSet::new(),
             succeeds: false,
             reconciler: Reconciler::new(Table::default()),
-            random: Random::new(seed),
+            random,
             phase: Phase::New,
         };
         for virtual_server in virtual_servers {
@@ -370,6 +384,7 @@ impl Director {
         if self.common.sync_daemon.is_some() {
             self.set_sync_daemon(out);
         }
+        self.mark_packets(out);
         self.reconciler.start(out);
         self.suspend_or_resume(now, out);
         let idle = self.share_checks();
@@ -406,6 +421,21 @@ impl Director {
         }
     }
 
+    /// Has packets marked as the configuration wants it now.
+    fn mark_packets(&mut self, out: &mut Output) {
+        let wanted = marking::marking(&self.common, self.pools.iter().map(Pool::config));
+        let table = wanted.as_ref().map(|marking| &marking.table);
+        for former in [self.marking_left.take(), self.marking.as_ref().map(|marking| marking.table.clone())] {
+            if let Some(former) = former.filter(|former| Some(former) != table) {
+                out.push(Action::RemoveMarking(former));
+            }
+        }
+        if wanted != self.marking {
+            out.actions.extend(wanted.clone().map(Action::SetMarking));
+        }
+        self.marking = wanted;
+    }
+
     /// The sync daemon that should run: it sends on the master, and receives everywhere else.
     fn set_sync_daemon(&self, out: &mut Output) {
         let role = self
@@ -438,6 +468,9 @@ impl Director {
         }
         if self.common.sync_daemon.is_some() {
             out.push(Action::SetSyncDaemon(None));
+        }
+        if let Some(marking) = self.marking.take().filter(|_| !keep_table) {
+            out.push(Action::RemoveMarking(marking.table));
         }
         let flush = !keep_table && self.common.flush_on_stop == FlushOnStop::All;
         self.reconciler.shutdown(keep_table || flush, out);

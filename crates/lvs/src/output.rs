@@ -1,6 +1,7 @@
 //! What a director wants done, in the order in which it wants it done.
 
 use crate::director::CheckerId;
+use crate::marking::Marking;
 use crate::notice::Notice;
 use crate::occasion::Occasion;
 use crate::table::Operation;
@@ -27,6 +28,10 @@ pub enum Action {
     SetTimeouts(Timeouts),
     /// Bring the kernel's connection sync daemons to this and no other.
     SetSyncDaemon(Option<SyncRole>),
+    /// Have the packet filter mark these packets and no others (`nftables_ipvs`).
+    SetMarking(Marking),
+    /// Remove the packet filter's table of that name, which marked packets for us.
+    RemoveMarking(String),
     /// Something an operator wants to read.
     Notice(Notice),
     /// Something that scripts, named pipes and mails are to be told.

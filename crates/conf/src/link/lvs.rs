@@ -1,5 +1,6 @@
 //! Virtual servers with their pools.
 
+mod marks;
 mod pool;
 mod probe;
 
@@ -10,7 +11,9 @@ use crate::lower::Draft;
 use crate::lower::server::{ServerDraft, ServiceName};
 use crate::lower::service_group::Services;
 use crate::source::Span;
-use standfast_model::config::lvs::{LvsCommon, ServiceGroup, SyncDaemon, VirtualServer, VirtualServerOptions};
+use standfast_model::config::lvs::{
+    LvsCommon, MarkedAddresses, ServerDefaults, ServiceGroup, SyncDaemon, VirtualServer, VirtualServerOptions,
+};
 use standfast_model::config::track::FileId;
 use standfast_model::config::{BfdConfig, LvsConfig, VrrpConfig};
 use standfast_model::ipvs::{Family, Forwarding, Persistence, Protocol, Scheduler, ServiceKey};
@@ -45,7 +48,10 @@ pub(super) fn link(
     let fifo = super::fifo(&draft.global.fifo, scripts, diagnostics);
     let lvs_fifo = super::fifo(&draft.global.lvs_fifo, scripts, diagnostics);
     let sync_daemon = sync_daemon(draft, vrrp, diagnostics);
-    let common = LvsCommon { fifo, lvs_fifo, sync_daemon, ..draft.lvs.clone() };
+    let mut common = LvsCommon { fifo, lvs_fifo, sync_daemon, ..draft.lvs.clone() };
+    if let Some(nftables) = &mut common.nftables {
+        nftables.counters = vrrp.common.nftables.as_ref().is_some_and(|vrrp| vrrp.counters);
+    }
     let sessions = bfd.sessions.iter().enumerate().map(|(at, session)| (session.name.as_str(), at)).collect();
     let mut around = Surroundings { draft, not_yet, bfd, sessions, scripts, files: BTreeMap::new(), common };
     let mut virtual_servers = Vec::with_capacity(servers.len());
@@ -60,6 +66,9 @@ pub(super) fn link(
         }
         seen.insert(server.key, one.head);
         virtual_servers.push(server);
+    }
+    if let Some(nftables) = &around.common.nftables {
+        marks::give(&mut virtual_servers, nftables.first_mark);
     }
     LvsConfig { virtual_servers, common: around.common }
 }
@@ -116,7 +125,8 @@ fn server(
     report_missing(draft, &missing, diagnostics);
     let mut keys = keys?;
     let key = if keys.is_empty() { return None } else { keys.remove(0) };
-    let real_servers = pool::real_servers(draft, key, forwarding, around, diagnostics);
+    let marked = marks::addresses(draft, key, around);
+    let real_servers = pool::real_servers(draft, key, forwarding, !marked.is_empty(), around, diagnostics);
     if real_servers.is_empty() {
         let headline = format!("{} has no real server", name_of(draft));
         diagnostics.push(Diagnostic::new(Code::NoRealServers, headline, draft.head, "it is ignored"));
@@ -132,20 +142,21 @@ fn server(
         one_packet: one_packet(draft, key, diagnostics),
         quorum,
         hysteresis,
-        sorry_server: pool::sorry_server(draft.rare().sorry.as_ref(), key, forwarding, diagnostics),
+        sorry_server: pool::sorry_server(draft.rare().sorry.as_ref(), key, forwarding, !marked.is_empty(), diagnostics),
         real_servers,
-        options: options(draft, keys, around, diagnostics),
+        options: options(draft, keys, marked, around, diagnostics),
     })
 }
 
 fn options(
     draft: &ServerDraft,
     others: Vec<ServiceKey>,
+    marked: Vec<MarkedAddresses>,
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> VirtualServerOptions {
     let group = match &draft.name {
-        ServiceName::Group(name) => Some(ServiceGroup { name: name.clone(), others }),
+        ServiceName::Group(name) => Some(ServiceGroup { name: name.clone(), others, marked }),
         ServiceName::Address(..) | ServiceName::Mark(_) => None,
     };
     if let (Some(span), ServiceName::Mark(_)) = (draft.rare().ha_suspend, &draft.name) {
@@ -165,6 +176,12 @@ fn options(
         panic_threshold: draft.rare().panic_threshold,
         slow_start: draft.rare().slow_start.unwrap_or_default(),
         drain: draft.rare().drain,
+        defaults: ServerDefaults {
+            checks: pool::check_defaults(draft.timing, draft.alpha, draft.rare().virtual_host.as_ref()),
+            weight: draft.weight,
+            forwarding: draft.forwarding,
+            inhibit_on_failure: draft.inhibit_on_failure,
+        },
     }
 }
 

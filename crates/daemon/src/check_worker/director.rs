@@ -4,10 +4,12 @@
 
 use super::Problem;
 use super::addresses::LocalAddresses;
+use super::marker::Marker;
 use super::notify::Audience;
 use super::orders;
 use super::probe::Probes;
 use super::table::KernelTable;
+use super::traffic::Traffic;
 use crate::plan;
 use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
@@ -39,6 +41,7 @@ fn wants_addresses(slice: &CheckSlice) -> bool {
 pub(super) struct Worker {
     director: Director,
     table: KernelTable,
+    marker: Marker,
     /// The checks under way.
     pub(super) probes: Probes,
     /// Where scripts are run and notifications told.
@@ -51,14 +54,19 @@ pub(super) struct Worker {
     verdicts: Option<Verdicts>,
     /// The addresses of this host, if any service wants to know.
     pub(super) local: Option<LocalAddresses>,
+    /// What the kernel counted.
+    traffic: Traffic,
     /// Something happened that status shows: nothing does without a notice.
     changed: bool,
 }
 
 impl Worker {
-    /// A director for that configuration, with what a predecessor left, and the kernel's table for it.
+    /// A director for that configuration, with what a predecessor left, and the kernel's table for it, which may be in
+    /// another network namespace (`net_namespace_ipvs`): both come along in this order.
     /// `restarted`: it takes the place of one that died.
-    pub(super) fn new(slice: CheckSlice, left: Option<OwnedFd>, restarted: bool) -> Result<Self, Problem> {
+    pub(super) fn new(slice: CheckSlice, attached: Vec<OwnedFd>, restarted: bool) -> Result<Self, Problem> {
+        let mut attached = attached.into_iter();
+        let (left, namespace) = (attached.next(), attached.next());
         let mut runner = RunnerClient::new();
         let (verdicts, memory) = match left.map(Verdicts::take_over).transpose()? {
             Some((verdicts, memory)) => (Some(verdicts), memory),
@@ -66,13 +74,15 @@ impl Worker {
         };
         let buffers = slice.global.netlink;
         let local = wants_addresses(&slice).then(|| LocalAddresses::open(&buffers)).transpose()?;
-        let mut table = KernelTable::open()?;
+        let mut table = KernelTable::open(namespace)?;
         table.set_queue(buffers.lvs_command);
         let mut worker = Self {
+            traffic: Traffic::new(&slice.global.snmp),
             audience: Audience::of(&slice),
             probes: Probes::new(&slice.lvs, &mut runner),
             director: Director::new(slice.lvs, seed()),
             table,
+            marker: Marker::default(),
             runner,
             output: Output::default(),
             verdicts,
@@ -143,6 +153,7 @@ impl Worker {
     /// Goes on with another configuration.
     pub(super) fn reload(&mut self, slice: CheckSlice) {
         self.audience = Audience::of(&slice);
+        self.traffic = Traffic::new(&slice.global.snmp);
         self.probes.reload(&slice.lvs, &mut self.runner);
         let buffers = slice.global.netlink;
         self.table.set_queue(buffers.lvs_command);
@@ -251,7 +262,12 @@ impl Worker {
                     self.probes.start(checker, probe, &mut self.runner);
                 }
             }
-            Action::Dump => self.table.read(),
+            Action::Dump => {
+                self.table.read();
+                self.marker.look();
+            }
+            Action::SetMarking(marking) => self.marker.set(marking),
+            Action::RemoveMarking(table) => self.marker.remove(&table),
             Action::Apply(operations) => self.table.apply(operations),
             Action::CountConnections(services) => match self.table.ipvs.connections(&services) {
                 Ok(activity) => answers.push_back(Event::Connections(activity)),
@@ -289,7 +305,12 @@ impl Worker {
             quorum: service.weights.quorum,
             servers: service.servers.iter().map(|server| server_status(server, &self.probes)).collect(),
         });
-        CheckStatus { at: boottime(), services: services.collect() }
+        CheckStatus { at: boottime(), services: services.collect(), traffic: self.traffic.table().clone() }
+    }
+
+    /// Reads the counters that are shown over SNMP, if any are.
+    pub(super) fn read_traffic(&mut self) {
+        self.traffic.refresh(boottime(), &mut self.table.ipvs);
     }
 }
 

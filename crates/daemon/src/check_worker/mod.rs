@@ -5,10 +5,12 @@
 
 mod addresses;
 mod director;
+mod marker;
 mod notify;
 mod orders;
 mod probe;
 mod table;
+mod traffic;
 
 use crate::exit_status::ExitStatus;
 use crate::link::Command;
@@ -51,7 +53,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     let WorkerContext { slice, options, attached, mut supervisor } = context;
     let mut schedule = Schedule::current();
     set_schedule(&mut schedule, &slice.global.processes.checker);
-    let mut worker = Worker::new(slice, attached.into_iter().next(), options.restarted)?;
+    let mut worker = Worker::new(slice, attached, options.restarted)?;
     let mut timer = Timer::new()?;
     let deadlines = worker.probes.deadlines().clone();
     supervisor.ready();
@@ -81,14 +83,17 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Peer(_, way) => worker.runner.connect(way),
                 Command::Bfd { session, up } => worker.bfd_changed(&session, up),
                 Command::SyncInstance { master } => worker.feed(Event::SyncInstance { master }),
-                Command::Report => supervisor.status(Status::Check(worker.status())),
+                Command::Report => {
+                    worker.read_traffic();
+                    supervisor.status(Status::Check(worker.status()));
+                }
                 Command::Server { number, order } => supervisor.answer(number, worker.order(&order)),
                 Command::Plan { number, slice } => {
                     let new = slice.read::<CheckSlice>(slice_label(WorkerKind::Check));
                     supervisor.planned(number, new.and_then(|new| worker.plan(new)));
                 }
                 // Not for this worker.
-                Command::Front(_) | Command::Quorum { .. } | Command::Maintenance { .. } | Command::Switchover { .. } => {}
+                Command::Front(_) | Command::Quorum { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } => {}
             },
             finished = worker.probes.finished() => {
                 let (checker, verdict) = finished?;

@@ -22,6 +22,8 @@ pub fn lvs(before: &Table, actions: &[Action]) -> Part {
             | Action::Flush
             | Action::SetTimeouts(_)
             | Action::SetSyncDaemon(_)
+            | Action::SetMarking(_)
+            | Action::RemoveMarking(_)
             | Action::Notify(_) => false,
         })
     };
@@ -46,6 +48,12 @@ pub fn lvs(before: &Table, actions: &[Action]) -> Part {
                 role.config.interface,
                 if role.sends { "master" } else { "backup" }
             )),
+            Action::SetMarking(marking) => {
+                part.operations.push(format!("mark the packets of groups by the nftables table {}", marking.table));
+            }
+            Action::RemoveMarking(table) => {
+                part.operations.push(format!("remove the nftables table {table}, which marks the packets of groups"));
+            }
             Action::SetSyncDaemon(None) => part.operations.push("stop the connection sync daemon".to_owned()),
             Action::StartCheck(_)
             | Action::CancelCheck(_)

@@ -9,30 +9,30 @@ use std::net::IpAddr;
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
 /// `NFNL_SUBSYS_NFTABLES`, as the subject of a batch and as the upper octet of message types.
-const SUBSYSTEM: u16 = 10;
+pub(super) const SUBSYSTEM: u16 = 10;
 const NEWTABLE: u16 = SUBSYSTEM << 8;
 const DELTABLE: u16 = SUBSYSTEM << 8 | 2;
-const NEWCHAIN: u16 = SUBSYSTEM << 8 | 3;
-const NEWRULE: u16 = SUBSYSTEM << 8 | 6;
-const NEWSET: u16 = SUBSYSTEM << 8 | 9;
-const NEWSETELEM: u16 = SUBSYSTEM << 8 | 12;
+pub(super) const NEWCHAIN: u16 = SUBSYSTEM << 8 | 3;
+pub(super) const NEWRULE: u16 = SUBSYSTEM << 8 | 6;
+pub(super) const NEWSET: u16 = SUBSYSTEM << 8 | 9;
+pub(super) const NEWSETELEM: u16 = SUBSYSTEM << 8 | 12;
 
-const NLM_F_CREATE: u16 = 0x400;
-const NLM_F_APPEND: u16 = 0x800;
+pub(super) const NLM_F_CREATE: u16 = 0x400;
+pub(super) const NLM_F_APPEND: u16 = 0x800;
 
 /// `NFTA_LIST_ELEM`
-const LIST_ELEMENT: u16 = 1;
+pub(super) const LIST_ELEMENT: u16 = 1;
 /// `NFTA_DATA_VALUE`, `NFTA_DATA_VERDICT`
-const DATA_VALUE: u16 = 1;
-const DATA_VERDICT: u16 = 2;
+pub(super) const DATA_VALUE: u16 = 1;
+pub(super) const DATA_VERDICT: u16 = 2;
 
 /// `NFT_REG_1`, `NFT_REG_VERDICT`
-const REGISTER: u32 = 1;
-const REGISTER_VERDICT: u32 = 0;
+pub(super) const REGISTER: u32 = 1;
+pub(super) const REGISTER_VERDICT: u32 = 0;
 
 /// `NFT_PAYLOAD_NETWORK_HEADER`, `NFT_PAYLOAD_TRANSPORT_HEADER`
-const NETWORK: u32 = 1;
-const TRANSPORT: u32 = 2;
+pub(super) const NETWORK: u32 = 1;
+pub(super) const TRANSPORT: u32 = 2;
 
 const META_IIF: u32 = 4;
 const META_OIF: u32 = 5;
@@ -41,10 +41,10 @@ const META_OIFNAME: u32 = 7;
 const META_L4PROTO: u32 = 16;
 
 const NF_DROP: u32 = 0;
-const NF_ACCEPT: u32 = 1;
+pub(super) const NF_ACCEPT: u32 = 1;
 
 /// `NF_INET_LOCAL_IN`, `NF_INET_LOCAL_OUT`
-const HOOK_IN: u32 = 1;
+pub(super) const HOOK_IN: u32 = 1;
 const HOOK_OUT: u32 = 3;
 
 const IGMP: u8 = 2;
@@ -57,8 +57,8 @@ const REPORTS: [u8; 4] = [131, 132, 143, 133];
 const IFNAMSIZ: usize = 16;
 
 /// What `nft` calls the types of set keys: it shows elements by it, the kernel does not look at it.
-const KEY_IPV4: u32 = 7;
-const KEY_IPV6: u32 = 8;
+pub(super) const KEY_IPV4: u32 = 7;
+pub(super) const KEY_IPV6: u32 = 8;
 const KEY_IFINDEX: u32 = 20;
 const KEY_IFNAME: u32 = 41;
 const KEY_ICMPV6: u32 = 29;
@@ -73,7 +73,7 @@ const HOST_ORDER: [u8; 6] = {
 const SET_CLOSED: &str = "closed";
 const SET_DEVICES: &str = "vmacs";
 const SET_REPORTS: &str = "reports";
-const CHAIN_IN: &str = "in";
+pub(super) const CHAIN_IN: &str = "in";
 const CHAIN_OUT: &str = "out";
 
 /// Elements per message: an attribute holds 64 KiB, an element of ours takes 28 octets.
@@ -250,7 +250,7 @@ impl Table<'_> {
     }
 }
 
-fn expression(rule: &mut Request, name: &str, data: impl FnOnce(&mut Request)) {
+pub(super) fn expression(rule: &mut Request, name: &str, data: impl FnOnce(&mut Request)) {
     rule.nest(LIST_ELEMENT, |one| {
         one.put_text(1, name);
         one.nest(2, data);
@@ -258,8 +258,13 @@ fn expression(rule: &mut Request, name: &str, data: impl FnOnce(&mut Request)) {
 }
 
 fn payload(rule: &mut Request, base: u32, offset: u32, length: u32) {
+    payload_into(rule, REGISTER, (base, offset, length));
+}
+
+/// Octets of a header: which header, from where, how many.
+pub(super) fn payload_into(rule: &mut Request, register: u32, (base, offset, length): (u32, u32, u32)) {
     expression(rule, "payload", |data| {
-        data.put_be32(1, REGISTER);
+        data.put_be32(1, register);
         data.put_be32(2, base);
         data.put_be32(3, offset);
         data.put_be32(4, length);
@@ -273,7 +278,7 @@ fn meta(rule: &mut Request, key: u32) {
     });
 }
 
-fn protocol(rule: &mut Request, number: u8) {
+pub(super) fn protocol(rule: &mut Request, number: u8) {
     meta(rule, META_L4PROTO);
     equals(rule, &[number]);
 }
@@ -294,7 +299,7 @@ fn lookup(rule: &mut Request, set: &str) {
     });
 }
 
-fn message(kind: u16, flags: u16, family: Family) -> Request {
+pub(super) fn message(kind: u16, flags: u16, family: Family) -> Request {
     let family = match family {
         Family::Inet => 2,
         Family::Inet6 => 10,
@@ -303,12 +308,12 @@ fn message(kind: u16, flags: u16, family: Family) -> Request {
 }
 
 /// `struct nfgenmsg`
-fn header(family: u8, resource: u16) -> [u8; 4] {
+pub(super) fn header(family: u8, resource: u16) -> [u8; 4] {
     let [high, low] = resource.to_be_bytes();
     [family, 0, high, low]
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),

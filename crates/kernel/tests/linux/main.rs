@@ -10,6 +10,7 @@
 
 mod device;
 mod guest;
+mod marking;
 mod namespace;
 mod packet_socket;
 mod route;

@@ -5,10 +5,12 @@
 
 use super::{Director, Phase, ServerName};
 use crate::checker;
+use crate::marking::Marks;
 use crate::member::Duty;
 use crate::verdict::CheckWeight;
 use serde::{Deserialize, Serialize};
 use standfast_model::Instant;
+use standfast_model::config::LvsConfig;
 use standfast_model::ipvs::{Destination, DestinationKey, ServiceKey};
 use std::collections::BTreeMap;
 
@@ -21,6 +23,10 @@ pub struct Memory {
     pub applied: Vec<ServiceKey>,
     /// The instance of the connection sync daemon is master.
     pub sync_master: bool,
+    /// The marks of groups.
+    pub marks: Marks,
+    /// The packet filter's table that marks packets for us.
+    pub marking_table: Option<String>,
 }
 
 /// One virtual server.
@@ -96,7 +102,13 @@ impl Director {
                 .collect(),
         });
         let applied = self.reconciler.ours().iter().copied().collect();
-        Memory { services: services.collect(), applied, sync_master: self.sync_master }
+        Memory {
+            services: services.collect(),
+            applied,
+            sync_master: self.sync_master,
+            marks: self.marks.clone(),
+            marking_table: self.marking.as_ref().map(|marking| marking.table.clone()),
+        }
     }
 
     /// Goes on from what a predecessor left. To be called before [`super::Event::Start`], else it does nothing. What
@@ -105,6 +117,14 @@ impl Director {
         if self.phase != Phase::New {
             return;
         }
+        if memory.marks != self.marks {
+            // What is known goes by the marks that were in use.
+            let virtual_servers = self.pools.iter().map(|pool| pool.config().clone()).collect();
+            let config = LvsConfig { virtual_servers, common: self.common.clone() };
+            let here = self.here.take();
+            *self = Self { here, ..Self::with(config, memory.marks, self.random.clone()) };
+        }
+        self.marking_left = memory.marking_table;
         self.succeeds = true;
         self.sync_master = memory.sync_master;
         for service in memory.services {

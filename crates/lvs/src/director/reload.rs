@@ -46,7 +46,8 @@ struct Former {
 }
 
 impl Director {
-    pub(super) fn reload(&mut self, now: Instant, config: LvsConfig, out: &mut Output) {
+    pub(super) fn reload(&mut self, now: Instant, mut config: LvsConfig, out: &mut Output) {
+        self.marks.settle(&mut config);
         let LvsConfig { virtual_servers, common } = config;
         let saved = self.probes_saved().saved;
         let former = core::mem::replace(&mut self.common, common);
@@ -86,6 +87,7 @@ impl Director {
         if self.phase == Phase::Running {
             new.into_iter().for_each(|at| self.begin(at, out));
         }
+        self.mark_packets(out);
         self.suspend_or_resume(now, out);
         self.date(now, undated);
         self.tell_of_sharing(saved, out);
@@ -337,7 +339,14 @@ pub(super) fn tell_gone(pool: &Pool, reason: &str, stopping: bool, out: &mut Out
 
 fn identity(config: &VirtualServer) -> Identity {
     let Some(group) = &config.options.group else { return (None, config.key) };
-    let key = match config.key {
+    // Whether a group goes by a mark makes no other group of it.
+    let key = match (config.key, group.marked.first()) {
+        (ServiceKey::FirewallMark { .. }, Some(marked)) => {
+            ServiceKey::Address { address: marked.first, port: 0, protocol: marked.protocol }
+        }
+        (key, _) => key,
+    };
+    let key = match key {
         ServiceKey::Address { address, protocol, .. } => {
             let address = match address {
                 std::net::IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),

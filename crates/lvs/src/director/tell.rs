@@ -66,7 +66,7 @@ pub(super) fn quorum_changed(pool: &Pool, change: QuorumChange, out: &mut Output
             (Notice::QuorumGained { service, weights }, true, reason)
         }
         QuorumChange::Lost => {
-            let reason = format!("Lost quorum {}", weights.lost());
+            let reason = format!("Lost quorum {}", weights.gained());
             (Notice::QuorumLost { service, weights }, false, reason)
         }
     };
@@ -78,13 +78,15 @@ pub(super) fn quorum_changed(pool: &Pool, change: QuorumChange, out: &mut Output
 /// Where a pool stands when it begins.
 pub(super) fn quorum_begins(pool: &Pool, out: &mut Output) {
     let (service, weights) = (pool.key(), weights(pool));
-    let reason = if pool.has_quorum() {
+    let state = if pool.has_quorum() {
         out.notice(Notice::QuorumGained { service, weights });
-        format!("Gained quorum {}", weights.gained())
+        "up"
     } else {
         out.notice(Notice::StartedWithoutQuorum { service, weights });
-        format!("Starting with quorum down {}", weights.missing())
+        "down"
     };
+    // Scripts and mails get the two sides in one form whichever is greater, as from keepalived.
+    let reason = format!("Starting with quorum {state} {}", weights.gained());
     out.notify(quorum_occasion(pool.config(), pool.has_quorum(), reason));
     if !pool.has_quorum() {
         sorry_server(pool, QuorumChange::Lost, out);

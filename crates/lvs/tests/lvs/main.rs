@@ -7,6 +7,7 @@ mod checks;
 mod diff;
 mod kernel;
 mod listing;
+mod marking;
 mod model;
 mod pools;
 mod reload;

@@ -4,7 +4,8 @@
 
 use core::time::Duration;
 use standfast_lvs::{
-    Action, Activity, CheckerId, Director, Entry, Event, Notice, Occasion, Operation, Output, SyncRole, Table, Verdict,
+    Action, Activity, CheckerId, Director, Entry, Event, Marking, Notice, Occasion, Operation, Output, SyncRole, Table,
+    Verdict,
 };
 use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
@@ -106,7 +107,7 @@ pub(crate) fn sorry_server(number: u16, inhibit: bool) -> SorryServer {
 
 /// A group with these services besides the first.
 pub(crate) fn group(others: impl IntoIterator<Item = u16>) -> ServiceGroup {
-    ServiceGroup { name: "group".to_owned(), others: others.into_iter().map(service_key).collect() }
+    ServiceGroup { name: "group".to_owned(), others: others.into_iter().map(service_key).collect(), marked: Vec::new() }
 }
 
 pub(crate) fn virtual_server(number: u16, real_servers: Vec<RealServer>) -> VirtualServer {
@@ -145,6 +146,8 @@ pub(crate) struct Kernel {
     pub(crate) timeouts: Timeouts,
     /// Every order about sync daemons.
     pub(crate) sync_daemons: Vec<Option<SyncRole>>,
+    /// Every order about marking packets: a table that is to be there, or the name of one that is not.
+    pub(crate) markings: Vec<Result<Marking, String>>,
 }
 
 impl Kernel {
@@ -289,6 +292,8 @@ impl World {
             }
             Action::SetTimeouts(timeouts) => self.kernel.timeouts = timeouts,
             Action::SetSyncDaemon(role) => self.kernel.sync_daemons.push(role),
+            Action::SetMarking(marking) => self.kernel.markings.push(Ok(marking)),
+            Action::RemoveMarking(table) => self.kernel.markings.push(Err(table)),
             Action::Notice(notice) => self.notices.push(notice),
             Action::Notify(occasion) => self.occasions.push(*occasion),
         }

@@ -5,7 +5,7 @@ use super::probe::{Dns, Http, Misc, Smtp, TrackedFile, TrackedSession, Udp};
 use super::script::{Fifo, Script};
 use super::track::TrackFile;
 use crate::InterfaceName;
-use crate::ipvs::{Forwarding, Persistence, Scheduler, SchedulerFlags, ServiceKey};
+use crate::ipvs::{Forwarding, Persistence, Protocol, Scheduler, SchedulerFlags, ServiceKey};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -61,6 +61,16 @@ impl VirtualServer {
             options: VirtualServerOptions::default(),
         }
     }
+
+    /// Gives a virtual server whose packets are marked for it (`nftables_ipvs`) another mark, in each of its families.
+    pub fn set_mark(&mut self, new: u32) {
+        let others = self.options.group.iter_mut().flat_map(|group| &mut group.others);
+        for key in core::iter::once(&mut self.key).chain(others) {
+            if let ServiceKey::FirewallMark { mark, .. } = key {
+                *mark = new;
+            }
+        }
+    }
 }
 
 /// What a virtual server may say beyond its service and pool.
@@ -91,6 +101,40 @@ pub struct VirtualServerOptions {
     /// `drain`: how long a server that a reload takes away may keep the connections it has; none is not at all. Beyond
     /// keepalived.
     pub drain: Option<Duration>,
+    /// What it says for servers and checks that say nothing; they have it already, this is for showing it.
+    pub defaults: ServerDefaults,
+}
+
+/// What a virtual server says for its real servers, as far as it says anything.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ServerDefaults {
+    /// For their checks.
+    pub checks: CheckDefaults,
+    /// `weight`
+    pub weight: Option<u32>,
+    /// `lvs_method`
+    pub forwarding: Option<Forwarding>,
+    /// `inhibit_on_failure`
+    pub inhibit_on_failure: bool,
+}
+
+/// What a virtual or real server says for its checks, as far as it says anything.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct CheckDefaults {
+    /// `delay_loop`
+    pub delay_loop: Option<Duration>,
+    /// `retry`
+    pub retry: Option<u32>,
+    /// `delay_before_retry`
+    pub delay_before_retry: Option<Duration>,
+    /// `warmup`
+    pub warmup: Option<Duration>,
+    /// `connect_timeout`
+    pub connect_timeout: Option<Duration>,
+    /// `alpha`
+    pub alpha: bool,
+    /// `virtualhost`
+    pub virtual_host: Option<String>,
 }
 
 /// The services of a `virtual_server_group`.
@@ -100,6 +144,22 @@ pub struct ServiceGroup {
     pub name: String,
     /// All services but the one that is the virtual server's key, ranges written out.
     pub others: Vec<ServiceKey>,
+    /// `nftables_ipvs`: the packets that the marks which are the services stand for. Empty where the services are what
+    /// the group says.
+    pub marked: Vec<MarkedAddresses>,
+}
+
+/// Packets that get the mark of their group (`nftables_ipvs`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct MarkedAddresses {
+    /// To addresses from this one
+    pub first: IpAddr,
+    /// to this one, of the same family.
+    pub last: IpAddr,
+    /// Of this port; 0 is every port.
+    pub port: u16,
+    /// Of this transport.
+    pub protocol: Protocol,
 }
 
 /// The server of last resort (`sorry_server`).
@@ -162,6 +222,8 @@ pub struct RealServerOptions {
     pub smtp_alert: bool,
     /// `snmp_name`
     pub snmp_name: Option<String>,
+    /// What it says for its checks beyond what its virtual server says; they have it already, this is for showing it.
+    pub checks: Option<Box<CheckDefaults>>,
 }
 
 /// What virtual servers share.
@@ -267,6 +329,8 @@ pub struct NftablesIpvs {
     pub priority: i32,
     /// `nftables_ipvs_start_fwmark`
     pub first_mark: u32,
+    /// `nftables_counters`
+    pub counters: bool,
 }
 
 /// One health check of one real server.

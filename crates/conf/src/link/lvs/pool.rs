@@ -3,9 +3,10 @@
 use super::{Surroundings, probe};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lower::checker::TimingDraft;
 use crate::lower::server::{RealDraft, ServerDraft, SorryDraft};
 use crate::source::Span;
-use standfast_model::config::lvs::{Checker, RealServer, RealServerOptions, SorryServer};
+use standfast_model::config::lvs::{CheckDefaults, Checker, RealServer, RealServerOptions, SorryServer};
 use standfast_model::ipvs::{Family, Forwarding, ServiceKey};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub(super) fn real_servers(
     draft: &ServerDraft,
     key: ServiceKey,
     forwarding: Forwarding,
+    marked: bool,
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<RealServer> {
@@ -32,7 +34,15 @@ pub(super) fn real_servers(
         if !fits(real, key, forwarding, diagnostics) {
             continue;
         }
-        let address = SocketAddr::new(real.address, port(real, key, forwarding, diagnostics));
+        // A mark stands for services of several ports: what is checked then is the port that the server says.
+        let (port, checked) = if marked {
+            let checked = if real.port == 0 { port_of(key) } else { real.port };
+            (port_behind_mark(real.port, forwarding), checked)
+        } else {
+            let port = port(real, key, forwarding, diagnostics);
+            (port, port)
+        };
+        let address = SocketAddr::new(real.address, port);
         if let Some(first) = seen.get(&address) {
             let headline = format!("real server {address} is listed twice");
             let diagnostic = Diagnostic::new(Code::DuplicateRealServer, headline, real.head, "this one is ignored");
@@ -40,8 +50,8 @@ pub(super) fn real_servers(
             continue;
         }
         seen.insert(address, real.head);
-        let checkers = checkers(draft, real, address, around, diagnostics);
-        let options = options(real, around, diagnostics);
+        let checkers = checkers(draft, real, SocketAddr::new(real.address, checked), around, diagnostics);
+        let options = options(draft, real, around, diagnostics);
         kept.push(RealServer {
             address,
             weight: real.weight.or(draft.weight).unwrap_or(1),
@@ -82,13 +92,37 @@ fn checkers(
     checkers
 }
 
-fn options(real: &RealDraft, around: &mut Surroundings<'_, '_>, diagnostics: &mut Diagnostics) -> RealServerOptions {
+/// What is said for checks.
+pub(super) fn check_defaults(timing: TimingDraft, alpha: bool, virtual_host: Option<&String>) -> CheckDefaults {
+    CheckDefaults {
+        delay_loop: timing.delay_loop,
+        retry: timing.retry,
+        delay_before_retry: timing.delay_before_retry,
+        warmup: timing.warmup,
+        connect_timeout: timing.connect_timeout,
+        alpha,
+        virtual_host: virtual_host.cloned(),
+    }
+}
+
+fn options(
+    draft: &ServerDraft,
+    real: &RealDraft,
+    around: &mut Surroundings<'_, '_>,
+    diagnostics: &mut Diagnostics,
+) -> RealServerOptions {
     let global = &around.draft.global;
+    let of_service = check_defaults(draft.timing, draft.alpha, draft.rare().virtual_host.as_ref());
+    let timing = real.rare().timing.within(draft.timing);
+    let host = real.rare().virtual_host.as_ref().or(draft.rare().virtual_host.as_ref());
+    let own = check_defaults(timing, real.alpha.unwrap_or(draft.alpha), host);
     RealServerOptions {
         notify_up: around.scripts.optional(real.rare().notify_up.as_ref(), diagnostics),
         notify_down: around.scripts.optional(real.rare().notify_down.as_ref(), diagnostics),
         smtp_alert: real.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true),
         snmp_name: real.rare().snmp_name.clone(),
+        // Few say anything, and there may be tens of thousands.
+        checks: (own != of_service).then(|| Box::new(own)),
     }
 }
 
@@ -127,10 +161,19 @@ fn port(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: 
     service
 }
 
+/// Without NAT packets keep the port they came to, and with it if the server says none.
+fn port_behind_mark(port: u16, forwarding: Forwarding) -> u16 {
+    match forwarding {
+        Forwarding::Nat | Forwarding::Local => port,
+        Forwarding::DirectRouting | Forwarding::Tunnel(_) => 0,
+    }
+}
+
 pub(super) fn sorry_server(
     draft: Option<&SorryDraft>,
     key: ServiceKey,
     forwarding: Forwarding,
+    marked: bool,
     diagnostics: &mut Diagnostics,
 ) -> Option<SorryServer> {
     let draft = draft?;
@@ -141,6 +184,10 @@ pub(super) fn sorry_server(
         diagnostics.push(Diagnostic::new(Code::MixedFamilies, headline, draft.span, "it is ignored"));
         return None;
     }
-    let port = if draft.port == 0 { port_of(key) } else { draft.port };
+    let port = match draft.port {
+        port if marked => port_behind_mark(port, forwarding),
+        0 => port_of(key),
+        port => port,
+    };
     Some(SorryServer { address: SocketAddr::new(draft.address, port), forwarding, inhibit: draft.inhibit })
 }
