@@ -35,7 +35,7 @@ fn draw(row: &Row, names: &[String; 2], text: &mut String) -> std::result::Resul
     let name = |height: &f64| -> String {
         // One label in the middle of each program's half; the uppermost is standfastd's.
         let at = usize::from(*height < 1.0);
-        names.get(at).map(|name| name.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).unwrap_or_default()
+        names.get(at).map(|name| name.split([' ', ',']).take(2).collect::<Vec<_>>().join(" ")).unwrap_or_default()
     };
     chart.configure_mesh().disable_y_mesh().y_labels(2).y_label_formatter(&name).x_labels(6).draw()?;
     if let Some(bound) = row.bound {
