@@ -35,6 +35,7 @@ mod chance;
 mod clock;
 mod core;
 mod dns;
+mod door;
 mod error;
 mod frames;
 mod ipvs;

@@ -1,5 +1,6 @@
 //! The handle to a machine of a running lab: run programs on it, copy files, and do to it what happens to machines.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,15 @@ impl Machine {
         let process = self.start(&command.into())?;
         self.node()?.processes().push(process.clone());
         Ok(process)
+    }
+
+    /// Opens a door: a port of this machine's loopback, `port` if it is free, behind which is an address of the machine,
+    /// until this program ends. Returns where.
+    ///
+    /// # Errors
+    /// No port of this machine is free.
+    pub fn door(&self, to: SocketAddr, port: u16) -> Result<SocketAddr> {
+        crate::door::open(Arc::clone(&self.core), self.index, to, port).map_err(Error::io("opening a door"))
     }
 
     /// Writes a file with the permissions rw-r--r--, and its directory if there is none. A director has it still after a

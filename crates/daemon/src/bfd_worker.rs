@@ -12,6 +12,7 @@ use core::time::Duration;
 use standfast_api::{BfdSessionStatus, BfdSlice, BfdStatus, Status, WorkerKind};
 use standfast_bfd::{Action, Event, Notice, Output, Path, Received, Speaker};
 use standfast_kernel::bfd_socket::{BfdListener, BfdSender, RECEIVE_BUFFER_BYTES};
+use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::schedule::Schedule;
 use standfast_kernel::timer::{Timer, boottime};
 use standfast_model::config::BfdConfig;
@@ -54,6 +55,7 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
     let mut timer = Timer::new()?;
     worker.handle(Event::Wake, &mut supervisor);
     supervisor.ready();
+    give_back_memory();
     loop {
         let more = worker.round(&mut supervisor);
         timer.arm(worker.next_deadline())?;

@@ -7,6 +7,7 @@
 //! - [`daemonize`](mod@daemonize): leaving the terminal
 //! - [`schedule`]: processors, priorities, locked memory
 //! - [`identity`]: name, capabilities, limits and namespace of the calling process
+//! - [`memory`]: what only a start needs, given back
 //!
 //! It decides nothing: which process runs when is the daemon's business.
 
@@ -14,6 +15,8 @@ pub mod binary;
 pub mod daemonize;
 pub mod events;
 pub mod identity;
+pub mod memory;
+pub mod orphans;
 pub mod pid_file;
 pub mod schedule;
 pub mod script;

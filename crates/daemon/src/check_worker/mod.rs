@@ -9,15 +9,19 @@ mod marker;
 mod notify;
 mod orders;
 mod probe;
+mod lease;
 mod table;
+mod witness;
 mod traffic;
 
+use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
-use crate::link::Command;
+use crate::link::{Command, SupervisorLink};
 use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use director::Worker;
-use standfast_api::{CheckSlice, Status, WorkerKind};
+use standfast_api::{CheckSlice, CheckStatus, FromWorker, Generation, Status, WorkerKind};
 use standfast_kernel::ipvs::OpenError;
+use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::schedule::Schedule;
 use standfast_kernel::timer::{Timer, boottime};
 use standfast_lvs::Event;
@@ -57,6 +61,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     let mut timer = Timer::new()?;
     let deadlines = worker.probes.deadlines().clone();
     supervisor.ready();
+    give_back_memory();
     loop {
         worker.note();
         if worker.has_changed() {

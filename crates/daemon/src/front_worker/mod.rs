@@ -15,9 +15,12 @@ use crate::link::{Command, NewSlice};
 use crate::worker::{WorkerContext, say_stopping, slice_label};
 use book::Book;
 use client::{Errand, Wanted};
+use dbus::Bus;
 use http::{Ledger, Server};
+use snmp::Snmp;
 use rustix::fs::{FileType, fstat};
 use standfast_api::{FromFront, FromWorker, FrontSlice, ToFront, WorkerKind};
+use standfast_kernel::process::memory::give_back_memory;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
@@ -55,8 +58,14 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
     let (errands, mut wanted) = mpsc::channel::<Errand>(ERRANDS);
     let clients = Rc::new(());
     let server = Server::new(Ledger::new(availability), Rc::clone(&book), errands.clone());
+    let mut bus = Bus::new(errands.clone());
+    bus.configure(slice.dbus.clone());
+    let mut snmp = Snmp::new(Rc::clone(&book), errands.clone());
+    snmp.configure(slice.snmp.clone());
     server.configure(slice, page);
     supervisor.ready();
+    // Thousands of events have been read.
+    give_back_memory();
     loop {
         tokio::select! {
             command = supervisor.command() => match command {

@@ -25,6 +25,7 @@ use settings::{FifoWay, Settings};
 use standfast_api::{RunnerSlice, WorkerKind, WorkerOptions};
 use standfast_kernel::channel::Channel;
 use standfast_kernel::process::identity;
+use standfast_kernel::process::memory::give_back_memory;
 use standfast_model::Ended;
 use standfast_model::config::Global;
 use standfast_model::config::global::TimedScript;
@@ -75,6 +76,7 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
             () = &mut starting, if !ready => {
                 ready = true;
                 supervisor.ready();
+                give_back_memory();
             }
             command = supervisor.command() => match command {
                 Command::Stop(reason) => break reason,

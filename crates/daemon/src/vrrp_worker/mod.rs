@@ -21,7 +21,7 @@ use core::time::Duration;
 use errands::Errands;
 use linkbeat::Linkbeat;
 use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
-use standfast_kernel::process::identity::give_back_memory;
+use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::schedule::{Schedule, allow_open_files};
 use standfast_kernel::route::{Monitor, MonitorEvent};
 use standfast_kernel::timer::{Timer, boottime, wall_clock};

@@ -5,8 +5,9 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior,
 use rustix::thread::{CapabilitySet, LinkNameSpaceType, capabilities, move_into_link_name_space};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// A capability that a worker cannot do without.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +16,16 @@ pub enum Capability {
     NetAdmin,
     /// `CAP_NET_RAW`: raw and packet sockets.
     NetRaw,
+    /// `CAP_NET_BIND_SERVICE`: ports below 1024 (`bind_port`).
+    NetBindService,
+    /// `CAP_SYS_NICE`: priorities and processors.
+    SysNice,
+    /// `CAP_IPC_LOCK`: memory that is not swapped.
+    IpcLock,
+    /// `CAP_SYS_RESOURCE`: limits above those that were given.
+    SysResource,
+    /// `CAP_SYS_ADMIN`: moving between namespaces, and much that nobody here needs.
+    SysAdmin,
 }
 
 impl Capability {
@@ -24,6 +35,23 @@ impl Capability {
         match self {
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::NetRaw => "CAP_NET_RAW",
+            Self::NetBindService => "CAP_NET_BIND_SERVICE",
+            Self::SysNice => "CAP_SYS_NICE",
+            Self::IpcLock => "CAP_IPC_LOCK",
+            Self::SysResource => "CAP_SYS_RESOURCE",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+        }
+    }
+
+    pub(super) const fn bit(self) -> CapabilitySet {
+        match self {
+            Self::NetAdmin => CapabilitySet::NET_ADMIN,
+            Self::NetRaw => CapabilitySet::NET_RAW,
+            Self::NetBindService => CapabilitySet::NET_BIND_SERVICE,
+            Self::SysNice => CapabilitySet::SYS_NICE,
+            Self::IpcLock => CapabilitySet::IPC_LOCK,
+            Self::SysResource => CapabilitySet::SYS_RESOURCE,
+            Self::SysAdmin => CapabilitySet::SYS_ADMIN,
         }
     }
 }
@@ -35,22 +63,7 @@ impl Capability {
 /// None that the kernel documents for the calling process; passed on all the same.
 pub fn missing_capabilities(needed: &[Capability]) -> io::Result<Vec<Capability>> {
     let effective = capabilities(None)?.effective;
-    let bit = |capability: &Capability| match capability {
-        Capability::NetAdmin => CapabilitySet::NET_ADMIN,
-        Capability::NetRaw => CapabilitySet::NET_RAW,
-    };
-    Ok(needed.iter().filter(|capability| !effective.contains(bit(capability))).copied().collect())
-}
-
-/// Gives memory that was needed for a while, and is free now, back to the system: what reading a configuration took stays
-/// with the process otherwise, several times as much as it needs from then on. Takes well under a millisecond.
-pub fn give_back_memory() {
-    #[cfg(target_env = "gnu")]
-    #[expect(unsafe_code, reason = "no crate offers malloc_trim")]
-    // SAFETY: it takes a number, follows no pointer of ours, and locks the allocator's own data while it works.
-    unsafe {
-        libc::malloc_trim(0);
-    }
+    Ok(needed.iter().filter(|capability| !effective.contains(capability.bit())).copied().collect())
 }
 
 /// Sets the name that `ps -e`, `top` and `/proc/PID/comm` show, cut to 15 bytes by the kernel. To be called before
@@ -110,12 +123,48 @@ pub fn forget_inherited_descriptors() -> io::Result<()> {
 ///
 /// `ENOENT`: no such namespace; `EPERM` without `CAP_SYS_ADMIN`; `InvalidInput` for a name that is a path.
 pub fn enter_network_namespace(name: &str) -> io::Result<()> {
+    let namespace = network_namespace(Some(name))?;
+    if FORMER_NAMESPACE.get().is_none() {
+        // The first that was left is the one the program was started in.
+        let _ = FORMER_NAMESPACE.set(own_network_namespace()?);
+    }
+    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
+}
+
+/// The network namespace that the process was started in, once [`enter_network_namespace`] has left it.
+static FORMER_NAMESPACE: OnceLock<OwnedFd> = OnceLock::new();
+
+/// A network namespace made by `ip netns add`; without a name the one the process was started in.
+///
+/// # Errors
+///
+/// `ENOENT`: no such namespace; `InvalidInput` for a name that is a path.
+pub fn network_namespace(name: Option<&str>) -> io::Result<OwnedFd> {
+    let Some(name) = name else {
+        return FORMER_NAMESPACE.get().map_or_else(own_network_namespace, OwnedFd::try_clone);
+    };
     if name.is_empty() || name.contains('/') || name == "." || name == ".." {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the name of a network namespace"));
     }
-    let path = Path::new("/run/netns").join(name);
-    let namespace = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
+    Ok(open(Path::new("/run/netns").join(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn own_network_namespace() -> io::Result<OwnedFd> {
+    Ok(open("/proc/thread-self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Does something in another network namespace, and comes back: what is opened there stays there. For a process of one
+/// thread.
+///
+/// # Errors
+///
+/// `EPERM` without `CAP_SYS_ADMIN`. An error on the way back leaves the process in the other one: it must not go on.
+pub fn in_network_namespace<T>(namespace: &impl AsFd, what: impl FnOnce() -> T) -> io::Result<T> {
+    let here = own_network_namespace()?;
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+    let outcome = what();
+    move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Network))?;
+    Ok(outcome)
 }
 
 /// The first and last real-time signal numbers that the C library leaves to programs. keepalived's numbers count from
@@ -137,6 +186,23 @@ mod tests {
         }
         let error = enter_network_namespace("standfast-no-such-namespace").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_is_done_in_another_namespace_is_done_there_and_nothing_else_is() {
+        // A thread of its own, for it is the thread that moves.
+        let there = std::thread::spawn(|| {
+            let before = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+            let old = own_network_namespace().unwrap();
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("namespaces need root");
+            let new = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+            let seen = in_network_namespace(&old, || std::fs::read_link("/proc/thread-self/ns/net").unwrap()).unwrap();
+            let after = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
+            (before, new, seen, after)
+        });
+        let (before, new, seen, after) = there.join().unwrap();
+        assert_ne!(before, new);
+        assert_eq!((seen, after), (before, new));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! all of it held. `scripts/demo` installs what it needs and starts it.
 
 mod console;
+mod pages;
 mod timeline;
 
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use lab::seed::{DNS_SERVICE, Daemon, MASTER_CONF, STANDBY_CONF, Seed, VIPS, WEB_SERVICE, held_vips, wait_for_vips};
 use lab::{Moment, Process, Report, Result, pause, until};
+use pages::Pages;
 use timeline::Timeline;
 
 /// Three advertisements of the pair's one-second interval that do not come.
@@ -54,20 +56,27 @@ fn tell(timeline: &Arc<Timeline>, daemon: &Daemon, keep: bool) -> Result<()> {
     timeline.chapter("Power on: two directors, a client, three web servers, three DNS servers");
     let mut seed = Seed::start("demo")?;
     timeline.say("", "all nine machines are up");
-    timeline.follow("master", daemon.start(&seed.master, MASTER_CONF)?);
-    let standby = timeline.follow("standby", daemon.start(&seed.standby, STANDBY_CONF)?);
+    timeline.follow("master", daemon.start(&seed.master, &pages::with_page("master", MASTER_CONF))?);
+    let standby = timeline.follow("standby", daemon.start(&seed.standby, &pages::with_page("standby", STANDBY_CONF))?);
     seed.wait_for_service(Duration::from_secs(20))?;
     timeline.say("client", "web and DNS answer through the virtual addresses");
+    let pages = Pages::open(&seed)?;
+    pages.tell(timeline);
 
     a_pair_at_work(timeline, &seed)?;
     a_server_dies_and_returns(timeline, &mut seed)?;
     the_master_loses_power(timeline, &seed)?;
+    why_it_happened(timeline, &seed, daemon, &pages)?;
     let master = the_master_returns(timeline, &seed, daemon)?;
     the_master_is_stopped(timeline, &seed, &master)?;
     if keep {
         timeline.chapter("The cluster stays up");
         timeline.follow("master", daemon.start_again(&seed.master)?);
+        pages.tell(timeline);
         console::play(timeline, &seed, daemon)?;
+    } else {
+        timeline.chapter("The end");
+        timeline.say("", &format!("with --keep the status page stays at {}", pages.address()));
     }
     standby.stop(Duration::from_secs(10))?;
     seed.lab.finish()
@@ -121,6 +130,18 @@ fn the_master_loses_power(timeline: &Arc<Timeline>, seed: &Seed) -> Result<()> {
     timeline.measure("outage of the web service, as the client saw it", outage(&web), THREE_ADVERTS + SKEW + GRACE);
     timeline.measure("outage of the DNS service", outage(&dns), THREE_ADVERTS + SKEW + GRACE);
     timeline.check("the standby holds all three virtual addresses", held_vips(&seed.standby)? == VIPS);
+    Ok(())
+}
+
+/// The command that an operator would ask, beside the daemon, and the page that they would look at.
+fn why_it_happened(timeline: &Arc<Timeline>, seed: &Seed, daemon: &Daemon, pages: &Pages) -> Result<()> {
+    timeline.chapter("Why did it switch?");
+    let command = std::path::Path::new(daemon.program()).with_file_name("standfast");
+    let told = seed.standby.run(format!("{} why VI_E", command.display()).as_str())?;
+    timeline.show("standby# standfast why VI_E", &told);
+    let is_so = told.lines().last().is_some_and(|last| last.contains("MASTER") && last.contains("no advertisement for"));
+    timeline.check("it tells of the silence of the master", is_so);
+    timeline.check("the status page of the standby says so too", pages.standby_is_master()?);
     Ok(())
 }
 
