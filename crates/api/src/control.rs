@@ -66,11 +66,37 @@ pub enum Order {
     },
     /// How much is said in the log from now on, until the daemon ends.
     LogLevel(LogLevel),
+    /// The program that is now in the daemon's place on the disk is to take over, in the same process and without anybody
+    /// on the network noticing.
+    Upgrade {
+        /// Also if it is the program that runs already, or statements of the configuration are ignored by it.
+        force: bool,
+    },
+    /// Every address that an instance holds is announced once. One that is not master holds none.
+    Announce {
+        /// The `vrrp_instance`.
+        instance: String,
+    },
+    /// The files of a signal are to be written.
+    Write(Files),
     /// What would a reload do? Nothing is changed; the answer is a [`crate::plan::Plan`] in JSON. An order because the
     /// daemon reads the file, which whoever asks may not be able to.
     Plan {
         /// Another file than the configuration of the daemon.
         file: Option<String>,
+    },
+}
+
+/// Files in keepalived's forms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Files {
+    /// As at SIGUSR1.
+    Data,
+    /// As at SIGUSR2.
+    Stats {
+        /// The counters begin at zero after it.
+        clear: bool,
     },
 }
 

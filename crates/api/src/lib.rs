@@ -3,8 +3,10 @@
 //! - [`message`]: what goes over the channel of a worker
 //! - [`runner`]: what goes over a channel between the runner and another worker
 //! - [`slice`](mod@slice): the part of the configuration that a worker gets
+//! - [`snmp`]: what the front is told for SNMP
 //! - [`status`]: what is so
 //! - [`event`]: what has happened
+//! - [`exchange`]: what the front knows of the exchange with other directors
 //! - [`control`]: what goes over the control socket
 //! - [`plan`]: what a reload would do
 //! - [`code`]: values to bytes and back, with a version in front
@@ -14,10 +16,12 @@
 pub mod code;
 pub mod control;
 pub mod event;
+pub mod exchange;
 pub mod message;
 pub mod plan;
 pub mod runner;
 pub mod slice;
+pub mod snmp;
 pub mod status;
 
 pub use code::{DecodeError, EncodeError, PROTOCOL_VERSION, decode, encode};
@@ -26,8 +30,9 @@ pub use message::{
     Facility, FromFront, FromWorker, Generation, Hello, LogSettings, Setup, ToFront, ToWorker, WorkerKind,
     WorkerOptions,
 };
-pub use slice::{BfdSlice, CheckSlice, FrontSlice, RunnerSlice, Token, VrrpSlice};
+pub use slice::{BfdSlice, CheckSlice, DbusInstance, DbusSlice, FrontSlice, RunnerSlice, Token, VrrpSlice};
+pub use snmp::{SnmpSlice, TrafficTable};
 pub use status::{
-    BfdSessionStatus, BfdStatus, CheckStatus, DaemonStatus, InstanceStatus, ServerStatus, ServiceStatus, Snapshot,
-    Status, VrrpStatus, WorkerStatus,
+    BfdSessionStatus, BfdStatus, CheckStatus, DaemonStatus, InstanceStatus, PeerStatus, ServerStatus, ServiceStatus,
+    Snapshot, Status, TwoMasters, VrrpStatus, WorkerStatus,
 };

@@ -10,6 +10,7 @@ use crate::plan::Part;
 use crate::status::{Snapshot, Status};
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use standfast_model::Witnessed;
 use standfast_model::config::track::TrackedService;
 
 /// Which worker.
@@ -178,6 +179,20 @@ pub enum ToWorker {
         /// Whether it has.
         has_quorum: bool,
     },
+    /// To the `vrrp` worker: what a witness says now.
+    Witness {
+        /// Its name in the configuration.
+        witness: String,
+        /// What it says.
+        said: Witnessed,
+    },
+    /// To the `check` worker: the lease of a witness is wanted, or wanted no more.
+    Lease {
+        /// Its name in the configuration.
+        witness: String,
+        /// Whether it is.
+        wanted: bool,
+    },
     /// The instance of `lvs_sync_daemon` is master, or is not.
     SyncInstance {
         /// Whether it is.
@@ -206,6 +221,14 @@ pub enum ToWorker {
         /// What is wanted.
         order: SwitchoverOrder,
     },
+    /// To the `vrrp` worker: every address that an instance holds is to be announced once. Answered with
+    /// [`FromWorker::Answer`].
+    Announce {
+        /// The number of the order; 0 is nobody's, and nobody gets the answer.
+        number: u64,
+        /// The `vrrp_instance`.
+        instance: String,
+    },
     /// Say so much from now on: 0 is normal, 1 detailed, 2 and more everything.
     LogDetail(u8),
     /// What would a reload to the slice in the sealed memory file that comes along do? Answered with
@@ -216,6 +239,8 @@ pub enum ToWorker {
     },
     /// What only the front is told.
     Front(ToFront),
+    /// To the front: a connection to SNMP's master agent, perhaps still being made, comes along.
+    Agent,
     /// Stop in order: resign, take addresses and services away as configured, end with status 0.
     Shutdown,
 }
@@ -252,6 +277,13 @@ pub enum FromWorker {
         up: bool,
         /// Who is told (`vrrp`, `checker`).
         told: Vec<WorkerKind>,
+    },
+    /// Of the `check` worker: what a witness says now.
+    Witness {
+        /// Its name in the configuration.
+        witness: String,
+        /// What it says.
+        said: Witnessed,
     },
     /// The answer to [`ToWorker::Ping`].
     Alive,
@@ -311,6 +343,11 @@ pub enum FromFront {
         uid: u32,
         /// What is to be done.
         order: Order,
+    },
+    /// A connection to SNMP's master agent is wanted; it comes before the answer.
+    Agent {
+        /// Counted by the front.
+        number: u64,
     },
     /// Every worker is to be asked for its status; a snapshot comes before the answer.
     Refresh {

@@ -1,11 +1,16 @@
 //! The part of the configuration that one worker gets. What is not in its type cannot leak into its process.
 
+use crate::exchange::ExchangeSlice;
+use crate::snmp::SnmpSlice;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use standfast_model::config::global::Http;
 use standfast_model::config::lvs::Probe;
 use standfast_model::config::script::{Deleted, Fifo, Notify, Script};
+use standfast_model::config::witness::Witness;
 use standfast_model::config::{BfdConfig, Config, Global, LvsConfig, VrrpConfig};
+use standfast_model::ipvs::Family;
+use standfast_model::{InterfaceName, Vrid};
 
 /// What the `vrrp` worker knows.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -23,6 +28,8 @@ pub struct CheckSlice {
     pub global: Global,
     /// Virtual servers.
     pub lvs: LvsConfig,
+    /// Whom the instances ask before they take over.
+    pub witnesses: Vec<Witness>,
 }
 
 /// What the `runner` knows: what may be run for whom, and where events are told. It gets no password.
@@ -70,6 +77,59 @@ pub struct FrontSlice {
     pub http: Http,
     /// What is in the file of `http_token`, if it can be used.
     pub token: Option<Token>,
+    /// What is published on D-Bus; none without `enable_dbus`.
+    pub dbus: Option<DbusSlice>,
+    /// What is exchanged with other directors; none without `peer`.
+    pub exchange: Option<ExchangeSlice>,
+    /// What is shown over SNMP; none without an `enable_snmp_*`.
+    pub snmp: Option<SnmpSlice>,
+}
+
+/// What is published on D-Bus.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct DbusSlice {
+    /// `dbus_service_name`
+    pub service_name: Option<String>,
+    /// `dbus_no_interface_name`
+    pub no_interface_name: Option<String>,
+    /// The network namespace and the `instance` of the daemon, as far as it has them: parts of every path.
+    pub place: Vec<String>,
+    /// In the order of the configuration.
+    pub instances: Vec<DbusInstance>,
+}
+
+/// A `vrrp_instance` on D-Bus.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DbusInstance {
+    /// Its name.
+    pub name: String,
+    /// Its interface; none for one that has a VRF in the place of it.
+    pub interface: Option<InterfaceName>,
+    /// The virtual router id.
+    pub vrid: Vrid,
+    /// The family of its advertisements.
+    pub family: Family,
+    /// Its removal is told as such (`notify_deleted`), and not as FAULT.
+    pub tells_deletion: bool,
+}
+
+impl DbusSlice {
+    fn of(config: &Config) -> Option<Self> {
+        let (global, dbus) = (&config.global, &config.global.dbus);
+        let instances = config.vrrp.instances.iter().map(|instance| DbusInstance {
+            name: instance.name.clone(),
+            interface: Some(&instance.interface).filter(|own| instance.options.vrf.as_ref() != Some(own)).cloned(),
+            vrid: instance.vrid,
+            family: instance.family,
+            tells_deletion: instance.options.notify.deleted != Deleted::AsFault,
+        });
+        dbus.enabled.then(|| Self {
+            service_name: dbus.service_name.clone(),
+            no_interface_name: dbus.no_interface_name.clone(),
+            place: [&global.net_namespace, &global.instance].into_iter().flatten().cloned().collect(),
+            instances: instances.collect(),
+        })
+    }
 }
 
 impl FrontSlice {
@@ -77,7 +137,7 @@ impl FrontSlice {
     #[must_use]
     pub fn of(config: &Config, host: &str, token: Option<Token>) -> Self {
         let name = config.global.router_id.clone().unwrap_or_else(|| host.to_owned());
-        Self { name, http: config.global.http.clone(), token }
+        Self { name, http: config.global.http.clone(), token, dbus: DbusSlice::of(config), exchange: ExchangeSlice::of(config), snmp: SnmpSlice::of(config, host) }
     }
 }
 
@@ -135,7 +195,7 @@ impl CheckSlice {
     /// The slice of a configuration.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        Self { global: config.global.clone(), lvs: config.lvs.clone() }
+        Self { global: config.global.clone(), lvs: config.lvs.clone(), witnesses: config.witnesses.clone() }
     }
 }
 

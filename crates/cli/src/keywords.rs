@@ -37,10 +37,19 @@ pub fn run(words: &Keywords) -> io::Result<u8> {
         writeln!(out, "{built:>4} of {all:>4} live  {block}")?;
     }
     let live = rows.iter().filter(|row| row.live).count();
+    for row in rows.iter().filter(|row| !row.live) {
+        let why = if row.moot { row.help } else { "is read, and nothing follows from it yet" };
+        writeln!(out, "not live: {}: {why}", row.path)?;
+    }
     // A word that instances and groups both know is one word.
     let names: BTreeSet<&str> = own.iter().map(|row| row.name).collect();
     writeln!(out, "beyond keepalived: {}", Vec::from_iter(names).join(", "))?;
-    writeln!(out, "{} of {KEEPALIVED} keywords in the table, {live} live", rows.len())?;
+    let moot = rows.iter().filter(|row| row.moot).count();
+    writeln!(
+        out,
+        "{} of {KEEPALIVED} keywords in the table, {live} live, {moot} with nothing to do (the reasons are above)",
+        rows.len()
+    )?;
     let Some(path) = table else { return Ok(0) };
     let text = fs::read_to_string(path)?;
     let (missing, surplus) = compare(&rows, &text);

@@ -32,6 +32,8 @@ pub struct Row {
     pub status: Status,
     /// Whether this release acts upon it.
     pub live: bool,
+    /// Whether there is nothing for it to do here, now or later; the help says why.
+    pub moot: bool,
 }
 
 /// Everything that may be written in keepalived.conf, block by block, the top level first, entries of lists last.
@@ -78,6 +80,11 @@ fn row(block: &'static Block, keyword: &'static Keyword) -> Row {
         help: keyword.help,
         status: keyword.status,
         live: block.canonical(keyword).stage == Stage::Live,
+        moot: match block.canonical(keyword).stage {
+            Stage::Live => false,
+            Stage::Moot => true,
+            Stage::NotYet => keyword.status == Status::Removed,
+        },
     }
 }
 
@@ -115,6 +122,7 @@ fn entry_row(path: &'static str, entries: Entries, live: bool, help: &'static st
         help,
         status: Status::Current,
         live,
+        moot: false,
     }
 }
 

@@ -133,6 +133,10 @@ fn every_document_shows_what_it_says() {
         let fence = fence.unwrap_or_else(|| panic!("{name} has no rendering"));
         let (shown, codes) = rendering(&document);
         let code = &name[..5];
+        // Where every keyword is acted upon, nothing can show that one is not.
+        if code == Code::NotYet.id() && standfast_conf::reference::rows().iter().all(|row| row.live || row.moot) {
+            continue;
+        }
         if !codes.iter().any(|c| c.id() == code) {
             wrong.push(format!("--- {name} does not show {code}, but {codes:?}"));
             continue;

@@ -295,11 +295,11 @@ fn names_of_tables_are_looked_up_where_the_configuration_says() {
     let tables = |words: &str| {
         let host = host()
             .file("/usr/share/iproute2/rt_tables", "70 usual\n71 both\n")
-            .file("/etc/iproute2/rt_tables", "72 local\n")
+            .file("/etc/iproute2/rt_tables", "72 here\n")
             .file("/opt/vendor/rt_tables", "80 usual\n81 both\n")
-            .file("/opt/site/rt_tables", "82 local\n91 both\n");
+            .file("/opt/site/rt_tables", "82 here\n91 both\n");
         let routes =
-            "10.1.0.0/16 dev eth0 table usual\n10.2.0.0/16 dev eth0 table both\n10.3.0.0/16 dev eth0 table local\n";
+            "10.1.0.0/16 dev eth0 table usual\n10.2.0.0/16 dev eth0 table both\n10.3.0.0/16 dev eth0 table here\n";
         let loaded = with(host, &format!("global_defs {{\n{words}\n}}\nstatic_routes {{\n{routes}}}\n"));
         let routes = loaded.config.unwrap().vrrp.common.static_routes;
         routes.iter().map(|route| route.table).collect::<Vec<_>>()

@@ -42,6 +42,12 @@ fn special(path: &str, name: &str) -> Option<&'static str> {
         ("global_defs", "umask") => "IRWXG|IRWXO",
         ("global_defs", "http_listen") => "192.0.2.9 8113",
         ("global_defs", "http_peer") => "west 192.0.2.3 8113",
+        ("global_defs", "peer") => "west 192.0.2.3 8114",
+        ("global_defs", "peer_key") => "0123456789abcdef0123456789abcdef",
+        ("global_defs", "peer_listen") => "192.0.2.9 8114",
+        ("witness", "tcp") => "192.0.2.50 443",
+        ("witness/etcd", "endpoint") => "http://192.0.2.50:2379",
+        (_, "use") if path.ends_with("/witness") => "known",
         ("global_defs", "include_check") => "+match -read",
         ("global_defs", "vrrp_iptables") => "IN OUT",
         ("global_defs", "vrrp_ipsets") => "a b c",
@@ -145,6 +151,9 @@ fn needed(block: &Block) -> &'static str {
         "track_file" => "file /run/number\n",
         "vrrp_track_process" => "process haproxy\n",
         "bfd_instance" => "neighbor_ip 192.0.2.76\n",
+        "witness" => "ping 192.0.2.76\n",
+        "witness/etcd" => "endpoint http://192.0.2.76:2379\nlease_key other\n",
+        "vrrp_instance/witness" | "vrrp_sync_group/witness" => "use known\nneed any\nunreachable take\nlost step_down\n",
         "garp_group" => "garp_interval 0.1\n",
         "vrrp_instance/auth_hmac" => "key 9 abcdef0123456789abcdef0123456789\nactive_key 9\n",
         "virtual_server/real_server/MISC_CHECK" => "misc_path /usr/bin/true\n",
@@ -181,6 +190,10 @@ fn companions(path: &str, name: &str) -> &'static str {
         (_, "ops") => "protocol UDP\n",
         (_, "mh-port" | "mh-fallback") => "lb_algo mh\n",
         ("bfd_instance", "checker") => "vrrp\n",
+        ("global_defs", "peer" | "peer_listen") => "peer_key abcdef0123456789abcdef0123456789\n",
+        ("global_defs", "peer_key") => "peer west 192.0.2.3\n",
+        ("witness/etcd", "user") => "password word\n",
+        ("witness/etcd", "password") => "user word\n",
         ("vrrp_instance", "state") => "priority 150\n",
         ("virtual_server", "quorum") => "weight 200\n",
         ("virtual_server", "hysteresis") => "weight 200\nquorum 100\n",
@@ -205,7 +218,8 @@ fn configuration(block: &Block, keyword: &Keyword) -> String {
         Status::Current | Status::Deprecated(_) | Status::Outdated(_) | Status::Removed | Status::Own => keyword.name,
     };
     let mut own = statement(block.path, keyword);
-    let rest = needed(block);
+    // A witness is asked one thing.
+    let rest = if block.path == "witness" && matches!(keyword.name, "tcp" | "etcd") { "" } else { needed(block) };
     if is_repeat(block.path, canonical) {
         // The statement takes the place of the one that is always there.
         let kept = without(rest, canonical);
@@ -223,12 +237,13 @@ fn configuration(block: &Block, keyword: &Keyword) -> String {
         let parent = BLOCKS.into_iter().find(|b| b.path == outer).unwrap();
         let keyword = parent.find(name.as_bytes()).unwrap();
         let head = words(outer, keyword);
-        let siblings = if name == "url" { "" } else { needed(parent) };
+        let siblings = if matches!(name, "url" | "etcd") { "" } else { needed(parent) };
         text = format!("{siblings}{name} {head} {{\n{text}}}\n");
         path = outer.to_owned();
     }
     let before = "global_defs {\nenable_script_security\nscript_user nobody\n}\n\
                   vrrp_script known {\nscript /usr/bin/true\n}\ntrack_file known {\nfile /run/known\n}\n\
+                  witness known {\nping 192.0.2.75\n}\n\
                   vrrp_track_process known {\nprocess nginx\n}\nbfd_instance known {\nneighbor_ip 192.0.2.75\n}\n";
     // What the block under test defines is used, so that what it says matters.
     let used = match block.path {
@@ -236,10 +251,12 @@ fn configuration(block: &Block, keyword: &Keyword) -> String {
         "track_file" => "track_file {\nword\n}\n",
         "vrrp_track_process" => "track_process {\nword\n}\n",
         "bfd_instance" => "track_bfd {\nword\n}\n",
+        "witness" | "witness/etcd" => USED_WITNESS,
         _ => match keyword.name {
             "vrrp_script" => "track_script {\nword\n}\n",
             "track_file" | "vrrp_track_file" if block.path.is_empty() => "track_file {\nword\n}\n",
             "vrrp_track_process" => "track_process {\nword\n}\n",
+            "witness" if block.path.is_empty() => USED_WITNESS,
             _ => "",
         },
     };
@@ -254,6 +271,9 @@ fn configuration(block: &Block, keyword: &Keyword) -> String {
     );
     format!("{before}{text}{after}")
 }
+
+/// An instance that asks the witness of the example.
+const USED_WITNESS: &str = "witness {\nuse word\nneed all\nunreachable stay\nlost keep\n}\n";
 
 /// The lines without the statement that begins so, and its block.
 fn without(text: &str, name: &str) -> String {
@@ -363,7 +383,7 @@ fn every_keyword_changes_the_configuration() {
         // Both words of a session together are what it is without either.
         "checker",
         "vrf",
-        "config_save_dir",
+        // Where names are looked up; that a name is found there is a test of its own.
         "iproute_usr_dir",
         "iproute_etc_dir",
     ];

@@ -3,6 +3,7 @@
 //! In every round what arrived is handled before what is due, in bounded portions: a flood delays no packet of ours for
 //! long, and a late timer loses no living neighbour.
 
+use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
 use crate::link::{Command, NewSlice, SupervisorLink};
 use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
@@ -52,6 +53,7 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
     let mut schedule = Schedule::current();
     set_schedule(&mut schedule, &slice.global.processes.bfd);
     let mut worker = Worker::start(slice.bfd)?;
+    confine(WorkerKind::Bfd, false)?;
     let mut timer = Timer::new()?;
     worker.handle(Event::Wake, &mut supervisor);
     supervisor.ready();
@@ -73,7 +75,7 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
                 Command::Reload(slice) => worker.reload(&slice, &mut schedule, &mut supervisor),
                 Command::Report => supervisor.status(Status::Bfd(worker.status())),
                 // It runs nothing and follows nobody.
-                Command::Peer(..) | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Server { .. } | Command::Front(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Plan { .. } => {}
+                Command::Peer(..) | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Plan { .. } => {}
             },
             expired = timer.expired() => expired?,
             () = worker.readable() => {}

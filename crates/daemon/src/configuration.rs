@@ -2,6 +2,7 @@
 //! to the log in one line each. What they mean for the start is `conf`'s judgement.
 
 use crate::command_line::Options;
+use crate::dump;
 use crate::exit_status::ExitStatus;
 use crate::host::{Elsewhere, System};
 use standfast_conf::host::Host;
@@ -56,6 +57,9 @@ pub fn load(options: &Options) -> Result<Loaded, NoNamespace> {
             tracing::info!("{line}");
         }
     }
+    if let Some(config) = &loaded.config {
+        save(options, 0, config);
+    }
     let no_file = loaded.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::NoMainFile);
     let status = if no_file { ExitStatus::NoConfiguration } else { ExitStatus::Configuration };
     Ok(Loaded { config: loaded.config, status })
@@ -79,6 +83,14 @@ pub fn reload(options: &Options, settings: &Reload, force: bool) -> Result<Confi
         }
     }
     judged(loaded, force)
+}
+
+/// Keeps what was read, where `config_save_dir` wants that: the edition of that number, 0 being that of the start.
+pub fn save(options: &Options, number: u32, config: &Config) {
+    if config.global.config_save_dir.is_some() {
+        let text = standfast_conf::show(&System, &options.configuration, &for_conf(options), false);
+        dump::save_configuration(number, &text, config);
+    }
 }
 
 /// The configuration, unless a mistake refuses it.
@@ -109,6 +121,15 @@ fn judged(loaded: standfast_conf::Loaded, force: bool) -> Result<Config, String>
 /// See [`reload`].
 pub fn plan(options: &Options) -> Result<Config, String> {
     judged(read(options), false)
+}
+
+/// Reads a configuration to say whether an upgrade to this program may read it: as [`plan`], with force or without.
+///
+/// # Errors
+///
+/// See [`reload`].
+pub fn upgrade(options: &Options, force: bool) -> Result<Config, String> {
+    judged(read(options), force)
 }
 
 /// Reads the configuration and reports on it (`-t`), on standard error or at the end of a file.
@@ -161,9 +182,12 @@ fn read(options: &Options) -> standfast_conf::Loaded {
 }
 
 fn read_by(options: &Options, host: &dyn Host) -> standfast_conf::Loaded {
+    standfast_conf::load(host, &options.configuration, &for_conf(options))
+}
+
+fn for_conf(options: &Options) -> standfast_conf::Options {
     let include_checks = if options.include_errors { Checks::ALL } else { Checks::default() };
-    let for_conf = standfast_conf::Options { config_id: options.configuration_id.clone(), include_checks };
-    standfast_conf::load(host, &options.configuration, &for_conf)
+    standfast_conf::Options { config_id: options.configuration_id.clone(), include_checks }
 }
 
 /// A link in that place could make us write into a file of its maker's choice.

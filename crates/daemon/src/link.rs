@@ -18,7 +18,7 @@ use standfast_api::{
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
-use standfast_model::Instant;
+use standfast_model::{Instant, Witnessed};
 use standfast_model::config::track::TrackedService;
 use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
@@ -59,6 +59,20 @@ pub enum Command {
         /// Whether it has.
         has_quorum: bool,
     },
+    /// What a witness says now.
+    Witness {
+        /// Its name.
+        witness: String,
+        /// What it says.
+        said: Witnessed,
+    },
+    /// The lease of a witness is wanted, or wanted no more.
+    Lease {
+        /// Its name.
+        witness: String,
+        /// Whether it is.
+        wanted: bool,
+    },
     /// The instance of `lvs_sync_daemon` is master, or is not.
     SyncInstance {
         /// Whether it is.
@@ -83,6 +97,13 @@ pub enum Command {
         /// What is wanted.
         order: SwitchoverOrder,
     },
+    /// The addresses of an instance are to be announced; to be answered with [`SupervisorLink::answer`].
+    Announce {
+        /// The number of the order.
+        number: u64,
+        /// The `vrrp_instance`.
+        instance: String,
+    },
     /// What would that configuration do? To be answered with [`SupervisorLink::planned`].
     Plan {
         /// The number of the question.
@@ -92,6 +113,8 @@ pub enum Command {
     },
     /// What only the front is told.
     Front(ToFront),
+    /// A connection to SNMP's master agent.
+    Agent(OwnedFd),
     /// The way to another worker: for the runner that to the worker of this kind, for others that to the runner.
     Peer(WorkerKind, OwnedFd),
 }
@@ -222,6 +245,8 @@ impl SupervisorLink {
             Ok(ToWorker::Quorum { service, has_quorum }) => {
                 self.heard = Some(Command::Quorum { service, has_quorum });
             }
+            Ok(ToWorker::Witness { witness, said }) => self.heard = Some(Command::Witness { witness, said }),
+            Ok(ToWorker::Lease { witness, wanted }) => self.heard = Some(Command::Lease { witness, wanted }),
             Ok(ToWorker::SyncInstance { master }) => self.heard = Some(Command::SyncInstance { master }),
             // Whoever waits here has come round its loop.
             Ok(ToWorker::Ping) => self.tell(&FromWorker::Alive),
@@ -229,6 +254,7 @@ impl SupervisorLink {
             Ok(ToWorker::Server { number, order }) => self.heard = Some(Command::Server { number, order }),
             Ok(ToWorker::Maintenance { on }) => self.heard = Some(Command::Maintenance { on }),
             Ok(ToWorker::Switchover { number, order }) => self.heard = Some(Command::Switchover { number, order }),
+            Ok(ToWorker::Announce { number, instance }) => self.heard = Some(Command::Announce { number, instance }),
             Ok(ToWorker::LogDetail(detail)) => log::set_detail(detail),
             Ok(ToWorker::Plan { number }) => match message.descriptors.into_iter().next() {
                 Some(memory) => {
@@ -252,6 +278,10 @@ impl SupervisorLink {
                     None => self.reloaded(generation, Err("it came without configuration".to_owned())),
                 }
             }
+            Ok(ToWorker::Agent) => match message.descriptors.into_iter().next() {
+                Some(socket) => self.heard = Some(Command::Agent(socket)),
+                None => warn!("supervisor sent no connection to the master agent"),
+            },
             Ok(ToWorker::Peer(kind)) => match message.descriptors.into_iter().next() {
                 Some(end) => self.heard = Some(Command::Peer(kind, end)),
                 None => warn!("supervisor sent no way to the {kind} worker"),
@@ -427,7 +457,11 @@ fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }
         | ToWorker::Quorum { .. }
+        | ToWorker::Witness { .. }
+        | ToWorker::Lease { .. }
         | ToWorker::SyncInstance { .. }
+        | ToWorker::Announce { .. }
+        | ToWorker::Agent
         | ToWorker::Shutdown => Err("another message".to_owned()),
     }
 }

@@ -164,15 +164,19 @@ async fn receive_setup(channel: &Channel, kind: WorkerKind) -> Result<(Setup, Ow
         | ToWorker::Peer(_)
         | ToWorker::Bfd { .. }
         | ToWorker::Quorum { .. }
+        | ToWorker::Witness { .. }
+        | ToWorker::Lease { .. }
         | ToWorker::SyncInstance { .. }
         | ToWorker::Report
         | ToWorker::Maintenance { .. }
         | ToWorker::Switchover { .. }
+        | ToWorker::Announce { .. }
         | ToWorker::LogDetail(_)
         | ToWorker::Plan { .. }
         | ToWorker::Ping
         | ToWorker::Server { .. }
         | ToWorker::Front(_)
+        | ToWorker::Agent
         | ToWorker::Shutdown => Err(StartError::NoSetup),
     }
 }

@@ -25,6 +25,7 @@ use standfast_model::config::global::NetlinkBuffer;
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::os::fd::OwnedFd;
 
 /// What is counted, service by service.
 pub type Counters = BTreeMap<ServiceKey, ServiceCounters>;
@@ -81,7 +82,17 @@ impl Ipvs {
     ///
     /// [`OpenError`], whose words say what to do.
     pub fn open() -> Result<Self, OpenError> {
-        let mut channel = Channel::open(NETLINK_GENERIC).map_err(OpenError::Socket)?;
+        Self::open_in(None)
+    }
+
+    /// As [`Self::open`], the table of that network namespace (`net_namespace_ipvs`); none is the one of the process.
+    /// To enter another one needs `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_in(namespace: Option<OwnedFd>) -> Result<Self, OpenError> {
+        let mut channel = Channel::open_in(NETLINK_GENERIC, namespace).map_err(OpenError::Socket)?;
         let asked = encode::get_family();
         let answers = channel.ask(&asked).map_err(|refused| match refused.errno {
             libc::ENOENT => OpenError::NoIpvs,

@@ -14,8 +14,9 @@ use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId};
 use standfast_model::config::vrrp::InstanceId;
+use standfast_model::config::witness::WitnessId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName};
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, State, Witnessed};
 use standfast_net::{Change, Filter, Observed};
 use standfast_vrrp::{Action, Event, InterfaceFacts, Options, Output, Router};
 use standfast_wire::Received;
@@ -69,6 +70,13 @@ pub enum Input<'a> {
         /// Whether it has it.
         has_quorum: bool,
     },
+    /// A witness was asked.
+    WitnessTold {
+        /// Which.
+        witness: WitnessId,
+        /// What it says.
+        said: Witnessed,
+    },
     /// What the clock of the wall shows now, UTC since 1970.
     WallClock {
         /// Seconds and fraction.
@@ -90,6 +98,11 @@ pub enum Input<'a> {
     },
     /// An instance, with its sync group, preempts again as configured.
     TakePart {
+        /// Which.
+        instance: InstanceId,
+    },
+    /// Every address that an instance holds is to be announced once more. One that is not master announces nothing.
+    Announce {
         /// Which.
         instance: InstanceId,
     },
@@ -217,10 +230,10 @@ impl VrrpNode {
     pub fn next_deadline(&self) -> Option<Instant> {
         let extra = self.extra.values().min().copied();
         let left = Some(self.worked_at).filter(|_| self.has_work());
-        let others = [self.pacer.next_deadline(), self.links.next_deadline(), extra, left];
-        // Asked after every packet: folded in registers, for an array of all of them to be walked takes longer than
+        // Asked after every packet: compared in registers, for an array of all of them to be walked takes longer than
         // everything else here.
-        others.into_iter().fold(self.router.next_deadline(), earlier)
+        let ours = earlier(earlier(self.pacer.next_deadline(), self.links.next_deadline()), earlier(extra, left));
+        earlier(self.router.next_deadline(), ours)
     }
 
     /// Whether something waits that was too much for one input.
@@ -243,9 +256,11 @@ impl VrrpNode {
             | Input::ProcessCount { .. }
             | Input::BfdChanged { .. }
             | Input::QuorumTold { .. }
+            | Input::WitnessTold { .. }
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
             | Input::TakePart { .. }
+            | Input::Announce { .. }
             | Input::WallClock { .. } => {
                 if self.backlog.is_empty() {
                     Credit::PIECE
@@ -280,11 +295,20 @@ impl VrrpNode {
             Input::QuorumTold { service, has_quorum } => {
                 self.feed(now, Event::QuorumTold { service, has_quorum }, system);
             }
+            Input::WitnessTold { witness, said } => {
+                self.feed(now, Event::WitnessTold { witness, said }, system);
+            }
             Input::WallClock { unix } => self.feed(now, Event::WallClock { unix }, system),
             Input::Reload(reload) => self.reload(now, *reload, system),
             Input::Maintenance { on } => self.feed(now, Event::Maintenance { on }, system),
             Input::HandOver { instance, until } => self.feed(now, Event::HandOver { instance, until }, system),
             Input::TakePart { instance } => self.feed(now, Event::TakePart { instance }, system),
+            Input::Announce { instance } => {
+                if self.router.state(instance) == State::Master {
+                    self.backlog.announce(instance, 1);
+                    self.work(now, system);
+                }
+            }
             Input::Shutdown => self.shut_down(now, system),
         }
         self.arm_extra(now);
@@ -491,6 +515,9 @@ impl VrrpNode {
     pub(crate) fn ask(&mut self, now: Instant, event: Event<'_>, system: &mut impl System) {
         let mut output = core::mem::take(&mut self.output);
         self.router.handle(now, event, &mut output);
+        if output.actions.iter().any(leaves_master) {
+            system.stepping_down(&self.router);
+        }
         let mut packets: Vec<Packet> = Vec::new();
         for action in output.actions.drain(..) {
             match action {
@@ -528,6 +555,11 @@ impl VrrpNode {
             system.announce(&frames);
         }
     }
+}
+
+/// Whether an instance was master before this.
+fn leaves_master(action: &Action) -> bool {
+    matches!(action, Action::Transition(transition) if transition.from == State::Master)
 }
 
 /// The earlier of two deadlines, where there are any.

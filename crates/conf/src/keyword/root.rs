@@ -2,7 +2,7 @@
 
 use super::{
     Args, BFD_INSTANCE, Block, Entries, GARP_GROUP, GLOBAL_DEFS, Keyword, Kind, SSL, Status, TRACK_FILE, TRACK_GROUP,
-    U32, VIRTUAL_SERVER, VRRP_INSTANCE, VRRP_SCRIPT, VRRP_SYNC_GROUP, VRRP_TRACK_PROCESS, block, flag, list, value,
+    U32, VIRTUAL_SERVER, VRRP_INSTANCE, VRRP_SCRIPT, VRRP_SYNC_GROUP, VRRP_TRACK_PROCESS, WITNESS, block, flag, list, value,
 };
 
 /// The top level of the file.
@@ -22,7 +22,8 @@ pub static ROOT: Block = Block {
             Args::OptionalWord("NAME"),
             "same as net_namespace",
             "Namespace used for IPVS only; without a name it means the default namespace.",
-        ),
+        )
+        .live(),
         flag("namespace_with_ipsets", "Ipsets are not used, so there is nothing to permit.").moot(),
         flag("use_pid_dir", "Put pid files in a keepalived/ sub-directory of the run directory.").live(),
         value(
@@ -140,5 +141,12 @@ pub static ROOT: Block = Block {
         .live(),
         block("vrrp_track_file", Args::Word("NAME"), &TRACK_FILE, "Deprecated spelling, logged only at info level.")
             .status(Status::Alias("track_file")),
+        block(
+            "witness",
+            Args::Word("NAME"),
+            &WITNESS,
+            "Whom a standby that hears nothing asks before it takes over; asked only where an instance or group uses it.",
+        )
+        .own(),
     ],
 };

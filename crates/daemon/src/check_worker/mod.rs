@@ -19,7 +19,7 @@ use crate::exit_status::ExitStatus;
 use crate::link::{Command, SupervisorLink};
 use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use director::Worker;
-use standfast_api::{CheckSlice, CheckStatus, FromWorker, Generation, Status, WorkerKind};
+use standfast_api::{CheckSlice, CheckStatus, FromWorker, Generation, Status, TrafficTable, WorkerKind};
 use standfast_kernel::ipvs::OpenError;
 use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::schedule::Schedule;
@@ -27,6 +27,7 @@ use standfast_kernel::timer::{Timer, boottime};
 use standfast_lvs::Event;
 use std::io;
 use tracing::error;
+use witness::Witnesses;
 
 #[derive(Debug, thiserror::Error)]
 enum Problem {
@@ -57,7 +58,22 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     let WorkerContext { slice, options, attached, mut supervisor } = context;
     let mut schedule = Schedule::current();
     set_schedule(&mut schedule, &slice.global.processes.checker);
-    let mut worker = Worker::new(slice, attached, options.restarted)?;
+    confine(WorkerKind::Check, slice.global.net_namespace_ipvs.is_some())?;
+    let mut witnesses = Witnesses::of(&slice);
+    let mut worker = if has_pool(&slice) {
+        Worker::new(slice, attached, options.restarted)?
+    } else {
+        supervisor.ready();
+        match without_pool(&mut supervisor, &mut witnesses, &mut schedule).await {
+            None => return Ok(()),
+            // Nobody is balanced yet, and a kernel that cannot balance is found out by whoever asked for it.
+            Some((generation, slice)) => {
+                let worker = Worker::new(*slice, attached, false)?;
+                supervisor.reloaded(generation, Ok(()));
+                worker
+            }
+        }
+    };
     let mut timer = Timer::new()?;
     let deadlines = worker.probes.deadlines().clone();
     supervisor.ready();
@@ -75,11 +91,13 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                     say_stopping(reason);
                     worker.stop(options.dont_release_ipvs);
                     worker.runner.last_words().await;
+                    witnesses.release().await;
                     return Ok(());
                 }
                 Command::Reload(slice) => {
                     let new = slice.read::<CheckSlice>(slice_label(WorkerKind::Check));
                     let outcome = new.map(|new| {
+                        witnesses.configure(&new);
                         set_schedule(&mut schedule, &new.global.processes.checker);
                         worker.reload(new);
                     });
@@ -88,6 +106,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Peer(_, way) => worker.runner.connect(way),
                 Command::Bfd { session, up } => worker.bfd_changed(&session, up),
                 Command::SyncInstance { master } => worker.feed(Event::SyncInstance { master }),
+                Command::Lease { witness, wanted } => witnesses.want(&witness, wanted),
                 Command::Report => {
                     worker.read_traffic();
                     supervisor.status(Status::Check(worker.status()));
@@ -98,7 +117,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                     supervisor.planned(number, new.and_then(|new| worker.plan(new)));
                 }
                 // Not for this worker.
-                Command::Front(_) | Command::Quorum { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } => {}
+                Command::Front(_) | Command::Agent(_) | Command::Quorum { .. } | Command::Witness { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } => {}
             },
             finished = worker.probes.finished() => {
                 let (checker, verdict) = finished?;
@@ -108,6 +127,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 moved?;
                 worker.addresses_changed();
             }
+            (witness, said) = witnesses.next() => supervisor.tell(&FromWorker::Witness { witness, said }),
             answer = worker.runner.next() => worker.answered(answer),
             // Something is left to be done, and everything else is looked at in between.
             () = tokio::task::yield_now(), if worker.is_busy() => worker.work(),
@@ -118,6 +138,71 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 deadlines.pass(boottime());
                 worker.feed(Event::Wake);
             }
+        }
+    }
+}
+
+/// Whether there is anything to balance: a worker that is there for witnesses alone leaves IPVS alone.
+fn has_pool(slice: &CheckSlice) -> bool {
+    let lvs = &slice.lvs;
+    slice.witnesses.is_empty() || !lvs.virtual_servers.is_empty() || lvs.common.sync_daemon.is_some()
+}
+
+/// Asks witnesses and does nothing else, until there is something to balance; none when it was told to stop.
+async fn without_pool(
+    supervisor: &mut SupervisorLink,
+    witnesses: &mut Witnesses,
+    schedule: &mut Schedule,
+) -> Option<(Generation, Box<CheckSlice>)> {
+    loop {
+        tokio::select! {
+            command = supervisor.command() => match command {
+                Command::Stop(reason) => {
+                    say_stopping(reason);
+                    witnesses.release().await;
+                    return None;
+                }
+                Command::Reload(slice) => {
+                    let generation = slice.generation();
+                    match slice.read::<CheckSlice>(slice_label(WorkerKind::Check)) {
+                        Ok(new) => {
+                            set_schedule(schedule, &new.global.processes.checker);
+                            witnesses.configure(&new);
+                            if has_pool(&new) {
+                                return Some((generation, Box::new(new)));
+                            }
+                            supervisor.reloaded(generation, Ok(()));
+                        }
+                        Err(why) => supervisor.reloaded(generation, Err(why)),
+                    }
+                }
+                Command::Lease { witness, wanted } => witnesses.want(&witness, wanted),
+                Command::Report => {
+                    supervisor.status(Status::Check(CheckStatus {
+                        at: boottime(),
+                        services: Vec::new(),
+                        traffic: TrafficTable::default(),
+                    }));
+                }
+                Command::Server { number, .. } => {
+                    supervisor.answer(number, Err("there is no virtual server".to_owned()));
+                }
+                Command::Plan { number, .. } => {
+                    supervisor.planned(number, Err("there was no virtual server before".to_owned()));
+                }
+                // There is nothing that would follow from these.
+                Command::Peer(..)
+                | Command::Bfd { .. }
+                | Command::SyncInstance { .. }
+                | Command::Front(_)
+                | Command::Agent(_)
+                | Command::Quorum { .. }
+                | Command::Witness { .. }
+                | Command::Maintenance { .. }
+                | Command::Switchover { .. }
+                | Command::Announce { .. } => {}
+            },
+            (witness, said) = witnesses.next() => supervisor.tell(&FromWorker::Witness { witness, said }),
         }
     }
 }

@@ -9,6 +9,7 @@ use standfast_lvs::{Entry, Event, Operation, Table};
 use standfast_model::config::global::NetlinkBuffer;
 use standfast_model::ipvs::Service;
 use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use tracing::warn;
 
 /// Services whose destinations are read in one piece. Each costs the kernel some ten microseconds.
@@ -32,8 +33,9 @@ struct Reading {
 }
 
 impl KernelTable {
-    pub(super) fn open() -> Result<Self, OpenError> {
-        Ok(Self { ipvs: Ipvs::open()?, waiting: VecDeque::new(), reading: None })
+    /// In that network namespace; none is the one of the process.
+    pub(super) fn open(namespace: Option<OwnedFd>) -> Result<Self, OpenError> {
+        Ok(Self { ipvs: Ipvs::open_in(namespace)?, waiting: VecDeque::new(), reading: None })
     }
 
     /// `lvs_netlink_cmd_rcv_bufs`

@@ -231,6 +231,7 @@ mod tests {
     use core::time::Duration;
     use standfast_api::{Generation, VrrpStatus};
     use standfast_conf::host::Memory;
+    use standfast_model::tracking::Known;
     use standfast_model::{Instant, VrrpCounters};
     use std::path::Path;
 
@@ -256,6 +257,7 @@ mod tests {
             group: None,
             addresses: instance.addresses.clone(),
             ordered: None,
+            held: None,
             fault: None,
             last_transition: None,
             mismatches: Vec::new(),
@@ -276,8 +278,8 @@ mod tests {
             confirm_until: None,
             workers: Vec::new(),
         };
-        let vrrp = VrrpStatus { at: Instant::ZERO, instances: vec![status] };
-        json(&config, &Snapshot { daemon, vrrp: Some(vrrp), check: None })
+        let vrrp = VrrpStatus { at: Instant::ZERO, instances: vec![status], tracked: Known::default() };
+        json(&config, &Snapshot { daemon, vrrp: Some(vrrp), check: None, peers: Vec::new() })
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub enum Dump {
     },
     /// `keepalived.json`.
     Json,
+    /// What `config_save_dir` keeps of how things are after a reload.
+    Saved {
+        /// Of which one.
+        number: u32,
+    },
 }
 
 /// Writes the files of one kind.
@@ -57,6 +62,44 @@ pub fn write(dump: Dump, config: &Config, snapshot: &Snapshot) {
                 put(&place("keepalived.json"), &json(config, snapshot), config);
             }
         }
+        Dump::Saved { number } => save_data(Moment::Post, number, config, snapshot),
+    }
+}
+
+/// When what is kept by `config_save_dir` was so, seen from a reload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// Before it.
+    Pre,
+    /// After it.
+    Post,
+}
+
+/// `config_save_dir`: keeps the configuration that was read as the edition of that number, with secrets masked. That of the
+/// start has number 0.
+pub fn save_configuration(number: u32, text: &str, config: &Config) {
+    if let Some(directory) = &config.global.config_save_dir {
+        let name = format!("keepalived.conf.{}.{number}", std::process::id());
+        put(&Path::new(directory).join(name), text, config);
+    }
+}
+
+/// `config_save_dir`: keeps how things are before or after the reload of that number.
+pub fn save_data(moment: Moment, number: u32, config: &Config, snapshot: &Snapshot) {
+    let Some(directory) = &config.global.config_save_dir else { return };
+    let moment = match moment {
+        Moment::Pre => "pre",
+        Moment::Post => "post",
+    };
+    let path = |process: &str| {
+        let name = format!("keepalived_{process}.{}.{number}.{moment}", std::process::id());
+        Path::new(directory).join(name)
+    };
+    if snapshot.vrrp.is_some() {
+        put(&path("vrrp"), &vrrp_data(config, snapshot), config);
+    }
+    if snapshot.check.is_some() {
+        put(&path("check"), &check_data(snapshot), config);
     }
 }
 

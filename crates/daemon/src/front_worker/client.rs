@@ -33,6 +33,8 @@ pub(super) struct Errand {
 pub(super) enum Wanted {
     /// A snapshot of now.
     Refresh,
+    /// A connection to SNMP's master agent.
+    Agent,
     /// What a client orders.
     Order {
         /// Who it is.

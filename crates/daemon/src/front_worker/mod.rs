@@ -6,10 +6,17 @@
 
 mod book;
 mod client;
+#[cfg(feature = "dbus")]
+mod dbus;
+#[cfg(not(feature = "dbus"))]
+#[path = "dbus_absent.rs"]
+mod dbus;
 mod http;
 mod identity;
+mod snmp;
 mod store;
 
+use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
 use crate::link::{Command, NewSlice};
 use crate::worker::{WorkerContext, say_stopping, slice_label};
@@ -54,6 +61,7 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
     let WorkerContext { slice, options: _, attached, mut supervisor } = context;
     let Attached { control: listener, events, availability, page } = sort(attached)?;
     identity::give_up_rights()?;
+    confine(WorkerKind::Front, false)?;
     let book = Rc::new(RefCell::new(Book::new(events)));
     let (errands, mut wanted) = mpsc::channel::<Errand>(ERRANDS);
     let clients = Rc::new(());
@@ -71,11 +79,15 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
             command = supervisor.command() => match command {
                 Command::Stop(reason) => {
                     say_stopping(reason);
+                    snmp.stop().await;
+                    bus.stop().await;
                     // Its own last words go the way of all others, which is closed: they are in the journal only.
                     return Ok(());
                 }
                 Command::Front(message) => {
                     let is_snapshot = matches!(message, ToFront::Snapshot(_));
+                    bus.told(&message);
+                    snmp.told(&message);
                     book.borrow_mut().told(message);
                     if is_snapshot {
                         server.told();
@@ -83,15 +95,17 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
                 }
                 Command::Reload(new) => {
                     let generation = new.generation();
-                    supervisor.reloaded(generation, reload(&server, new));
+                    supervisor.reloaded(generation, reload(&server, &mut bus, &mut snmp, new));
                 }
+                Command::Agent(socket) => snmp.connection(socket),
                 // It has nothing that it could report.
-                Command::Server { .. } | Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::Quorum { .. } | Command::SyncInstance { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Plan { .. } => {}
+                Command::Server { .. } | Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::SyncInstance { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Plan { .. } => {}
             },
             Some(errand) = wanted.recv() => {
                 let number = book.borrow_mut().expect(errand.answer);
                 supervisor.tell(&FromWorker::Front(match errand.wanted {
                     Wanted::Refresh => FromFront::Refresh { number },
+                    Wanted::Agent => FromFront::Agent { number },
                     Wanted::Order { uid, order } => FromFront::Order { number, uid, order },
                 }));
             }
@@ -127,9 +141,11 @@ async fn accept(listener: Option<&UnixListener>) -> io::Result<UnixStream> {
 }
 
 /// Serves the page by other settings from now on.
-fn reload(server: &Rc<Server>, mut new: NewSlice) -> Result<(), String> {
+fn reload(server: &Rc<Server>, bus: &mut Bus, snmp: &mut Snmp, mut new: NewSlice) -> Result<(), String> {
     let slice = new.read::<FrontSlice>(slice_label(WorkerKind::Front))?;
     let attached = sort(new.take_attached()).map_err(|error| error.to_string())?;
+    bus.configure(slice.dbus.clone());
+    snmp.configure(slice.snmp.clone());
     server.configure(slice, attached.page);
     Ok(())
 }

@@ -89,7 +89,7 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
                 }
                 Command::Peer(kind, way) => runner.connect(kind, way),
                 // It has no status to tell and tracks nothing.
-                Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Server { .. } | Command::Front(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Plan { .. } => {}
+                Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Plan { .. } => {}
             },
             Some(_) = runner.peers.join_next() => {}
         }

@@ -4,9 +4,9 @@ use super::publisher::Asker;
 use super::worker::Worker;
 use super::{Supervisor, reload};
 use crate::dump::{self, Dump};
-use crate::log;
+use crate::{agentx_socket, log};
 use crate::signals::Received;
-use standfast_api::control::{LogLevel, Order};
+use standfast_api::control::{Files, LogLevel, Order};
 use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, ToWorker, VrrpStatus, WorkerKind};
 use standfast_kernel::timer::{boottime, wall_clock};
 use tracing::info;
@@ -29,16 +29,21 @@ impl Supervisor {
         for event in log::take_told() {
             self.publisher.event(event);
         }
-        let front = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Front);
+        let front = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Front && worker.is_ready());
         let mut publisher = core::mem::replace(&mut self.publisher, super::Publisher::new());
-        let dumps = publisher.publish(now, front.filter(|front| front.is_ready()), || self.snapshot());
+        let dumps = publisher.publish(now, front, || self.snapshot());
         self.publisher = publisher;
-        for dump in dumps {
+        for (dump, order) in dumps {
             let snapshot = self.snapshot();
             dump::write(dump, &self.config, &snapshot);
             if dump == (Dump::Stats { clear: true }) {
                 self.cleared = self.status_of_vrrp().cloned();
                 self.publisher.touch();
+            }
+            if let Some(number) = order {
+                self.publisher.answer(number, Ok(String::new()));
+                let front = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Front && worker.is_ready());
+                self.publisher.flush(now, front);
             }
         }
     }
@@ -49,7 +54,7 @@ impl Supervisor {
         self.ask_workers(Asker::Signal(dump));
     }
 
-    fn ask_workers(&mut self, asker: Asker) {
+    pub(super) fn ask_workers(&mut self, asker: Asker) {
         let asked = self.workers.iter().filter(|worker| worker.ask_for_report()).map(Worker::kind);
         self.publisher.refresh(asker, boottime(), asked.collect());
     }
@@ -64,6 +69,10 @@ impl Supervisor {
             (WorkerKind::Front, FromWorker::Front(FromFront::Refresh { number })) => {
                 self.ask_workers(Asker::Client(number));
             }
+            (WorkerKind::Front, FromWorker::Front(FromFront::Agent { number })) => {
+                let outcome = self.connect_to_agent();
+                self.publisher.answer(number, outcome);
+            }
             (WorkerKind::Front, FromWorker::Front(FromFront::Order { number, uid, order })) => {
                 self.order(number, uid, order);
             }
@@ -76,9 +85,18 @@ impl Supervisor {
                 | FromWorker::Reloaded { .. }
                 | FromWorker::LongStatus
                 | FromWorker::Bfd { .. }
+                | FromWorker::Witness { .. }
                 | FromWorker::Front(_),
             ) => {}
         }
+    }
+
+    /// Hands the front a connection to SNMP's master agent.
+    fn connect_to_agent(&self) -> Result<String, String> {
+        let socket = agentx_socket::open(self.config.global.snmp.socket.as_deref())?;
+        let front = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Front);
+        let sent = front.is_some_and(|front| front.hand_over(&ToWorker::Agent, &socket));
+        if sent { Ok(String::new()) } else { Err("there was no room for the connection".to_owned()) }
     }
 
     fn order(&mut self, number: u64, uid: u32, order: Order) {
@@ -102,6 +120,21 @@ impl Supervisor {
                     self.publisher.answer(number, Err("no vrrp worker is there to do it".to_owned()));
                 }
             }
+            Order::Announce { instance } => {
+                let vrrp = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Vrrp);
+                let told = vrrp.is_some_and(|vrrp| vrrp.tell(&ToWorker::Announce { number, instance }));
+                if !told {
+                    self.publisher.answer(number, Err("no vrrp worker is there to do it".to_owned()));
+                }
+            }
+            Order::Write(files) => {
+                let dump = match files {
+                    Files::Data => Dump::Data,
+                    Files::Stats { clear } => Dump::Stats { clear },
+                };
+                info!("Files of {dump:?} are written by order of user {uid}");
+                self.ask_workers(Asker::Order(number, dump));
+            }
             Order::Maintenance { on } => {
                 let outcome = self.maintain(on, uid);
                 self.publisher.answer(number, outcome);
@@ -120,6 +153,7 @@ impl Supervisor {
                 self.publisher.answer(number, Ok(String::new()));
             }
             Order::Plan { file } => self.begin_plan(number, file),
+            Order::Upgrade { force } => self.begin_upgrade(number, uid, force),
             Order::Confirm => {
                 let outcome = match self.unconfirmed.take() {
                     Some(_) => {
@@ -134,7 +168,7 @@ impl Supervisor {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let daemon = DaemonStatus {
             at: boottime(),
             unix: wall_clock(),
@@ -163,7 +197,7 @@ impl Supervisor {
             Some(Status::Check(check)) => Some(check.clone()),
             Some(Status::Vrrp(_) | Status::Bfd(_)) | None => None,
         };
-        Snapshot { daemon, vrrp, check }
+        Snapshot { daemon, vrrp, check, peers: Vec::new() }
     }
 
     fn status_of_vrrp(&self) -> Option<&VrrpStatus> {

@@ -6,6 +6,7 @@ use super::maintenance;
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::worker::PROCESS_NAME;
+use rustix::net::sockopt;
 use crate::{control_socket, http_listen, remains, run_state, stamps, verdicts};
 use standfast_api::{
     BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
@@ -13,7 +14,7 @@ use standfast_api::{
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
 use standfast_model::Config;
-use standfast_model::config::global::Processes;
+use standfast_model::config::global::{IpvsNamespace, Processes};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -52,6 +53,8 @@ pub enum PlanError {
 #[must_use]
 pub fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
     let (vrrp, lvs) = (!config.vrrp.instances.is_empty(), !config.lvs.virtual_servers.is_empty());
+    // Witnesses are asked by the check worker.
+    let lvs = lvs || !config.witnesses.is_empty();
     let (check, vrrp) = (options.checkers && (options.all || lvs), options.vrrp && (options.all || vrrp));
     let runner = (check || vrrp) && RunnerSlice::of(config).is_needed();
     WorkerKind::ALL
@@ -105,6 +108,22 @@ fn process_name(kind: WorkerKind, names: &Processes) -> &str {
 ///
 /// See [`PlanError`].
 pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan, PlanError> {
+    plan_with(kind, options, config, Vec::new())
+}
+
+/// As [`plan`], with files and sockets that were attached to a predecessor of the worker: they are open and locked, so
+/// they are used as they are.
+///
+/// # Errors
+///
+/// See [`PlanError`].
+pub fn plan_with(
+    kind: WorkerKind,
+    options: &Options,
+    config: &Config,
+    held: Vec<OwnedFd>,
+) -> Result<Plan, PlanError> {
+    let mut held = held.into_iter();
     let maintenance = kind == WorkerKind::Vrrp && maintenance::is_on(options, config);
     let worker = WorkerOptions { umask: options.umask, maintenance, ..options.worker };
     let setup = Setup { kind, log: options.log, options: worker };
@@ -112,29 +131,63 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
     let pid_file = pid_files::worker_path(&options.pid_files, kind).map(pid_files::acquire).transpose()?;
     let attached = match kind {
         WorkerKind::Vrrp => vec![
-            stamps::open_file(&run_state::path(options, config, "stamps"))?,
-            remains::open_file(&run_state::path(options, config, "kernel"))?,
+            or_open(held.next(), || stamps::open_file(&run_state::path(options, config, "stamps")))?,
+            or_open(held.next(), || remains::open_file(&run_state::path(options, config, "kernel")))?,
         ],
-        WorkerKind::Check => vec![verdicts::open_file(&run_state::path(options, config, "verdicts"))?],
-        WorkerKind::Front => for_front(options, config)?,
+        WorkerKind::Check => for_check(options, config, held)?,
+        WorkerKind::Front => for_front(options, config, held)?,
         WorkerKind::Runner | WorkerKind::Bfd => Vec::new(),
     };
     let process_name = process_name(kind, &config.global.processes).to_owned();
     Ok(Plan { setup, slice, attached, process_name, pid_file })
 }
 
+/// What its predecessor knew, and the network namespace of the table if that is another one than the daemon's.
+fn for_check(
+    options: &Options,
+    config: &Config,
+    mut held: impl Iterator<Item = OwnedFd>,
+) -> io::Result<Vec<OwnedFd>> {
+    let mut attached =
+        vec![or_open(held.next(), || verdicts::open_file(&run_state::path(options, config, "verdicts")))?];
+    if let Some(namespace) = &config.global.net_namespace_ipvs {
+        let name = match namespace {
+            IpvsNamespace::Default => None,
+            IpvsNamespace::Named(name) => Some(name.as_str()),
+        };
+        let opened = or_open(held.next(), || identity::network_namespace(name)).map_err(|error| {
+            io::Error::new(error.kind(), format!("net_namespace_ipvs {}: {error}", name.unwrap_or("(default)")))
+        });
+        attached.push(opened?);
+    }
+    Ok(attached)
+}
+
 /// The control socket, the histories and the sockets of the page, as far as they can be had: nothing depends on them. In
 /// the places of the first three is something whatever happens.
-fn for_front(options: &Options, config: &Config) -> io::Result<Vec<OwnedFd>> {
-    let socket = run_state::path(options, config, control_socket::NAME);
-    let socket = control_socket::bind(&socket).inspect_err(|error| {
-        warn!("{}: {error}; nobody can ask or order this daemon", socket.display());
+fn for_front(
+    options: &Options,
+    config: &Config,
+    mut held: impl Iterator<Item = OwnedFd>,
+) -> io::Result<Vec<OwnedFd>> {
+    let path = run_state::path(options, config, control_socket::NAME);
+    // What is held may have been nothing.
+    let listens = |held: &OwnedFd| sockopt::socket_acceptconn(held).unwrap_or(false);
+    let socket = held.next().filter(listens).map_or_else(|| control_socket::bind(&path), Ok);
+    let socket = socket.inspect_err(|error| {
+        warn!("{}: {error}; nobody can ask or order this daemon", path.display());
     });
     let mut attached = vec![or_nothing(socket.ok())?];
+    // The histories have no lock: they can be opened once more.
+    let sockets: Vec<OwnedFd> = held.skip(2).collect();
     attached.push(or_nothing(history(&run_state::history(options, config)))?);
     attached.push(or_nothing(history(&run_state::availability(options, config)))?);
-    attached.extend(http_listen::sockets(&config.global.http, &[]));
+    attached.extend(http_listen::sockets(&config.global.http, &sockets));
     Ok(attached)
+}
+
+fn or_open(held: Option<OwnedFd>, open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {
+    held.map_or_else(open, Ok)
 }
 
 fn or_nothing(found: Option<OwnedFd>) -> io::Result<OwnedFd> {

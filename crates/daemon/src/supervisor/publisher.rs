@@ -30,6 +30,8 @@ pub(super) enum Asker {
     Client(u64),
     /// Who sent a signal, for these files.
     Signal(Dump),
+    /// Who ordered these files, by the number of the order.
+    Order(u64, Dump),
 }
 
 /// A snapshot of now that is waited for.
@@ -127,13 +129,14 @@ impl Publisher {
         [snapshot, refresh, self.retry_at].into_iter().flatten().min()
     }
 
-    /// Tells what is to be told. `snapshot` makes one of now. Comes back with the files that can be written now.
+    /// Tells what is to be told. `snapshot` makes one of now. Comes back with the files that can be written now, each with
+    /// the number of the order that waits for it, if there is one.
     pub(super) fn publish(
         &mut self,
         now: Instant,
         front: Option<&Worker>,
         snapshot: impl FnOnce() -> Snapshot,
-    ) -> Vec<Dump> {
+    ) -> Vec<(Dump, Option<u64>)> {
         let (complete, waiting): (Vec<_>, Vec<_>) = core::mem::take(&mut self.refreshes)
             .into_iter()
             .partition(|refresh| refresh.missing.is_empty() || refresh.until <= now);
@@ -156,9 +159,16 @@ impl Publisher {
         for refresh in complete {
             match refresh.asker {
                 Asker::Client(number) => self.answer(number, Ok(String::new())),
-                Asker::Signal(dump) => dumps.push(dump),
+                Asker::Signal(dump) => dumps.push((dump, None)),
+                Asker::Order(number, dump) => dumps.push((dump, Some(number))),
             }
         }
+        self.flush(now, front);
+        dumps
+    }
+
+    /// Sends what there is room for.
+    pub(super) fn flush(&mut self, now: Instant, front: Option<&Worker>) {
         self.retry_at = None;
         loop {
             self.pack(now);
@@ -173,7 +183,6 @@ impl Publisher {
                 }
             }
         }
-        dumps
     }
 }
 
@@ -197,7 +206,7 @@ mod tests {
             confirm_until: None,
             workers: Vec::new(),
         };
-        Snapshot { daemon, vrrp: None, check: None }
+        Snapshot { daemon, vrrp: None, check: None, peers: Vec::new() }
     }
 
     fn at(millis: u64) -> Instant {

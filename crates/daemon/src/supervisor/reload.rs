@@ -5,9 +5,11 @@
 //! reload with it: the configuration before it is put back everywhere.
 
 use super::timetable::Timetable;
+use super::publisher::Asker;
 use super::worker::Worker;
 use super::{Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
 use crate::configuration;
+use crate::dump::{self, Dump, Moment};
 use crate::journal::EventName;
 use core::time::Duration;
 use standfast_api::{Generation, WorkerKind};
@@ -77,7 +79,13 @@ impl Supervisor {
         let begun = boottime();
         let read = configuration::reload(&self.options, &self.config.global.reload, wish.force);
         match read.and_then(|config| self.apply(&config).map(|()| config)) {
-            Ok(config) => self.reloading = Some(Reloading { begun, config, wish, undoing: None, marker }),
+            Ok(config) => {
+                self.workers.iter_mut().for_each(Worker::forgive);
+                // Nobody has said anything since, so it is how things were before.
+                configuration::save(&self.options, self.reloads(), &config);
+                dump::save_data(Moment::Pre, self.reloads(), &config, &self.snapshot());
+                self.reloading = Some(Reloading { begun, config, wish, undoing: None, marker });
+            }
             Err(why) => self.reload_refused(why, &wish),
         }
     }
@@ -98,6 +106,9 @@ impl Supervisor {
         let Some(Reloading { begun, config, wish, undoing, marker }) = self.reloading.take() else { return };
         drop(marker);
         let before = core::mem::replace(&mut self.config, config);
+        if self.config.global.config_save_dir.is_some() {
+            self.ask_workers(Asker::Signal(Dump::Saved { number: self.reloads() }));
+        }
         self.publisher.touch();
         match undoing {
             None => {
@@ -115,6 +126,11 @@ impl Supervisor {
             }
             Some(why) => self.reload_refused(why, &wish),
         }
+    }
+
+    /// How many reloads were begun, the one under way among them.
+    const fn reloads(&self) -> u32 {
+        self.generation.0.wrapping_sub(Generation::FIRST.0)
     }
 
     /// Puts the configuration back that was in force before.

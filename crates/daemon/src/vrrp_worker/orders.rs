@@ -29,6 +29,18 @@ impl Worker {
         plan::vrrp(self.node.config(), &reload.config, &rehearsal)
     }
 
+    /// Announces every address that the instance holds, once. One that is not master holds none.
+    pub(super) fn announce(&mut self, name: &str) -> Result<String, String> {
+        let place = self.node.config().instances.iter().position(|instance| instance.name == name);
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        let instance = place.map(InstanceId).ok_or_else(|| format!("there is no instance {name}"))?;
+        if self.node.router().state(instance) != State::Master {
+            return Ok(format!("{name} is not master, so it has nothing to announce"));
+        }
+        self.node.handle(boottime(), Input::Announce { instance }, &mut self.machine);
+        Ok(format!("{name}: its addresses are announced"))
+    }
+
     /// Hands over, or takes part again; in words what it did.
     pub(super) fn switchover(&mut self, order: &SwitchoverOrder) -> Result<String, String> {
         let meant = meant(self.node.config(), order.of.as_deref())?;
@@ -55,6 +67,7 @@ impl Worker {
             for instance in concerned {
                 self.node.handle(boottime(), Input::TakePart { instance }, &mut self.machine);
             }
+            self.machine.stamps().note_all(self.node.router());
             self.run_errands();
             return Ok(format!("{names}: preempts again as configured"));
         }

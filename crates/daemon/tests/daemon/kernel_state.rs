@@ -374,10 +374,10 @@ fn the_worker_has_the_processors_the_priority_and_the_memory_that_are_configured
 }
 
 /// What passes the links of the machine, as frames.
-struct Capture(std::os::fd::OwnedFd);
+pub(crate) struct Capture(std::os::fd::OwnedFd);
 
 impl Capture {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, socket};
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll).unwrap();
@@ -386,7 +386,7 @@ impl Capture {
     }
 
     /// Every frame that has come, long enough for the offsets above.
-    fn read(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn read(&self) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let mut buffer = [0; 2048];
         while let Ok((_, length)) = rustix::net::recv(&self.0, &mut buffer, rustix::net::RecvFlags::empty()) {

@@ -10,8 +10,13 @@
 
 mod adoption;
 mod beside_keepalived;
+mod browser;
+mod container;
+#[cfg(feature = "dbus")]
+mod dbus;
 mod dumps;
 mod front;
+mod hostile;
 mod kernel_state;
 mod lifecycle;
 mod logging;
@@ -22,4 +27,6 @@ mod processes;
 mod refusals;
 mod reload;
 mod scripts;
+mod succession;
 mod supervision;
+mod upgrade;

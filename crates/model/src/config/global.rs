@@ -41,7 +41,7 @@ pub struct Global {
     /// SNMP.
     pub snmp: Snmp,
     /// `enable_dbus` and its words.
-    pub dbus: Option<Dbus>,
+    pub dbus: Dbus,
     /// `reload_*`
     pub reload: Reload,
     /// `umask`; none leaves 0177.
@@ -52,6 +52,8 @@ pub struct Global {
     pub state_dump_file: Option<String>,
     /// `data_use_instance`
     pub data_use_instance: bool,
+    /// `config_save_dir`: what is read is kept there.
+    pub config_save_dir: Option<String>,
     /// `netlink` receive buffers.
     pub netlink: NetlinkBuffers,
     /// `use_symlink_paths`: script paths stay as they are written.
@@ -79,12 +81,13 @@ impl Default for Global {
             script_security: false,
             mail: Mail::default(),
             snmp: Snmp::default(),
-            dbus: None,
+            dbus: Dbus::default(),
             reload: Reload::default(),
             umask: None,
             json_version: 1,
             state_dump_file: None,
             data_use_instance: false,
+            config_save_dir: None,
             netlink: NetlinkBuffers::default(),
             use_symlink_paths: false,
             http: Http::default(),
@@ -159,6 +162,9 @@ pub struct Mail {
     pub from: Option<String>,
     /// `notification_email`
     pub to: Vec<String>,
+    /// `smtp_alert`, `smtp_alert_vrrp` and `smtp_alert_checker`, which who they are for have already; this is for showing
+    /// them.
+    pub alerts: [Option<bool>; 3],
 }
 
 /// SNMP.
@@ -182,9 +188,11 @@ pub struct Snmp {
     pub real_server_interval: Option<Duration>,
 }
 
-/// `enable_dbus`
+/// D-Bus.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Dbus {
+    /// `enable_dbus`
+    pub enabled: bool,
     /// `dbus_service_name`
     pub service_name: Option<String>,
     /// `dbus_no_interface_name`

@@ -1,11 +1,13 @@
 //! `global_defs` and the process-wide root keywords.
 
+mod exchange;
 mod http;
 mod lvs;
 mod mail;
 mod process;
 mod vrrp;
 
+pub(crate) use exchange::ExchangeDraft;
 pub(crate) use lvs::SyncDaemonDraft;
 pub(crate) use vrrp::{ReceivePolicy, garp_extra};
 
@@ -20,7 +22,7 @@ use crate::value::shown;
 use core::time::Duration;
 use standfast_model::Version;
 use standfast_model::config::Global;
-use standfast_model::config::global::{Dbus, IpvsNamespace, NetlinkBuffers};
+use standfast_model::config::global::{IpvsNamespace, NetlinkBuffers};
 use standfast_model::config::script::Identity;
 
 /// What `global_defs` and the process-wide root keywords say; none is not said.
@@ -57,6 +59,8 @@ pub(crate) struct GlobalDraft {
     pub(crate) fifo: FifoDraft,
     pub(crate) vrrp_fifo: FifoDraft,
     pub(crate) lvs_fifo: FifoDraft,
+    /// `peer`, `peer_key`, `peer_listen`
+    pub(crate) exchange: ExchangeDraft,
 }
 
 /// A `notify_fifo` with its `notify_fifo_script`.
@@ -164,6 +168,7 @@ pub(crate) fn global_defs(parser: &mut Parser<'_>, head: &Statement, draft: &mut
             || scripts(parser, &statement, draft)
             || mail::take(parser, &statement, draft)
             || http::take(parser, &statement, &mut draft.global.model.http)
+            || draft.global.exchange.take(parser, &statement)
             || process::take(parser, &statement, &mut draft.global.model.processes)
             || vrrp::take(parser, &statement, draft)
             || lvs::take(parser, &statement, draft);
@@ -198,9 +203,10 @@ fn general(parser: &mut Parser<'_>, statement: &Statement, draft: &mut Draft) ->
         "enable_snmp_rfcv3" => model.snmp.rfc_v3 = true,
         "snmp_vs_stats_update_interval" => set(&mut model.snmp.virtual_server_interval, parser.time(statement)),
         "snmp_rs_stats_update_interval" => set(&mut model.snmp.real_server_interval, parser.time(statement)),
-        "enable_dbus" => _ = model.dbus.get_or_insert_with(Dbus::default),
-        "dbus_service_name" => model.dbus.get_or_insert_with(Dbus::default).service_name = text(),
-        "dbus_no_interface_name" => model.dbus.get_or_insert_with(Dbus::default).no_interface_name = text(),
+        "enable_dbus" => model.dbus.enabled = true,
+        "dbus_service_name" => model.dbus.service_name = text(),
+        "dbus_no_interface_name" => model.dbus.no_interface_name = text(),
+        "config_save_dir" => model.config_save_dir = text(),
         "use_symlink_paths" => set_flag(&mut model.use_symlink_paths, parser.boolean(statement)),
         "iproute_usr_dir" => draft.names.vendor = statement.name().into(),
         "iproute_etc_dir" => draft.names.local = statement.name().into(),
