@@ -2,13 +2,15 @@
 //! service and none per packet or connection.
 
 use crate::message::{Generation, WorkerKind};
+use crate::snmp::TrafficTable;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
+use standfast_model::tracking::Known;
 use standfast_model::{
     Cause, Instant, InterfaceName, Mismatch, Rival, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd,
 };
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Everything that is known, as the supervisor put it together.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -19,6 +21,43 @@ pub struct Snapshot {
     pub vrrp: Option<VrrpStatus>,
     /// Of the `check` worker, unless it does not run or has told nothing yet.
     pub check: Option<CheckStatus>,
+    /// What other directors say of themselves (`peer`). The front puts it in, which is the one that hears them.
+    #[serde(default)]
+    pub peers: Vec<PeerStatus>,
+}
+
+/// Another director, as it says of itself every second.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// What it is called here.
+    pub name: String,
+    /// Where it is told.
+    pub address: SocketAddr,
+    /// When it was last heard; none if never.
+    pub heard: Option<Instant>,
+    /// Whether that is so short a time ago that what it says holds.
+    pub alive: bool,
+    /// The release that it runs; empty before it was heard.
+    pub version: String,
+    /// Virtual routers of which it is master while this director is.
+    pub two_masters: Vec<TwoMasters>,
+    /// In what it is configured differently, in words, at most one line for each field of each virtual router.
+    pub differences: Vec<String>,
+    /// Datagrams that were believed.
+    pub accepted: u64,
+    /// Datagrams from its address that were refused, by the reason; reasons without datagrams are left out.
+    pub refused: Vec<(String, u64)>,
+}
+
+/// A virtual router with two masters, as the exchange with another director shows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TwoMasters {
+    /// The `vrrp_instance` here.
+    pub instance: String,
+    /// Its priority there, 1..=255.
+    pub priority: u8,
+    /// Since when it is known.
+    pub since: Instant,
 }
 
 /// The daemon.
@@ -61,6 +100,8 @@ pub struct WorkerStatus {
     pub ready: bool,
     /// How often it was started.
     pub starts: u32,
+    /// What stands against its doing its work, in words: it dies again and again.
+    pub trouble: Option<String>,
 }
 
 /// What one worker knows.
@@ -111,6 +152,9 @@ pub struct VrrpStatus {
     pub at: Instant,
     /// In the order of the configuration.
     pub instances: Vec<InstanceStatus>,
+    /// What is known of everything that is tracked.
+    #[serde(default)]
+    pub tracked: Known,
 }
 
 /// One virtual router.
@@ -140,6 +184,9 @@ pub struct InstanceStatus {
     pub addresses: Vec<VirtualAddress>,
     /// What an operator wants of it, in words, unless that it takes part as configured.
     pub ordered: Option<String>,
+    /// Why it does not take over although it hears no master: what its witnesses say.
+    #[serde(default)]
+    pub held: Option<String>,
     /// Why it is in FAULT.
     pub fault: Option<Cause>,
     /// The last change of its state.
@@ -159,6 +206,9 @@ pub struct CheckStatus {
     pub at: Instant,
     /// In the order of the configuration.
     pub services: Vec<ServiceStatus>,
+    /// What the kernel counted, by service: only with `enable_snmp_checker`, which shows it.
+    #[serde(default)]
+    pub traffic: TrafficTable,
 }
 
 /// One virtual server.

@@ -9,7 +9,9 @@ use standfast_api::{
     Hello, InstanceStatus, LogSettings, PROTOCOL_VERSION, Said, ServerStatus, ServiceStatus, Setup, Snapshot, Status,
     ToFront, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
 };
+use standfast_api::snmp::ServiceTraffic;
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
+use standfast_model::tracking::{Known, ScriptState};
 use standfast_model::{Cause, Field, Instant, Mismatch, Refusal, Rival, State, Vrid, VrrpCounters};
 use std::time::Duration;
 
@@ -44,6 +46,7 @@ fn status() -> Status {
             group: Some("G".to_owned()),
             addresses: Vec::new(),
             ordered: Some("maintenance".to_owned()),
+            held: None,
             fault: Some(Cause::Started),
             last_transition: None,
             mismatches: vec![Mismatch {
@@ -64,6 +67,12 @@ fn status() -> Status {
             }),
             counters,
         }],
+        tracked: Known {
+            scripts: vec![ScriptState::PendingBad],
+            files: vec![-1],
+            processes: vec![(None, false)],
+            bfd_sessions: vec![true],
+        },
     })
 }
 
@@ -88,9 +97,9 @@ fn snapshot() -> Snapshot {
         reload_refused: Some("keepalived.conf:3:1".to_owned()),
         reloading: true,
         confirm_until: Some(Instant::from_nanos(9)),
-        workers: vec![WorkerStatus { kind: WorkerKind::Vrrp, pid: Some(7), ready: true, starts: 2 }],
+        workers: vec![WorkerStatus { kind: WorkerKind::Vrrp, pid: Some(7), ready: true, starts: 2, trouble: None }],
     };
-    Snapshot { daemon, vrrp, check: None }
+    Snapshot { daemon, vrrp, check: None, peers: Vec::new() }
 }
 
 fn from_worker() -> Vec<FromWorker> {
@@ -114,6 +123,7 @@ fn from_worker() -> Vec<FromWorker> {
             quorum: 1,
             servers: vec![server],
         }],
+        traffic: vec![(service(), ServiceTraffic::default())],
     };
     let event = |kind| FromWorker::Event(Event { at: Instant::from_nanos(9), kind });
     vec![
@@ -171,6 +181,7 @@ fn what_goes_over_the_control_socket_comes_back_as_it_went_and_has_no_line_break
         Request::Events { last: 3, follow: false },
         Request::Order(Order::Reload { force: false, confirm_within_s: None }),
         Request::Order(Order::Confirm),
+        Request::Order(Order::Upgrade { force: true }),
         Request::Order(Order::Server(server_order(ServerWish::Weight(7)))),
     ];
     for request in requests {

@@ -2,18 +2,21 @@
 //! crates below; here it meets the machine.
 //!
 //! - [`command_line`], [`configuration`], [`pid_files`], [`supervisor`], [`service_manager`]: the supervisor
-//! - [`worker`], [`link`]: the frame into which a worker's loop is put
+//! - [`worker`], [`link`]: the frame into which a worker's loop is put; `confinement`: what a worker gives up
 //! - [`runner_worker`], [`mailer`]: scripts, FIFOs, mail, files and processes for the other workers
 //! - [`runner_client`]: how a worker has things run and told
 //! - [`front_worker`], [`control_socket`]: what operators talk to; `http_listen`: what the page needs of the supervisor
 //! - [`genhash`]: keepalived's other program, which is the operator's command here
 //! - [`dump`]: statistics and data in keepalived's forms
+//! - [`succession`]: what passes to the program that takes the daemon's place, and whether it can
 //! - [`signals`], [`log`](mod@log), [`journal`], [`panics`], [`exit_status`]: both
 
+mod agentx_socket;
 mod bfd_worker;
 pub mod check_worker;
 pub mod command_line;
 pub mod configuration;
+mod confinement;
 pub mod control_socket;
 pub mod dump;
 pub mod exit_status;
@@ -36,6 +39,7 @@ pub mod runner_worker;
 pub mod service_manager;
 pub mod signals;
 pub mod stamps;
+pub mod succession;
 pub mod supervisor;
 pub mod verdicts;
 pub mod vrrp_worker;

@@ -36,3 +36,29 @@ impl fmt::Display for Ended {
         }
     }
 }
+
+/// What is known of everything that is tracked, each in the order of the configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Known {
+    /// `vrrp_script`s
+    pub scripts: Vec<ScriptState>,
+    /// The numbers in `track_file`s.
+    pub files: Vec<i32>,
+    /// How many of each `vrrp_track_process` run, none before they were counted, and whether that is enough.
+    pub processes: Vec<(Option<u32>, bool)>,
+    /// Whether each BFD session is up.
+    pub bfd_sessions: Vec<bool>,
+}
+
+/// What is known of a `vrrp_script`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ScriptState {
+    /// It has no result yet.
+    Pending,
+    /// It has no result yet and counts as failed until then (`init_fail`).
+    PendingBad,
+    /// Good.
+    Good,
+    /// Bad.
+    Bad,
+}

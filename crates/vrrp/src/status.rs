@@ -4,6 +4,7 @@ use crate::phase::{Peer, Phase};
 use crate::receive::wanted_authentication;
 use crate::router::Router;
 use standfast_model::config::vrrp::{Authentication, InstanceId};
+use standfast_model::tracking::Known;
 use standfast_model::{Cause, Instant, Mismatch, Rival, State, Transition, VrrpCounters};
 use std::net::IpAddr;
 
@@ -32,9 +33,12 @@ pub struct Status<'a> {
     pub mismatches: &'a [Mismatch],
     /// Who advertises as master beside us; none unless we are master.
     pub rival: Option<Rival>,
-    /// The timer ran out, and the sync group holds it back.
+    /// The timer ran out, and the sync group or a witness holds it back.
     pub held_back: bool,
+    /// What a witness says that holds it back, if that is what does.
+    pub held: Option<&'a Cause>,
     /// Until when it preempts nobody because of [`crate::Event::HandOver`]; the end of time is until it is told otherwise.
+    /// It is what [`crate::Event::StandsBack`] wants.
     pub stands_back: Option<Instant>,
 }
 
@@ -42,7 +46,7 @@ impl Router {
     /// Whether the kernel should hold the instance's addresses. False for an instance that does not exist.
     #[must_use]
     pub fn holds(&self, id: InstanceId) -> bool {
-        self.machine(id).is_some_and(|machine| machine.phase.is_master())
+        self.machine(id).is_some_and(|machine| machine.phase.holds())
     }
 
     /// The state; [`State::Stop`] for an instance that does not exist.
@@ -55,6 +59,12 @@ impl Router {
     #[must_use]
     pub fn counters(&self, id: InstanceId) -> &VrrpCounters {
         self.machine(id).map_or(&self.nobody, |machine| &machine.counters)
+    }
+
+    /// What is known of everything that is tracked.
+    #[must_use]
+    pub fn tracked(&self) -> Known {
+        self.known.known()
     }
 
     /// Everything an operator wants to know of an instance, if it exists.
@@ -79,6 +89,7 @@ impl Router {
                 .then_some(machine.ah_sequence),
             mismatches: machine.differences.all(),
             rival: machine.phase.master().and_then(|master| master.rival),
+            held: machine.phase.backup().and_then(|backup| backup.held.as_ref()),
             held_back: machine.phase.backup().is_some_and(|backup| backup.wants_master),
             stands_back: machine.stands_back,
         })

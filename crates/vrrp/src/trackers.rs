@@ -3,10 +3,12 @@
 //! It counts results, waits out delays and says when a script is due; it knows no instance and moves no state.
 
 use crate::timing;
+use crate::witnesses::Witnesses;
 use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::track::{
     BfdId, FileId, ProcessId, ScriptId, ServiceId, TrackProcess, TrackScript, Tracked, TrackedService, Tracker,
 };
+use standfast_model::tracking::{Known, ScriptState};
 use standfast_model::{Cause, Ended, Instant};
 
 /// What an entry of a track list asks of an instance.
@@ -26,6 +28,8 @@ pub(crate) struct Trackers {
     processes: Vec<Process>,
     sessions: Vec<Session>,
     services: Vec<Service>,
+    /// Those that are asked before a takeover.
+    pub(crate) witnesses: Witnesses,
     /// The earliest deadline of all.
     next: Option<Instant>,
 }
@@ -87,7 +91,18 @@ impl Trackers {
             processes: common.processes.iter().cloned().map(Process::new).collect(),
             sessions: common.bfd_sessions.iter().map(|name| Session { name: name.clone(), up: false }).collect(),
             services: common.services.iter().cloned().map(|named| Service { named, has_quorum: None }).collect(),
+            witnesses: Witnesses::new(common),
             next: None,
+        }
+    }
+
+    /// What is known of each.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            scripts: self.scripts.iter().map(Script::known).collect(),
+            files: self.files.iter().map(|file| file.value).collect(),
+            processes: self.processes.iter().map(|process| (process.count, process.good)).collect(),
+            bfd_sessions: self.sessions.iter().map(|session| session.up).collect(),
         }
     }
 
@@ -99,9 +114,9 @@ impl Trackers {
         self.rearm();
     }
 
-    /// When [`Self::run_due`] or [`Self::turn_due`] has something to do.
-    pub(crate) const fn next_deadline(&self) -> Option<Instant> {
-        self.next
+    /// When [`Self::run_due`] or [`Self::turn_due`] has something to do, or a lease ends.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        [self.next, self.witnesses.next_deadline()].into_iter().flatten().min()
     }
 
     /// The scripts to run now. One that still runs is passed over until its next time (keepalived).
@@ -233,6 +248,7 @@ impl Trackers {
                 service.has_quorum = known.has_quorum;
             }
         }
+        self.witnesses.inherit(&before.witnesses);
         self.rearm();
     }
 
@@ -335,6 +351,15 @@ impl Trackers {
 }
 
 impl Script {
+    fn known(&self) -> ScriptState {
+        match (self.good, &self.last) {
+            (None, _) => ScriptState::Pending,
+            (Some(false), None) => ScriptState::PendingBad,
+            (Some(false), Some(_)) => ScriptState::Bad,
+            (Some(true), _) => ScriptState::Good,
+        }
+    }
+
     fn new(config: TrackScript) -> Self {
         let good = if config.init_fail { Some(false) } else { None };
         Self { config, due: None, running: false, good, against: 0, last: None }

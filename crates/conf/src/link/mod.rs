@@ -5,6 +5,7 @@ mod lvs;
 mod scripts;
 mod trackers;
 mod vrrp;
+mod witness;
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -16,7 +17,7 @@ use core::time::Duration;
 use scripts::Scripts;
 use standfast_model::Config;
 use standfast_model::config::Global;
-use standfast_model::config::global::TimedScript;
+use standfast_model::config::global::{Mail, TimedScript};
 use standfast_model::config::script::Fifo;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,11 +33,13 @@ pub(crate) fn link(mut draft: Draft, host: &dyn Host, not_yet: bool, diagnostics
     let mut scripts = Scripts::new(host, draft.global.model.script_security);
     let bfd = bfd::link(&draft, diagnostics);
     let vrrp = vrrp::link(&draft, &mut scripts, diagnostics);
+    let witnesses = witness::used(&draft, &vrrp, diagnostics);
+    let exchange = draft.global.exchange.finish(diagnostics);
     let servers = core::mem::take(&mut draft.servers);
     let lvs = lvs::link(&draft, servers, not_yet, &vrrp, &bfd, &mut scripts, diagnostics);
     let global = global(&draft, &mut scripts, diagnostics);
     scripts.finish(diagnostics);
-    Config { global, vrrp, lvs, bfd }
+    Config { global, vrrp, lvs, bfd, witnesses, exchange }
 }
 
 fn global(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostics) -> Global {
@@ -47,7 +50,9 @@ fn global(draft: &Draft, scripts: &mut Scripts<'_>, diagnostics: &mut Diagnostic
     };
     let startup = timed(written.startup.as_ref(), written.startup_timeout);
     let shutdown = timed(written.shutdown.as_ref(), written.shutdown_timeout);
-    Global { startup, shutdown, ..written.model.clone() }
+    let alerts = [written.smtp_alert, written.smtp_alert_vrrp, written.smtp_alert_checker];
+    let mail = Mail { alerts, ..written.model.mail.clone() };
+    Global { startup, shutdown, mail, ..written.model.clone() }
 }
 
 /// A FIFO with its reader; a reader alone is reported.

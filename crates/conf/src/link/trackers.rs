@@ -78,6 +78,7 @@ impl<'d> Trackers<'d> {
             }
             let id = *self.sessions.entry(at).or_insert_with(|| {
                 common.bfd_sessions.push(String::from_utf8_lossy(&entry.name.value).into_owned());
+                common.own_weights.bfd_sessions.push(own(defined.weight));
                 BfdId(next_id(common.bfd_sessions.len() - 1))
             });
             found.push(tracked(entry, Tracker::Bfd(id), defined.weight));
@@ -116,6 +117,7 @@ impl<'d> Trackers<'d> {
                 fall: defined.fall.unwrap_or(1),
                 init_fail: defined.init_fail,
             });
+            common.own_weights.scripts.push(own(defined.weight));
             Some(ScriptId(next_id(common.scripts.len() - 1)))
         })
     }
@@ -129,6 +131,7 @@ impl<'d> Trackers<'d> {
     ) -> Option<FileId> {
         *self.files.entry(at).or_insert_with(|| {
             common.files.push(track_file(&String::from_utf8_lossy(&entry.name.value), defined)?);
+            common.own_weights.files.push(own(defined.weight.unwrap_or(Weight { value: 1, reverse: false })));
             Some(FileId(next_id(common.files.len() - 1)))
         })
     }
@@ -144,6 +147,7 @@ impl<'d> Trackers<'d> {
         *self.processes.entry(at).or_insert_with(|| {
             let name = String::from_utf8_lossy(&entry.name.value).into_owned();
             common.processes.push(track_process(name, defined, diagnostics)?);
+            common.own_weights.processes.push(own(defined.weight));
             Some(ProcessId(next_id(common.processes.len() - 1)))
         })
     }
@@ -180,6 +184,10 @@ fn track_process(name: String, defined: &TrackProcessDraft, diagnostics: &mut Di
         terminate_delay: defined.terminate_delay,
         fork_delay: defined.fork_delay,
     })
+}
+
+const fn own(weight: Weight) -> (i16, bool) {
+    (weight.value, weight.reverse)
 }
 
 fn tracked(entry: &TrackDraft, tracker: Tracker, default: Weight) -> Tracked {

@@ -1,12 +1,13 @@
 //! One worker as its supervisor sees it: started, listened to, stopped, started again.
 
 mod reload;
+mod rest;
 
 use super::backoff::Backoff;
 use super::plan::Plan;
 use crate::exit_status::ExitStatus;
-use crate::journal::EventName;
 use crate::link::LONG_STATUS;
+use crate::succession::{Entrusted, Heir};
 use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,7 +18,8 @@ use standfast_kernel::channel::{self, Channel, Incoming, Outbox, Received};
 use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
 use standfast_kernel::timer::boottime;
-use standfast_model::Instant;
+use standfast_model::{Instant, Witnessed};
+use rest::Rest;
 use standfast_model::config::track::TrackedService;
 use std::collections::BTreeMap;
 use std::io;
@@ -53,12 +55,22 @@ pub(super) struct Worker {
     retired: bool,
     /// How often it was started.
     starts: u32,
+    /// What stands against its doing its work, in words.
+    trouble: Option<String>,
+    /// It dies again and again and is to be master of nothing.
+    rest: Option<Rest>,
     /// What a `bfd` worker has said and nobody has been told yet.
     heard_of_bfd: Vec<Verdict>,
     /// BFD sessions as it knows them, since its last start.
     bfd: BTreeMap<String, bool>,
     /// What it knows of tracked virtual servers.
     quorums: BTreeMap<TrackedService, bool>,
+    /// What a `check` worker has said of witnesses and nobody has been told yet.
+    heard_of_witnesses: Vec<(String, Witnessed)>,
+    /// What it knows of witnesses, since its last start.
+    witnesses: BTreeMap<String, Witnessed>,
+    /// Which leases it knows to be wanted, or not, since its last start.
+    leases: BTreeMap<String, bool>,
     /// Whether the instance of the sync daemon is master, as it knows it, since its last start.
     sync_master: Option<bool>,
     /// The starts of itself and of the runner that know each other.
@@ -133,10 +145,15 @@ impl Worker {
             refusal: None,
             retired: false,
             starts: 0,
+            trouble: None,
+            rest: None,
             introduced: None,
             heard_of_bfd: Vec::new(),
             bfd: BTreeMap::new(),
             quorums: BTreeMap::new(),
+            heard_of_witnesses: Vec::new(),
+            witnesses: BTreeMap::new(),
+            leases: BTreeMap::new(),
             sync_master: None,
         })
     }
@@ -170,7 +187,27 @@ impl Worker {
 
     pub(super) fn describe(&self) -> WorkerStatus {
         let pid = self.running.as_ref().map(|running| running.child.id());
-        WorkerStatus { kind: self.kind(), pid, ready: self.ready, starts: self.starts }
+        let trouble = self.trouble.clone();
+        WorkerStatus { kind: self.kind(), pid, ready: self.ready, starts: self.starts, trouble }
+    }
+
+    /// As one that was started so often before, by a predecessor of the supervisor.
+    pub(super) const fn started_before(mut self, starts: u32) -> Self {
+        self.starts = starts;
+        self
+    }
+
+    pub(super) const fn is_in_maintenance(&self) -> bool {
+        self.setup.options.maintenance
+    }
+
+    /// What a successor of the supervisor needs to take it over; none if it does not run.
+    pub(super) fn entrust(&self) -> io::Result<Option<Entrusted>> {
+        let Some(Running { child, channel: Some(channel), .. }) = &self.running else { return Ok(None) };
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        let heir = Heir { kind: self.kind().name().to_owned(), pid, starts: self.starts };
+        let attached = self.attached.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+        Ok(Some(Entrusted { heir, channel: channel.try_clone()?, attached }))
     }
 
     /// Asks what a reload to that slice would do. False if no answer will come.
@@ -184,6 +221,9 @@ impl Worker {
     pub(super) fn maintain(&mut self, on: bool) {
         self.setup.options.maintenance = on;
         self.tell(&ToWorker::Maintenance { on });
+        if !on {
+            self.forgive();
+        }
     }
 
     /// From now on, and in its successors: how much it says.
@@ -198,6 +238,12 @@ impl Worker {
             && self
                 .open_channel()
                 .is_some_and(|channel| encode(message).is_ok_and(|message| channel.send(&message, &[]).is_ok()))
+    }
+
+    /// Says it and hands that over, if it does its work and there is room.
+    pub(super) fn hand_over(&self, message: &ToWorker, descriptor: &OwnedFd) -> bool {
+        let Some(channel) = self.open_channel().filter(|_| self.ready) else { return false };
+        encode(message).is_ok_and(|message| channel.send(&message, &[descriptor.as_fd()]).is_ok())
     }
 
     /// Asks whether it lives. One that has not answered before is killed.
@@ -249,8 +295,13 @@ impl Worker {
                     warn!("cannot write {}: {error}", pid_file.path().display());
                 }
                 self.running = Some(running);
+                if self.rest.is_none() {
+                    self.trouble = None;
+                }
                 self.bfd.clear();
                 self.quorums.clear();
+                self.witnesses.clear();
+                self.leases.clear();
                 self.sync_master = None;
             }
             Err(error) => {
@@ -265,8 +316,12 @@ impl Worker {
         let options = WorkerOptions { restarted: self.starts > 0, ..self.setup.options };
         let setup = Setup { options, ..self.setup };
         let setup = encode(&ToWorker::Setup(setup)).map_err(io::Error::other)?;
-        let descriptors: Vec<_> = core::iter::once(&self.slice).chain(&self.attached).map(AsFd::as_fd).collect();
+        let other = self.slice_in_rest()?;
+        let descriptors: Vec<_> = core::iter::once(other.as_ref().unwrap_or(&self.slice)).chain(&self.attached).map(AsFd::as_fd).collect();
         channel::send(&ours, &setup, &descriptors).map_err(io::Error::other)?;
+        if let Some(order) = self.first_order() {
+            channel::send(&ours, &encode(&order).map_err(io::Error::other)?, &[]).map_err(io::Error::other)?;
+        }
         let channel = Some(Channel::new(ours)?);
         let kind = self.kind().name();
         let child = binary.spawn(
@@ -316,6 +371,31 @@ impl Worker {
         let message = encode(&ToWorker::Quorum { service: service.clone(), has_quorum });
         if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
             self.quorums.insert(service.clone(), has_quorum);
+        }
+    }
+
+    /// What a `check` worker has said of witnesses since this was asked last.
+    pub(super) fn take_witnessed(&mut self) -> Vec<(String, Witnessed)> {
+        core::mem::take(&mut self.heard_of_witnesses)
+    }
+
+    /// Tells it what a witness says, unless it knows.
+    pub(super) fn tell_of_witness(&mut self, witness: &str, said: &Witnessed) {
+        let knows = self.witnesses.get(witness) == Some(said);
+        let Some(channel) = self.open_channel().filter(|_| !knows) else { return };
+        let message = encode(&ToWorker::Witness { witness: witness.to_owned(), said: said.clone() });
+        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
+            self.witnesses.insert(witness.to_owned(), said.clone());
+        }
+    }
+
+    /// Tells it whether a lease is wanted, unless it knows.
+    pub(super) fn tell_of_lease(&mut self, witness: &str, wanted: bool) {
+        let knows = self.leases.get(witness) == Some(&wanted);
+        let Some(channel) = self.open_channel().filter(|_| !knows) else { return };
+        let message = encode(&ToWorker::Lease { witness: witness.to_owned(), wanted });
+        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
+            self.leases.insert(witness.to_owned(), wanted);
         }
     }
 
@@ -384,6 +464,7 @@ impl Worker {
             FromWorker::Reloaded { generation, refused } => self.answered(generation, refused),
             // `read` has put the status itself in its place.
             FromWorker::LongStatus => self.distrust("it sent a long status inside a long status"),
+            FromWorker::Witness { witness, said } => self.heard_of_witnesses.push((witness, said)),
             FromWorker::Bfd { session, up, told } => self.heard_of_bfd.push(Verdict { session, up, told }),
         }
     }
@@ -434,6 +515,7 @@ impl Worker {
             running.and_then(|r| r.terminate_at),
             running.and_then(|r| r.kill_at),
             self.awaited.map(|awaited| awaited.until),
+            self.rests_until(),
         ];
         times.into_iter().flatten().min()
     }
@@ -443,6 +525,7 @@ impl Worker {
         if self.restart_at.is_some_and(|at| at <= now) {
             self.start(binary);
         }
+        self.wake_up(now);
         if self.awaited.take_if(|awaited| awaited.until <= now).is_some() {
             self.refuse(&format!("it did not answer within {} s", ANSWER_WITHIN.as_secs()));
             self.distrust("it hangs");
@@ -500,17 +583,6 @@ impl Worker {
         Some((end, ran))
     }
 
-    /// Plans the next start after a death.
-    pub(super) fn respawn(&mut self, ran: Duration) {
-        let delay = self.restart_after(ran);
-        let event = EventName::WorkerDied.name();
-        if delay.is_zero() {
-            warn!(event, "Respawning {} worker", self.kind());
-        } else {
-            warn!(event, "Respawning {} worker in {} s", self.kind(), delay.as_secs());
-        }
-    }
-
     /// The memory file that a slice is in.
     pub(super) fn write_slice(kind: WorkerKind, bytes: &[u8]) -> Result<OwnedFd, memfd::MemfdError> {
         memfd::write(&format!("standfast-{kind}"), slice_label(kind), bytes)
@@ -550,6 +622,7 @@ mod tests {
         FromWorker::Status(Status::Check(CheckStatus {
             at: Instant::ZERO,
             services: (1..=services).map(service).collect(),
+            traffic: Vec::new(),
         }))
     }
 

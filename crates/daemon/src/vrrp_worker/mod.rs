@@ -10,6 +10,7 @@ mod notify;
 mod orders;
 mod system;
 
+use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
 use crate::journal;
 use crate::link::Command;
@@ -29,7 +30,8 @@ use standfast_kernel::vrrp_socket::RECEIVE_BUFFER_BYTES;
 use standfast_model::config::global::Global;
 use standfast_model::config::track::{BfdId, ServiceId, TrackedService};
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Instant, State};
+use standfast_model::config::witness::WitnessId;
+use standfast_model::{Instant, State, Witnessed};
 use standfast_net::{Change, Observed};
 use standfast_node::{Input, Reload, VrrpNode, prepared, routing_protocols};
 use standfast_vrrp::{Event, Options, Output, Router};
@@ -71,6 +73,7 @@ pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
 async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
     let WorkerContext { slice, options, attached, mut supervisor } = context;
     let mut worker = Worker::start(slice, attached, options.maintenance)?;
+    confine(WorkerKind::Vrrp, false)?;
     let mut timer = Timer::new()?;
     supervisor.ready();
     give_back_memory();
@@ -114,14 +117,16 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
                     supervisor.answer(number, outcome);
                     told = false;
                 }
+                Command::Announce { number, instance } => supervisor.answer(number, worker.announce(&instance)),
                 Command::Plan { number, slice } => {
                     let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| worker.plan(slice));
                     supervisor.planned(number, outcome);
                 }
                 Command::Quorum { service, has_quorum } => worker.quorum(&service, has_quorum),
+                Command::Witness { witness, said } => worker.witness(&witness, said),
                 Command::Report => supervisor.status(Status::Vrrp(worker.status())),
                 // Not for this worker.
-                Command::Server { .. } | Command::Front(_) | Command::SyncInstance { .. } => {}
+                Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::SyncInstance { .. } | Command::Lease { .. } => {}
             },
             expired = timer.expired() => expired?,
             event = worker.monitor.next() => {
@@ -158,7 +163,6 @@ struct Worker {
     /// Whose routes and rules the monitor tells of.
     protocols: Vec<u8>,
     buffer: Vec<u8>,
-    stamps: Stamps,
     errands: Errands,
     linkbeat: Linkbeat,
     schedule: Schedule,
@@ -185,7 +189,9 @@ impl Worker {
         let monitor = Monitor::open_with_routing(&protocols)?;
         let mut attached = attached.into_iter();
         let (stamps, ledger) = (attached.next(), attached.next());
-        let (mut machine, left) = Machine::open(names, ledger)?;
+        let file = stamps.ok_or_else(|| io::Error::other("no file for times of advertisements"))?;
+        let (stamps, adopted) = Stamps::take_over(file, &config.instances);
+        let (mut machine, left) = Machine::open(names, ledger, stamps)?;
         let buffers = slice.global.netlink;
         for outcome in [monitor.set_queue(buffers.vrrp_monitor), machine.route().set_queue(buffers.vrrp_command)] {
             if let Err(problem) = outcome {
@@ -197,17 +203,18 @@ impl Worker {
         for link in linkbeat.poll(boottime(), &observed) {
             observed.apply(Change::Link(link));
         }
-        let file = stamps.ok_or_else(|| io::Error::other("no file for times of advertisements"))?;
-        let (stamps, adopted) = Stamps::take_over(file, &config.instances);
         let mut router = Router::with_options(config.clone(), options_of(&slice.global));
         // Adoption is a word in the router's ear before the start; there is nothing to do yet.
         let mut nothing = Output::default();
-        for (instance, Note { sent, sequence }) in adopted {
+        for (instance, Note { sent, sequence, stands_back }) in adopted {
             if let Some(advert_sent) = sent {
                 router.handle(boottime(), Event::Adopt { instance, advert_sent }, &mut nothing);
             }
             if sequence > 0 {
                 router.handle(boottime(), Event::Sequence { instance, highest: sequence }, &mut nothing);
+            }
+            if let Some(until) = stands_back {
+                router.handle(boottime(), Event::StandsBack { instance, until }, &mut nothing);
             }
         }
         let mut node = VrrpNode::new(config, router);
@@ -227,7 +234,6 @@ impl Worker {
             monitor,
             protocols,
             buffer,
-            stamps,
             errands,
             linkbeat,
             schedule,
@@ -249,9 +255,9 @@ impl Worker {
         self.linkbeat = Linkbeat::new(&config);
         self.machine.rename(config.instances.iter().map(|i| (i.name.clone(), i.interface.clone())).collect());
         let reload = Reload { config, options };
+        self.machine.stamps().renumber(&reload.config.instances);
         self.node.handle(boottime(), Input::Reload(Box::new(reload)), &mut self.machine);
-        let notes: Vec<Note> = self.ids().map(|id| self.note_of(id)).collect();
-        self.stamps.renumber(&self.node.config().instances, notes.into_iter());
+        self.machine.stamps().note_all(self.node.router());
         self.machine.claim(self.node.places_of_ours());
     }
 
@@ -279,17 +285,8 @@ impl Worker {
     /// Notes when the last advertisements were sent, so that a successor knows how much it may take for granted.
     fn stamp(&mut self) {
         if self.machine.take_sent() {
-            for id in (0..).map(InstanceId).take(self.node.config().instances.len()) {
-                let note = self.note_of(id);
-                self.stamps.note(id, note);
-            }
+            self.machine.stamps().note_all(self.node.router());
         }
-    }
-
-    fn note_of(&self, id: InstanceId) -> Note {
-        let status = self.node.router().status(id);
-        status
-            .map_or(Note::default(), |status| Note { sent: status.advert_sent, sequence: status.sequence.unwrap_or(0) })
     }
 
     /// Hands what has come up to the runner.
@@ -316,6 +313,14 @@ impl Worker {
         let Some(place) = known.iter().position(|known| known == service) else { return };
         let service = ServiceId(u32::try_from(place).unwrap_or(u32::MAX));
         self.tracked(Input::QuorumTold { service, has_quorum });
+    }
+
+    /// A witness was asked.
+    fn witness(&mut self, name: &str, said: Witnessed) {
+        let known = &self.node.config().common.witnesses;
+        let Some(place) = known.iter().position(|known| known.name == name) else { return };
+        let witness = WitnessId(u32::try_from(place).unwrap_or(u32::MAX));
+        self.tracked(Input::WitnessTold { witness, said });
     }
 
     /// Something that is tracked was looked at.
@@ -465,6 +470,7 @@ impl Worker {
                 group: self.node.config().groups.iter().find(|g| g.members.contains(&id)).map(|g| g.name.clone()),
                 addresses: instance.addresses.iter().chain(&instance.excluded).cloned().collect(),
                 ordered: orders::ordered(now, &status, self.maintenance),
+                held: status.held.map(ToString::to_string),
                 fault: status.fault.cloned(),
                 last_transition: status.last_transition.cloned(),
                 mismatches: status.mismatches.to_vec(),
@@ -472,7 +478,7 @@ impl Worker {
                 counters: self.node.router().counters(id).clone(),
             })
         });
-        VrrpStatus { at: boottime(), instances: instances.collect() }
+        VrrpStatus { at: boottime(), instances: instances.collect(), tracked: self.node.router().tracked() }
     }
 
     fn ids(&self) -> impl Iterator<Item = InstanceId> {

@@ -3,6 +3,7 @@
 use super::route::{Route, Rule};
 use super::script::{Fifo, Notify};
 use super::track::{TrackFile, TrackProcess, TrackScript, Tracked, TrackedService};
+use super::witness::{NamedWitness, WitnessPolicy};
 use crate::{InterfaceName, MacAddress, Priority, VirtualAddress};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub struct InstanceOptions {
     pub garp_extra_if: Option<GarpExtra>,
     /// `kernel_rx_buf_size`, bytes.
     pub kernel_rx_buf_size: Option<u32>,
+    /// `witness`
+    pub witness: Option<WitnessPolicy>,
 }
 
 impl Default for InstanceOptions {
@@ -81,6 +84,7 @@ impl Default for InstanceOptions {
             timer_expired_backup: None,
             garp_extra_if: None,
             kernel_rx_buf_size: None,
+            witness: None,
         }
     }
 }
@@ -263,6 +267,8 @@ pub struct GroupOptions {
     pub smtp_alert: bool,
     /// `sync_group_tracking_weight`: members keep the weights of their trackers.
     pub tracking_weight: bool,
+    /// `witness`
+    pub witness: Option<WitnessPolicy>,
 }
 
 /// What instances share.
@@ -276,8 +282,12 @@ pub struct VrrpCommon {
     pub processes: Vec<TrackProcess>,
     /// Names of the BFD sessions that are used.
     pub bfd_sessions: Vec<String>,
+    /// The weights that those four say themselves; who tracks them has them already, this is for showing them.
+    pub own_weights: OwnWeights,
     /// `track_virtual_server`, those that are used.
     pub services: Vec<TrackedService>,
+    /// `witness NAME`, those that are used.
+    pub witnesses: Vec<NamedWitness>,
     /// `track_group`: names with the instances of each.
     pub track_groups: Vec<TrackGroup>,
     /// `static_ipaddress`
@@ -326,6 +336,19 @@ pub struct VrrpCommon {
     pub delay_after_boot: Duration,
     /// `vrrp_rx_bufs_policy`
     pub receive_buffer: ReceiveBuffer,
+}
+
+/// The weights that trackers say for who says none, each with `reverse`, by the place of the tracker.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct OwnWeights {
+    /// Of `vrrp_script`.
+    pub scripts: Vec<(i16, bool)>,
+    /// Of `track_file`.
+    pub files: Vec<(i16, bool)>,
+    /// Of `vrrp_track_process`.
+    pub processes: Vec<(i16, bool)>,
+    /// Of `bfd_instance`.
+    pub bfd_sessions: Vec<(i16, bool)>,
 }
 
 /// `track_group`

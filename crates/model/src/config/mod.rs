@@ -4,6 +4,7 @@
 //! Each worker gets its slice and nothing else: the check worker never sees a password.
 
 pub mod bfd;
+pub mod exchange;
 pub mod global;
 pub mod instance;
 pub mod lvs;
@@ -12,6 +13,7 @@ pub mod route;
 pub mod script;
 pub mod track;
 pub mod vrrp;
+pub mod witness;
 
 pub use bfd::BfdConfig;
 pub use global::Global;
@@ -31,4 +33,8 @@ pub struct Config {
     pub lvs: LvsConfig,
     /// BFD sessions.
     pub bfd: BfdConfig,
+    /// `witness NAME`, those that are used.
+    pub witnesses: Vec<witness::Witness>,
+    /// `peer` and what belongs to it.
+    pub exchange: Option<exchange::Exchange>,
 }

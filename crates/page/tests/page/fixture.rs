@@ -7,6 +7,7 @@ use standfast_api::{
     Snapshot, VrrpStatus, WorkerKind, WorkerStatus,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
+use standfast_model::tracking::Known;
 use standfast_model::{
     Cause, Field, Instant, InterfaceName, Mismatch, Refusal, Rival, State, Transition, VirtualAddress, Vrid,
     VrrpCounters,
@@ -64,6 +65,7 @@ pub(crate) fn instance(name: &str, vrid: u8, state: State, addresses: &[&str]) -
         master_priority: (state == State::Backup).then_some(150),
         group: None,
         addresses: addresses.iter().map(|text| address(text)).collect(),
+        held: None,
         fault: (state == State::Fault).then(|| cause.clone()),
         last_transition: Some(Transition {
             instance: name.to_owned(),
@@ -118,7 +120,7 @@ fn service(number: u32) -> ServiceStatus {
 
 /// A status with so many virtual servers.
 pub(crate) fn snapshot(services: u32) -> Snapshot {
-    let worker = |kind, pid| WorkerStatus { kind, pid: Some(pid), ready: true, starts: 1 };
+    let worker = |kind, pid| WorkerStatus { kind, pid: Some(pid), ready: true, starts: 1, trouble: None };
     let daemon = DaemonStatus {
         at: ago(0),
         unix: Duration::from_millis(NOW_MS),
@@ -154,8 +156,8 @@ pub(crate) fn snapshot(services: u32) -> Snapshot {
         last,
         adverts: 398,
     });
-    let check = CheckStatus { at: ago(0), services: (0..services).map(service).collect() };
-    Snapshot { daemon, vrrp: Some(VrrpStatus { at: ago(0), instances }), check: Some(check) }
+    let check = CheckStatus { at: ago(0), services: (0..services).map(service).collect(), traffic: Vec::new() };
+    Snapshot { daemon, vrrp: Some(VrrpStatus { at: ago(0), instances, tracked: Known::default() }), check: Some(check), peers: Vec::new() }
 }
 
 /// A site.

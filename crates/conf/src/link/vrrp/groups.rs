@@ -3,6 +3,7 @@
 use super::{Surroundings, tracked};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::link::witness;
 use crate::lower::group::GroupDraft;
 use crate::lower::instance::InstanceDraft;
 use crate::lower::{Draft, Spanned};
@@ -46,6 +47,7 @@ pub(super) fn groups(
             notify: scripts.notify(&group.notify, diagnostics),
             smtp_alert: group.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
             tracking_weight: group.tracking_weight,
+            witness: witness::policy(group.witness.as_ref(), draft, common, diagnostics),
         };
         groups.push(SyncGroup { name: group.name.clone(), members, track_interfaces, options });
     }

@@ -3,6 +3,7 @@
 use super::Surroundings;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::link::witness;
 use crate::lower::Spanned;
 use crate::lower::group::GroupDraft;
 use crate::lower::instance::{InstanceDraft, OptionsDraft};
@@ -25,7 +26,8 @@ pub(super) fn options(
     diagnostics: &mut Diagnostics,
 ) -> InstanceOptions {
     let said = &draft.options;
-    let global = &around.draft.global;
+    let whole = around.draft;
+    let global = &whole.global;
     if let (Some(span), Family::Inet) = (said.native_ipv6, family) {
         let headline = "native_ipv6 in an instance with IPv4 addresses";
         diagnostics.push(Diagnostic::new(Code::VersionConflict, headline, span, "this is ignored"));
@@ -56,6 +58,7 @@ pub(super) fn options(
         timer_expired_backup: said.timer_expired_backup,
         garp_extra_if: said.garp_extra_if.or(global.garp_extra_if),
         kernel_rx_buf_size: said.kernel_rx_buf_size,
+        witness: witness::policy(said.witness.as_ref(), whole, common, diagnostics),
     }
 }
 
