@@ -5,16 +5,18 @@
 //! pages of an `HTTP_GET`, whose turn it is.
 //!
 //! Every attempt has limits: in time (`connect_timeout` for each step, a few times that in all), in bytes read and in
-//! memory held, and it holds one descriptor. Nothing that a server sends is followed (no redirect, no reference) or
+//! memory held, and it holds one descriptor. Some sockets are kept for the next check that wants one. Nothing that a server sends is followed (no redirect, no reference) or
 //! repeated unbounded. Dropping the future of an attempt ends it at once and leaves nothing behind.
 //!
 //! It must run inside a tokio runtime with I/O; who does not keep [`Deadlines`] itself needs its time as well.
 
 pub mod bfd;
 mod budget;
+mod connections;
 mod deadline;
 pub mod dns;
 mod errno;
+pub mod etcd;
 pub mod file;
 mod genhash;
 pub mod http;
@@ -32,17 +34,20 @@ pub use genhash::{Hashed, genhash};
 pub use standfast_lvs::{Inability, Reason, Verdict};
 
 use budget::Budget;
+use connections::Connections;
 use core::time::Duration;
+use standfast_model::Instant;
 use standfast_model::config::lvs::{Connect, Probe, TlsMaterial};
 use std::sync::Arc;
 use tls::Tls;
 
-/// What checks share: the TLS context, the memory for pages, and the book of deadlines.
+/// What checks share: the TLS context, the memory for pages, the book of deadlines, and sockets that are used again.
 #[derive(Debug, Clone)]
 pub struct Prober {
     tls: Arc<Tls>,
     memory: Budget,
     deadlines: Deadlines,
+    connections: Connections,
 }
 
 /// One check, ready to be attempted.
@@ -50,6 +55,7 @@ pub struct Prober {
 pub struct Check {
     kind: Kind,
     deadlines: Deadlines,
+    connections: Connections,
 }
 
 /// What came of an attempt.
@@ -57,8 +63,10 @@ pub struct Check {
 pub struct Attempt {
     /// The verdict.
     pub verdict: Verdict,
-    /// From the first packet to the verdict.
+    /// From its beginning to the verdict.
     pub took: Duration,
+    /// When the verdict was there.
+    pub ended: Instant,
 }
 
 #[derive(Debug)]
@@ -78,7 +86,12 @@ impl Prober {
     /// first such check is prepared.
     #[must_use]
     pub fn new(material: Option<&TlsMaterial>) -> Self {
-        Self { tls: Arc::new(Tls::new(material.cloned())), memory: Budget::default(), deadlines: Deadlines::default() }
+        Self {
+            tls: Arc::new(Tls::new(material.cloned())),
+            memory: Budget::default(),
+            deadlines: Deadlines::default(),
+            connections: Connections::default(),
+        }
     }
 
     /// Goes on with another certificate. Attempts under way go on as they are, and share what they shared.
@@ -108,7 +121,7 @@ impl Prober {
             Probe::Bfd(_) => Err("no BFD session is held by this worker".to_owned()),
         };
         let kind = kind.unwrap_or_else(|words| Kind::Impossible(Inability::NotPossible(words.into())));
-        Check { kind, deadlines: self.deadlines.clone() }
+        Check { kind, deadlines: self.deadlines.clone(), connections: self.connections.clone() }
     }
 }
 
@@ -121,16 +134,17 @@ impl Check {
         self.deadlines.kept(self.judge()).await
     }
 
-    /// The same, and how long it took. What takes too long ends only if somebody calls [`Deadlines::pass`] in time.
-    pub async fn perform(&self) -> Attempt {
-        let (verdict, took) = deadline::timed(self.judge()).await;
-        Attempt { verdict, took }
+    /// The same, and how long it took since `begun`, which is now or was a moment ago. What takes too long ends only if
+    /// somebody calls [`Deadlines::pass`] in time.
+    pub async fn perform(&self, begun: Instant) -> Attempt {
+        let (verdict, ended) = self.deadlines.timed(begun, self.judge()).await;
+        Attempt { verdict, took: ended.since(begun), ended }
     }
 
     async fn judge(&self) -> Verdict {
         let limits = &self.deadlines;
         match &self.kind {
-            Kind::Tcp(connect) => tcp::check(connect, limits).await,
+            Kind::Tcp(connect) => tcp::check(connect, limits, &self.connections).await,
             Kind::Http(pages) => pages.check(limits).await,
             // Few checks are of these kinds, and the others need not carry the room for them.
             Kind::Smtp(mail) => Box::pin(mail.check(limits)).await,

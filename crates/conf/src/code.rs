@@ -321,6 +321,15 @@ codes! {
         "Without priority an instance with state MASTER has 255, in keepalived as here: it owns the addresses, is always master \
          when it runs, and no weight of a tracker counts. Say priority, if that is not what is meant."
 
+    WitnessPolicy "K0540" Fatal Silent "a witness without a policy"
+        "What a standby does when a witness refuses or is silent, and what a master does that loses its lease, decides between no \
+         master and two. There is no default for it: write need and unreachable, and lost where there is a lease."
+    UnknownWitness "K0541" Fatal Silent "a witness that is not defined"
+        "No witness block has that name. To run without the witness that was asked for could mean two masters one day."
+    UselessWitness "K0542" Fatal Silent "a witness that cannot be asked"
+        "A witness has one of ping, tcp and etcd; etcd needs an endpoint and a key, and its lease is for one instance or one \
+         sync group."
+
     NoCheckers "K0601" Hint Silent "a real server that is never checked"
         "The real server has no checker, so it stays in the table when it dies."
     NoRealServers "K0602" Warning Report "a virtual server without real servers"
@@ -400,6 +409,9 @@ codes! {
         "net_namespace names a namespace that is not under /run/netns, so the daemon could not enter it and does not start. A \
          test shows what it finds in the text and says nothing about interfaces; it ends with status 0, as keepalived's \
          does, since the configuration is for another machine or another time."
+    NoPeerKey "K0804" Fatal Silent "a peer without a key"
+        "What directors tell each other is signed with peer_key, the same on all of them. Without it anybody could say that there \
+         are two masters."
     NoNeighbor "K0901" Dropped Report "a BFD session without a neighbour"
         "A bfd_instance needs neighbor_ip. The session is removed."
     BfdAdjusted "K0902" Warning Report "BFD values that do not fit together"

@@ -14,7 +14,7 @@ const GAP_LINES: usize = 24;
 const TAIL_BYTES: usize = 200;
 
 /// Words behind these are secrets: they are shown as stars.
-pub(crate) const SECRETS: [&[u8]; 3] = [b"auth_pass", b"password", b"key"];
+pub(crate) const SECRETS: [&[u8]; 4] = [b"auth_pass", b"password", b"peer_key", b"key"];
 
 /// The diagnostic with its source lines.
 #[must_use]

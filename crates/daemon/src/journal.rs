@@ -16,7 +16,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use standfast_kernel::timer::boottime;
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{InterfaceName, Refusal, State, Transition};
+use standfast_model::{Cause, InterfaceName, Refusal, State, Transition};
 use standfast_net::Operation;
 use standfast_node::Record;
 use standfast_vrrp::Notice;
@@ -93,6 +93,7 @@ pub fn record(record: &Record, names: &[(String, InterfaceName)]) {
         Record::Notice(Notice::Tracked { cause, good: false }) => {
             warn!(event = EventName::Tracked.name(), %cause, good = false, "{cause}: bad");
         }
+        Record::Notice(Notice::HeldBack { instance, why }) => held_back(*instance, why.as_ref(), names),
         Record::Notice(what) => notice(what, names),
         Record::Restored { instance, operation } => restored(*instance, operation, names),
         Record::StaticRestored { operation } => trouble("static", &format!("static {}", restored_words(operation))),
@@ -151,6 +152,19 @@ pub fn notice(notice: &Notice, names: &[(String, InterfaceName)]) {
             warn!(event, instance, interface, %source, cause = text, held_back, "({instance}) {text}{more}");
         }
         None => warn!(event, %source, cause = text, held_back, "{text}{more}"),
+    }
+}
+
+/// No master is heard, and a witness stands against a takeover; or a master is heard again.
+fn held_back(id: InstanceId, why: Option<&Cause>, names: &[(String, InterfaceName)]) {
+    let event = EventName::HeldBack.name();
+    let (instance, interface) = name(id, names);
+    match why {
+        Some(cause) => warn!(
+            event, instance, interface, %cause,
+            "({instance}) hears no master and does not take over: {cause}"
+        ),
+        None => info!(event, instance, interface, "({instance}) hears a master again, no takeover is wanted"),
     }
 }
 
@@ -234,7 +248,7 @@ fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, Strin
             );
             (VrrpKind::TwoMasters, Some(*instance), *source, text)
         }
-        Notice::Tracked { .. } => return None,
+        Notice::Tracked { .. } | Notice::HeldBack { .. } => return None,
     })
 }
 

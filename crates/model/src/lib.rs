@@ -15,6 +15,7 @@ pub mod time;
 pub mod tracking;
 pub mod transition;
 pub mod vrrp;
+pub mod witness;
 
 pub use address::{AddressOptions, Scope, VirtualAddress};
 pub use config::Config;
@@ -25,3 +26,4 @@ pub use time::Instant;
 pub use tracking::Ended;
 pub use transition::{Cause, GroupTransition, PriorityChange, State, Transition};
 pub use vrrp::{AdvertInterval, Password, Priority, Version, Vrid};
+pub use witness::Witnessed;

@@ -1,6 +1,6 @@
 //! States and why they change. A transition without its cause cannot be built, so `why` is never a guess.
 
-use crate::{Ended, Instant, InterfaceName};
+use crate::{Ended, Instant, InterfaceName, Witnessed};
 use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -157,6 +157,13 @@ pub enum Cause {
     Maintenance,
     /// An operator wants another node to be master (`standfast switchover`).
     Switchover,
+    /// A witness (`witness`) whose lease a master needs.
+    Witness {
+        /// Its name.
+        witness: String,
+        /// What it says.
+        said: Witnessed,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -200,6 +207,7 @@ impl fmt::Display for Cause {
             Self::Reloaded => f.write_str("configuration read again"),
             Self::Maintenance => f.write_str("operator: maintenance"),
             Self::Switchover => f.write_str("operator: switchover"),
+            Self::Witness { witness, said } => write!(f, "witness {witness} {said}"),
         }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) struct Batch {
     announces: Vec<Action>,
     records: Vec<Action>,
     runs: Vec<Action>,
+    left: Vec<InstanceId>,
 }
 
 impl Batch {
@@ -61,6 +62,16 @@ impl Batch {
 
     pub(crate) fn notice(&mut self, notice: Notice) {
         self.records.push(Action::Notice(notice));
+    }
+
+    /// An instance is master no more.
+    pub(crate) fn left_master(&mut self, instance: InstanceId) {
+        self.left.push(instance);
+    }
+
+    /// Those that are master no more since this was last asked.
+    pub(crate) fn take_left(&mut self) -> Vec<InstanceId> {
+        core::mem::take(&mut self.left)
     }
 
     /// Moves everything into `out`: advertisements, one reconciliation, announcements, what to record, what to run.

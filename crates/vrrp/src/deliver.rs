@@ -48,7 +48,9 @@ impl Router {
                 Err(Flaw::NotListening(machine.phase.state()))
             }
             Phase::Backup(_) | Phase::Master(_) => {
-                let marks = Marks { seals: &machine.seals, unix, sequence: machine.ah_sequence };
+                // REQ: VRRP2A-AH-04
+                let sequence = machine.ah_sequence.saturating_sub(u32::from(machine.ah_sent));
+                let marks = Marks { seals: &machine.seals, unix, sequence };
                 receive::check(&machine.config, &machine.partners, marks, ours, packet)
             }
             Phase::Init { .. } | Phase::Fault { .. } | Phase::Stop => Err(Flaw::NotListening(machine.phase.state())),

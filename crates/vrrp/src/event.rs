@@ -5,7 +5,8 @@ use core::time::Duration;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId};
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName};
+use standfast_model::config::witness::WitnessId;
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, Witnessed};
 use standfast_wire::Received;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -96,6 +97,13 @@ pub enum Event<'a> {
         /// Whether it is up.
         up: bool,
     },
+    /// A witness was asked. One that was never told of has not answered.
+    WitnessTold {
+        /// Its place in [`standfast_model::config::instance::VrrpCommon::witnesses`].
+        witness: WitnessId,
+        /// What it says. A lease must be told of again before it ends, or it has ended.
+        said: Witnessed,
+    },
     /// What the clock of the wall shows at this moment, UTC since 1970: the sequence numbers of `auth_hmac` need it.
     /// Told before [`Event::Start`] and again whenever the clock was set, if [`crate::Router::wants_wall_clock`].
     WallClock {
@@ -118,6 +126,14 @@ pub enum Event<'a> {
         instance: InstanceId,
         /// When it may preempt again at the latest; none is when [`Event::TakePart`] says so.
         until: Option<Instant>,
+    },
+    /// Before [`Event::Start`]: an operator had a predecessor hand the instance over, and that holds until then
+    /// ([`crate::Status::stands_back`]). An owner begins as a backup as well.
+    StandsBack {
+        /// The instance.
+        instance: InstanceId,
+        /// When it may preempt again at the latest; the end of time is when [`Event::TakePart`] says so.
+        until: Instant,
     },
     /// The instance, with its sync group, preempts again as it is configured to.
     TakePart {

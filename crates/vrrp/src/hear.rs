@@ -59,6 +59,10 @@ impl Machine {
             }
             return;
         };
+        // Somebody else has the addresses now, whatever becomes of its mastership.
+        if self.phase.backup_mut().is_some_and(|backup| core::mem::take(&mut backup.lingers)) {
+            batch.reconcile();
+        }
         if self.defers_to(now, theirs) {
             // REQ: VRRP2-6.4.2-06 VRRP3-6.4.2-06 VRRP3-6.1-01
             let down_at = now + self.down_interval(heard.interval);
@@ -70,6 +74,9 @@ impl Machine {
                 backup.interval = heard.interval;
                 backup.master = Some(Peer { address: heard.source, priority: theirs });
                 backup.wants_master = false;
+                if backup.held.take().is_some() {
+                    batch.notice(Notice::HeldBack { instance: self.id, why: None });
+                }
             }
         } else {
             // REQ: VRRP2-6.4.2-07 VRRP3-6.4.2-07 KA-PRE-01
@@ -82,7 +89,7 @@ impl Machine {
         let ours = self.priority;
         let owner = self.config.priority.is_owner();
         let preempt = self.config.preempt;
-        let stands_back = self.stands_back.is_some_and(|until| now < until);
+        let stands_back = self.stands_back(now);
         let Some(backup) = self.phase.backup_mut() else { return false };
         if theirs >= ours {
             backup.preempt_at = None;
@@ -223,7 +230,7 @@ impl Machine {
     pub(crate) fn believe(&mut self, now: Instant, heard: &Heard, batch: &mut Batch) {
         if let Some(sequence) = heard.sequence {
             // REQ: VRRP2A-AH-04 VRRP2A-AH-05
-            self.ah_sequence = sequence;
+            (self.ah_sequence, self.ah_sent) = (sequence, false);
         }
         self.observe_accepted(heard.source, batch);
         self.old_checksum = self.old_checksum || heard.coverage == Coverage::GroupPseudoHeader;

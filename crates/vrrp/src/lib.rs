@@ -26,6 +26,7 @@ mod speak;
 mod status;
 mod trackers;
 mod units;
+mod witnesses;
 
 pub use event::{Event, InterfaceFacts, Reload};
 pub use links::of_routing as interfaces_of_routing;

@@ -86,6 +86,12 @@ pub(crate) struct Machine {
     /// The highest sequence number of `auth_type AH`, sent or accepted: one for both, so that a new master goes on above
     /// the old one's.
     pub(crate) ah_sequence: u32,
+    /// That number was sent, and no other router's with it was accepted. Two that become masters in one moment give
+    /// their advertisements the same numbers from then on: who refused them would never hear of the other.
+    pub(crate) ah_sent: bool,
+    /// What is sent is numbered above this: a predecessor may have sent up to here. It says nothing of what others send,
+    /// who may be far below.
+    pub(crate) ah_floor: u32,
     /// What the wall's clock showed, and when.
     pub(crate) wall: Option<(Instant, Duration)>,
     pub(crate) since: Option<Instant>,
@@ -120,6 +126,8 @@ impl Machine {
             old_checksum: false,
             seals: Seals::default(),
             ah_sequence: 0,
+            ah_sent: false,
+            ah_floor: 0,
             wall: None,
             since: None,
             last_transition: None,
@@ -340,12 +348,14 @@ impl Machine {
             master: heard.map(|(peer, _)| peer),
             preempt_at: None,
             wants_master: false,
+            held: None,
+            lingers: false,
         };
         let before = core::mem::replace(&mut self.phase, Phase::Backup(backup));
         if let Some(rival) = before.master().and_then(|master| master.rival) {
             observe::tell(self.id, rival, batch);
         }
-        if before.is_master() {
+        if before.holds() {
             batch.reconcile();
         }
         self.record(now, before.state(), cause, batch);
@@ -399,6 +409,8 @@ impl Machine {
     fn leave_master(&mut self, now: Instant, batch: &mut Batch) {
         if self.phase.is_master() {
             self.resign(now, batch);
+        }
+        if self.phase.holds() {
             batch.reconcile();
         }
     }
@@ -496,6 +508,7 @@ impl Machine {
         }
         if from == State::Master {
             self.counters.release_master += 1;
+            batch.left_master(self.id);
         }
         self.memory.forget();
         self.since = Some(now);

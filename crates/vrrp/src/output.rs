@@ -149,6 +149,13 @@ pub enum Notice {
         /// Whether it is ahead of ours.
         ahead: bool,
     },
+    /// No master is heard, and a witness stands against a takeover. Or does not any more: a master is heard again.
+    HeldBack {
+        /// The instance.
+        instance: InstanceId,
+        /// What the witness says; none when a master is heard again.
+        why: Option<Cause>,
+    },
     /// Something that is tracked became good or bad.
     Tracked {
         /// What, and what is known of it.

@@ -45,8 +45,13 @@ pub(crate) struct Backup {
     pub(crate) master: Option<Peer>,
     /// `preempt_delay`: lower priorities are deferred to until then; none while none was heard.
     pub(crate) preempt_at: Option<Instant>,
-    /// The timer ran out and the sync group holds the instance back.
+    /// The timer ran out and the sync group or a witness holds the instance back.
     pub(crate) wants_master: bool,
+    /// What a witness says that holds it back.
+    pub(crate) held: Option<Cause>,
+    /// It was master until an operator had it hand over, and holds the addresses until the next master is heard: what
+    /// clients send before that is answered.
+    pub(crate) lingers: bool,
 }
 
 /// A router heard.
@@ -130,6 +135,11 @@ impl Phase {
 
     pub(crate) const fn is_master(&self) -> bool {
         self.master().is_some()
+    }
+
+    /// Whether the kernel has the addresses.
+    pub(crate) fn holds(&self) -> bool {
+        self.is_master() || self.backup().is_some_and(|backup| backup.lingers)
     }
 }
 

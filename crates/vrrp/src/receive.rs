@@ -50,7 +50,7 @@ pub(crate) struct Marks<'a> {
     pub(crate) seals: &'a Seals,
     /// What the wall's clock shows.
     pub(crate) unix: Option<Duration>,
-    /// `auth_type AH`: the highest sequence number sent or accepted.
+    /// `auth_type AH`: numbers up to this were there already.
     pub(crate) sequence: u32,
 }
 

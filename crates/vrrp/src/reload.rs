@@ -130,7 +130,7 @@ impl Router {
             }
             unit.settle(now, &recovered, &mut self.batch);
             if self.begun && unit.can_begin(now, &self.known) {
-                unit.begin(now, &mut self.batch);
+                unit.begin(now, &self.known.witnesses, &mut self.batch);
             }
             if regrouped {
                 unit.agree(now, &mut self.batch);

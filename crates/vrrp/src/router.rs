@@ -156,20 +156,27 @@ impl Router {
                     self.tracker_changed(now, Tracker::Service(service));
                 }
             }
+            Event::WitnessTold { witness, said } => self.witness_told(now, witness, said),
             Event::WallClock { unix } => self.wall_clock(now, unix),
             Event::Reload(reload) => self.reload(now, *reload),
             Event::Maintenance { on } => self.maintain(now, on),
             Event::HandOver { instance, until } => self.hand_over(now, instance, until),
+            Event::StandsBack { instance, until } => self.stand_back(instance, until),
             Event::TakePart { instance } => self.take_part(instance),
             Event::Shutdown => self.shutdown(now),
         }
+        let left = self.batch.take_left();
+        self.forget_leases(left);
         self.batch.flush(out);
     }
 
     /// When [`Event::Wake`] is due; none while nothing is waited for.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.deadlines.first(), self.known.next_deadline()].into_iter().flatten().min()
+        match (self.deadlines.first(), self.known.next_deadline()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
     }
 
     fn wall_clock(&mut self, now: Instant, unix: Duration) {
@@ -206,7 +213,8 @@ impl Router {
 
     fn go_on_from(&mut self, id: InstanceId, highest: u32) {
         if let Some(machine) = self.machine_mut(id) {
-            machine.ah_sequence = machine.ah_sequence.max(highest.saturating_add(machine::UNNOTED_ADVERTS));
+            machine.ah_sequence = machine.ah_sequence.max(highest);
+            machine.ah_floor = highest.saturating_add(machine::UNNOTED_ADVERTS);
         }
     }
 
@@ -236,7 +244,7 @@ impl Router {
         self.begun = true;
         for unit in &mut self.units {
             if unit.can_begin(now, &self.known) {
-                unit.begin(now, &mut self.batch);
+                unit.begin(now, &self.known.witnesses, &mut self.batch);
                 continue;
             }
             for member in &mut unit.members {
@@ -359,6 +367,7 @@ impl Router {
             for process in self.known.turn_due(now) {
                 self.tracker_changed(now, Tracker::Process(process));
             }
+            self.lapse_leases(now);
         }
         let due = self.deadlines.due_at(now);
         // First all that slept too long, so that none of them advertises; then all timers are seen to have run out, so
@@ -407,7 +416,8 @@ impl Router {
         let Some(machine) = self.machine_mut(id) else { return };
         match &machine.phase {
             Phase::Backup(backup) if backup.down_at <= now => {
-                self.act_on_unit(now, unit, |unit, batch| unit.expire(now, member, batch));
+                let refusal = self.units.get(unit.0).and_then(|unit| unit.refusal(now, &self.known.witnesses));
+                self.act_on_unit(now, unit, |unit, batch| unit.expire(now, member, refusal, batch));
             }
             Phase::Master(_) => {
                 let Some(machine) = self.units.get_mut(unit.0).and_then(|unit| unit.members.get_mut(member)) else {
@@ -488,7 +498,7 @@ impl Router {
         self.units.get(unit.0)?.members.get(member)
     }
 
-    fn machine_mut(&mut self, id: InstanceId) -> Option<&mut Machine> {
+    pub(crate) fn machine_mut(&mut self, id: InstanceId) -> Option<&mut Machine> {
         let (unit, member) = self.place(id)?;
         self.units.get_mut(unit.0)?.members.get_mut(member)
     }

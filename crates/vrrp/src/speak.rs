@@ -90,7 +90,8 @@ impl Machine {
             Authentication::Ah(key) => {
                 // REQ: VRRP2A-AH-03
                 // After the last of 2^32, which no router lives to send, they begin anew.
-                self.ah_sequence = self.ah_sequence.checked_add(1).unwrap_or(1);
+                let last = self.ah_sequence.max(core::mem::take(&mut self.ah_floor));
+                (self.ah_sequence, self.ah_sent) = (last.checked_add(1).unwrap_or(1), true);
                 Some(key)
             }
             Authentication::None | Authentication::Pass(_) => None,

@@ -8,6 +8,7 @@ use crate::machine::Machine;
 use crate::phase::{Peer, Phase};
 use crate::receive::Heard;
 use crate::trackers::Trackers;
+use crate::witnesses::Witnesses;
 use core::time::Duration;
 use standfast_model::config::vrrp::{InstanceId, SyncGroup, VrrpConfig};
 use standfast_model::{AdvertInterval, Cause, GroupTransition, Instant, State};
@@ -112,7 +113,7 @@ impl Unit {
     }
 
     /// Leaves Initialize.
-    pub(crate) fn begin(&mut self, now: Instant, batch: &mut Batch) {
+    pub(crate) fn begin(&mut self, now: Instant, known: &Witnesses, batch: &mut Batch) {
         if let Some((culprit, _)) = self.culprit() {
             let follows = self.follows(&culprit);
             for member in self.members.iter_mut().filter(|member| member.waits()) {
@@ -136,7 +137,8 @@ impl Unit {
         // Adoption is all or nothing, and so is the owners' right not to wait: a group has one state.
         let stamps: Option<Vec<Instant>> = self.members.iter().map(|member| member.adoptable(now)).collect();
         // REQ: VRRP2A-AH-07
-        let owners = self.members.iter().all(|member| member.priority.is_owner());
+        let owners = self.members.iter().all(|member| member.priority.is_owner() && !member.stands_back(now))
+            && self.refusal(now, known).is_none();
         if let Some(stamps) = stamps {
             for (member, stamp) in self.members.iter_mut().zip(stamps) {
                 member.adopt(now, stamp, Cause::Started, batch);
@@ -196,7 +198,8 @@ impl Unit {
     }
 
     /// The down timer of a member ran out: it takes over, with the whole group or not at all.
-    pub(crate) fn expire(&mut self, now: Instant, member: usize, batch: &mut Batch) {
+    /// `refusal` is what a witness has against it.
+    pub(crate) fn expire(&mut self, now: Instant, member: usize, refusal: Option<Cause>, batch: &mut Batch) {
         let Some(trigger) = self.members.get(member) else { return };
         let Some(backup) = trigger.phase.backup() else { return };
         let cause = match backup.resigned {
@@ -214,6 +217,9 @@ impl Unit {
                 backup.down_at = down_at;
             }
             return;
+        }
+        if let Some(why) = refusal.filter(|_| !master_already) {
+            return self.hold(now, member, why, batch);
         }
         let follows = self.follows(&trigger.config.name);
         for (place, other) in self.members.iter_mut().enumerate() {

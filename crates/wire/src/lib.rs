@@ -1,5 +1,5 @@
 //! Bytes to values and back: VRRP advertisements, the headers around them, gratuitous ARP, neighbour advertisements,
-//! BFD control packets.
+//! BFD control packets, and what directors tell each other.
 //!
 //! Every protocol has two levels. A *view* borrows the octets, is panic-free after one length check and can print a
 //! bad packet as fully as a good one. A *value* holds only what makes sense, and has `parse` and an emitter.
@@ -12,6 +12,7 @@ pub mod arp;
 pub mod bfd;
 pub mod checksum;
 pub mod ethernet;
+pub mod exchange;
 pub mod ipv4;
 pub mod ndisc;
 pub mod vrrp;

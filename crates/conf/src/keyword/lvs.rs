@@ -77,7 +77,7 @@ pub(crate) static VIRTUAL_SERVER: Block = Block {
         value("smtp_alert", Args::Bool, "smtp_alert_checker, then smtp_alert, then false", "Mail on quorum changes.")
             .live(),
         value("virtualhost", Args::Word("STRING"), "none", "Default Host header for HTTP/SSL checks.").live(),
-        value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
+        value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP.").live(),
         flag("alpha", "Default: servers start down until their checks succeed.").live(),
         flag("omega", "Run down notifications for everything at daemon stop.").live(),
         value("quorum_up", Args::Script, "none", "Run when quorum is gained.").live(),
@@ -179,7 +179,7 @@ pub(crate) static REAL_SERVER: Block = Block {
         )
         .live(),
         value("virtualhost", Args::Word("STRING"), "virtual_server value", "Default Host header.").live(),
-        value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP."),
+        value("snmp_name", Args::OneWord("STRING"), "none", "Label shown over SNMP.").live(),
         block("MISC_CHECK", Args::Flag, &MISC_CHECK, "Check by running a command.").live(),
         block("SMTP_CHECK", Args::Flag, &SMTP_CHECK, "Mail server check up to HELO/QUIT.").live(),
         block("TCP_CHECK", Args::Flag, &TCP_CHECK, "TCP connect check.").live(),

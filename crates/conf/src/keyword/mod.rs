@@ -12,6 +12,7 @@ mod lvs;
 mod root;
 mod track;
 mod vrrp;
+mod witness;
 
 pub use root::ROOT;
 
@@ -25,6 +26,7 @@ pub(crate) use {
     lvs::{REAL_SERVER, SSL, VIRTUAL_SERVER},
     track::{TRACK_FILE, VRRP_SCRIPT, VRRP_TRACK_PROCESS},
     vrrp::{AUTH_HMAC, AUTHENTICATION, GARP_GROUP, TRACK_GROUP, VRRP_INSTANCE, VRRP_SYNC_GROUP},
+    witness::{GROUP_WITNESS, INSTANCE_WITNESS, WITNESS, WITNESS_ETCD},
 };
 
 /// One keyword of one block.
@@ -201,6 +203,11 @@ impl Keyword {
         Self { stage: Stage::Live, ..self }
     }
 
+    /// It is ours, and this release acts upon it.
+    pub(crate) const fn own(self) -> Self {
+        self.status(Status::Own).live()
+    }
+
     /// There is nothing for it to do here.
     pub(crate) const fn moot(self) -> Self {
         Self { stage: Stage::Moot, ..self }
@@ -326,7 +333,7 @@ impl Args {
 }
 
 /// All blocks of the language, the root first.
-pub static BLOCKS: [&Block; 28] = [
+pub static BLOCKS: [&Block; 32] = [
     &ROOT,
     &GLOBAL_DEFS,
     &VRRP_SYNC_GROUP,
@@ -355,6 +362,10 @@ pub static BLOCKS: [&Block; 28] = [
     &FILE_CHECK,
     &BFD_CHECK,
     &BFD_INSTANCE,
+    &WITNESS,
+    &WITNESS_ETCD,
+    &INSTANCE_WITNESS,
+    &GROUP_WITNESS,
 ];
 
 /// The blocks that have a keyword of that name, for the help of an unknown one; at most three.

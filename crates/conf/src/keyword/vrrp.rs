@@ -1,6 +1,6 @@
 //! Keywords of instances and groups.
 
-use super::{Args, Block, Entries, I32, MAX_32, SECOND, Status, U32, block, flag, list, value};
+use super::{Args, Block, Entries, GROUP_WITNESS, I32, INSTANCE_WITNESS, MAX_32, SECOND, Status, U32, block, flag, list, value};
 
 /// `vrrp_sync_group`
 pub(crate) static VRRP_SYNC_GROUP: Block = Block {
@@ -37,6 +37,7 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             "BFD sessions tracked by all members; must already be defined.",
         )
         .live(),
+        block("witness", Args::Flag, &GROUP_WITNESS, "Whether the group, when it hears no master, may take over.").own(),
         list(
             "track_virtual_server",
             Entries::VirtualServers,
@@ -137,6 +138,13 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
         list("track_process", Entries::Tracked("PROCESS", 254, true), "Processes to watch; must already be defined.")
             .live(),
         list("track_bfd", Entries::Tracked("BFD", 253, true), "BFD sessions to watch; must already be defined.").live(),
+        block(
+            "witness",
+            Args::Flag,
+            &INSTANCE_WITNESS,
+            "Whether this instance, when it hears no master, may take over.",
+        )
+        .own(),
         list("track_virtual_server", Entries::VirtualServers, "Virtual servers whose quorum to watch.")
             .status(Status::Own)
             .live(),

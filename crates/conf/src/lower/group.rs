@@ -3,7 +3,7 @@
 use super::global::set;
 use super::instance::TrackersDraft;
 use super::notify::NotifyDraft;
-use super::{Draft, Spanned, not_lowered, track};
+use super::{Draft, Spanned, not_lowered, track, witness};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::parse::{Parser, Statement};
@@ -24,6 +24,7 @@ pub(crate) struct GroupDraft {
     pub(crate) smtp_alert: Option<bool>,
     pub(crate) notify_priority_changes: Option<bool>,
     pub(crate) tracking_weight: bool,
+    pub(crate) witness: Option<witness::PolicyDraft>,
 }
 
 /// Reads a `vrrp_sync_group` block.
@@ -49,6 +50,7 @@ pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: 
         smtp_alert: None,
         notify_priority_changes: None,
         tracking_weight: false,
+        witness: None,
     };
     while let Some(statement) = parser.next() {
         match statement.keyword.name {
@@ -69,6 +71,7 @@ pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: 
             "smtp_alert" => set(&mut group.smtp_alert, parser.boolean(&statement)),
             "notify_priority_changes" => set(&mut group.notify_priority_changes, parser.boolean(&statement)),
             "sync_group_tracking_weight" => group.tracking_weight = true,
+            "witness" => set(&mut group.witness, witness::policy(parser, &statement)),
             _ => {
                 let taken =
                     group.trackers.take(parser, &statement, draft) || group.notify.take(parser, &statement, draft);

@@ -20,6 +20,7 @@ pub(crate) mod service_group;
 pub(crate) mod shared;
 pub(crate) mod track;
 pub(crate) mod tracker;
+pub(crate) mod witness;
 
 use crate::keyword::Stage;
 use crate::parse::{Parser, Statement};
@@ -62,6 +63,7 @@ pub(crate) struct Draft {
     pub(crate) files: tracker::Named<tracker::TrackFileDraft>,
     pub(crate) processes: tracker::Named<tracker::TrackProcessDraft>,
     pub(crate) sessions: tracker::Named<bfd::BfdDraft>,
+    pub(crate) witnesses: tracker::Named<witness::WitnessDraft>,
     pub(crate) servers: Vec<server::ServerDraft>,
     pub(crate) service_groups: tracker::Named<Vec<service_group::Services>>,
     pub(crate) sync_daemon: Option<global::SyncDaemonDraft>,
@@ -103,6 +105,7 @@ pub(crate) fn lower(parser: &mut Parser<'_>) -> Draft {
             "track_file" => tracker::track_file(parser, &statement, &mut draft),
             "vrrp_track_process" => tracker::vrrp_track_process(parser, &statement, &mut draft),
             "bfd_instance" => bfd::bfd_instance(parser, &statement, &mut draft),
+            "witness" => witness::witness(parser, &statement, &mut draft),
             "virtual_server" => server::virtual_server(parser, &statement, &mut draft),
             "virtual_server_group" => service_group::virtual_server_group(parser, &statement, &mut draft),
             "SSL" => server::tls(parser, &statement, &mut draft),

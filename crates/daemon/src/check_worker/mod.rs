@@ -120,8 +120,8 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Front(_) | Command::Agent(_) | Command::Quorum { .. } | Command::Witness { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } => {}
             },
             finished = worker.probes.finished() => {
-                let (checker, verdict) = finished?;
-                worker.feed(Event::CheckFinished { checker, verdict });
+                let (checker, verdict, ended) = finished?;
+                worker.feed_at(ended, Event::CheckFinished { checker, verdict });
             }
             moved = Worker::moved(&mut worker.local) => {
                 moved?;
@@ -133,10 +133,10 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
             () = tokio::task::yield_now(), if worker.is_busy() => worker.work(),
             // The timer is to be armed anew.
             () = deadlines.sooner(due) => {}
-            expired = timer.expired() => {
-                expired?;
-                deadlines.pass(boottime());
-                worker.feed(Event::Wake);
+            now = timer.expired_at() => {
+                let now = now?;
+                deadlines.pass(now);
+                worker.feed_at(now, Event::Wake);
             }
         }
     }

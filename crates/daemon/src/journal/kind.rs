@@ -48,6 +48,8 @@ kinds! {
     PeerDiffers "peer-differs" "c0290103855dbf5559ec8712e8e3574f" "A peer is configured differently."
     PeerAgrees "peer-agrees" "6e704245a4ff91e3e7949b80dcb0b82e" "A peer is configured as this node is, again."
     TwoMasters "two-masters" "de1b1471320a88ea37a788d106762832" "Two routers were master of the same addresses."
+    HeldBack "held-back" "b3f1c62d84e74a0c9b7d51e60f2a98d4" "A standby hears no master, and its witnesses stand against a takeover."
+    PeerTwoMasters "peer-two-masters" "0e4d7a95c1b84f6293ad58e7f6104cb2" "Another director says that it is master of the same router, or says so no more."
     AddressRestored "address-restored" "4350cc1721e52f212cd552a09ddbef12" "Something else changed what this node holds, and it was set right."
     Trouble "trouble" "9ed89eddd6846325b600e6129ec04ece" "Something did not work, and is tried again or done without."
     ServerDown "server-down" "627bf3225fac9cb6e34acb115ee347dd" "A real server is out: its checks fail."
@@ -63,6 +65,7 @@ kinds! {
     Reloaded "reloaded" "4f859933fdf0a45f57e485b6761978dd" "A new configuration is in force."
     ReloadRefused "reload-refused" "2e460a9618949a23d9855162fd0b00ea" "A reload was refused, and the running configuration stays."
     WorkerDied "worker-died" "310a853eec9a72f24ea9877af376bc25" "A process of the daemon died and is started again."
+    Upgraded "upgraded" "5c1d8fb06e2a4f0f9a37d2e4b1806c5d" "Another program took over from the running one."
     Maintenance "maintenance" "64e752cc93a9b8b601f72b0a43c20f56" "An operator began or ended maintenance."
 }
 

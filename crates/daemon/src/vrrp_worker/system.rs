@@ -4,6 +4,7 @@
 
 use crate::journal;
 use crate::remains::{Ledger, Remains};
+use crate::stamps::Stamps;
 use core::task::Context;
 use core::time::Duration;
 use ipnet::IpNet;
@@ -17,6 +18,8 @@ use standfast_model::config::track::ScriptId;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName};
 use standfast_net::{Device, Filter, Link, Operation, Sysctl};
 use standfast_node::{Applied, Frame, Listen, Packet, Record, SocketKey, System, VrrpNode};
+use standfast_vrrp::Router;
+use standfast_vrrp::Notice;
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
@@ -30,9 +33,6 @@ const FRAMES_WAITING: usize = 10_000;
 
 /// Announcements offered before the worker looks up: a piece of about two milliseconds, as large as the node makes them.
 const FRAMES_AT_ONCE: usize = 512;
-
-/// `IFA_PROTO` of what is ours.
-const PROTOCOL_KEEPALIVED: u8 = 18;
 
 /// How long a full link queue is left alone. A gigabit link sends a thousand announcements in less.
 const FRAMES_PAUSE: Duration = Duration::from_millis(1);
@@ -53,6 +53,7 @@ pub(super) struct Machine {
     /// What is ours in the kernel, for a successor.
     remains: Remains,
     ledger: Ledger,
+    stamps: Stamps,
     /// The ledger does not say so yet.
     unwritten: bool,
     /// Something was sent, or a state has changed, since [`Machine::take_sent`] was last asked.
@@ -76,7 +77,7 @@ pub(super) enum Wish {
 
 impl Machine {
     /// Opens it and comes back with what a predecessor has left. Settings that it has changed are known from here on.
-    pub(super) fn open(names: Names, ledger: Option<OwnedFd>) -> io::Result<(Self, Remains)> {
+    pub(super) fn open(names: Names, ledger: Option<OwnedFd>, stamps: Stamps) -> io::Result<(Self, Remains)> {
         let (ledger, mut left) = Ledger::take_over(ledger);
         let mut settings = Settings::default();
         settings.inherit(core::mem::take(&mut left.settings));
@@ -91,6 +92,7 @@ impl Machine {
             filter: None,
             remains: Remains::default(),
             ledger,
+            stamps,
             unwritten: true,
             sent: false,
             moved: false,
@@ -102,16 +104,7 @@ impl Machine {
     /// Removes what a killed predecessor has left and nobody wants any more.
     pub(super) fn clear(&mut self, left: &Remains, node: &VrrpNode) {
         let observed = node.observed();
-        let unwanted = left.addresses.difference(&self.remains.addresses).filter(|(interface, address)| {
-            let mut seen = observed.addresses(*interface).filter(|seen| seen.address == *address);
-            seen.any(|seen| seen.protocol == PROTOCOL_KEEPALIVED)
-        });
-        let removals = unwanted.map(|(interface, address)| Operation::Remove {
-            interface: *interface,
-            address: *address,
-            peer: None,
-        });
-        let removals: Vec<Operation> = removals.collect();
+        let removals = node.leftovers(&left.addresses);
         for refused in self.route.apply(&removals).into_iter().filter_map(Result::err) {
             journal::trouble("address", &format!("address of a former configuration not removed: {refused}"));
         }
@@ -166,6 +159,11 @@ impl Machine {
     /// What has come up for the runner since this was last asked.
     pub(super) fn take_wishes(&mut self) -> Vec<Wish> {
         core::mem::take(&mut self.wishes)
+    }
+
+    /// The notes for a successor.
+    pub(super) fn stamps(&mut self) -> &mut Stamps {
+        &mut self.stamps
     }
 
     pub(super) fn route(&mut self) -> &mut Route {
@@ -247,6 +245,10 @@ impl System for Machine {
 
     fn unlisten(&mut self, key: SocketKey) {
         self.sockets.remove(&key);
+    }
+
+    fn stepping_down(&mut self, router: &Router) {
+        self.stamps.note_all(router);
     }
 
     fn send(&mut self, packets: &[Packet]) {
@@ -349,7 +351,8 @@ impl System for Machine {
     fn record(&mut self, record: Record) {
         let moved = matches!(record, Record::Transition(_));
         self.sent |= moved;
-        self.moved |= moved;
+        // Who waits for a witness says so, for that asks for a lease.
+        self.moved |= moved || matches!(record, Record::Notice(Notice::HeldBack { .. }));
         journal::record(&record, &self.names);
         self.wishes.push(Wish::Notify(record));
     }

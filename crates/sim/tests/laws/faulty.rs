@@ -268,6 +268,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::ProcessCount { .. }
             | Input::BfdChanged { .. }
             | Input::QuorumTold { .. }
+            | Input::WitnessTold { .. }
             | Input::WallClock { .. }
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
@@ -293,6 +294,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::ProcessCount { .. }
             | Input::BfdChanged { .. }
             | Input::QuorumTold { .. }
+            | Input::WitnessTold { .. }
             | Input::WallClock { .. }
             | Input::Maintenance { .. }
             | Input::HandOver { .. }

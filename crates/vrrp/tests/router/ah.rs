@@ -204,3 +204,36 @@ fn who_goes_on_for_a_killed_master_counts_on_above_what_it_noted() {
     router.handle(at, Event::Wake, &mut out);
     assert!(router.status(FIRST).unwrap().sequence.unwrap() > 70_000);
 }
+
+/// The number that a killed standby noted is what it has heard, not what others have: their next is one higher.
+#[test]
+fn a_standby_that_comes_back_believes_its_master_and_sends_above_all_that_it_may_have_sent() {
+    let mut world = World::new();
+    let mut router = Router::new(alone(guarded(v2())));
+    let mut nothing = Output::default();
+    router.handle(Instant::ZERO, Event::Sequence { instance: FIRST, highest: 5_000 }, &mut nothing);
+    let place = world.add_silently(1, router);
+    world.event(place, Event::Start);
+    world.hear(place, &packet_with(5_000, 200));
+    assert_eq!(refused(&world, place), [(Refusal::AuthFailure, 1)]);
+    world.hear(place, &packet_with(5_001, 200));
+    assert_eq!((refused(&world, place), sequence(&world, place)), (vec![(Refusal::AuthFailure, 1)], 5_001));
+    world.run_until(ms(10_000));
+    let first = sent(&world, place).first().copied().unwrap();
+    assert_eq!(first, (5_000 + 1_024 + 1, 100));
+}
+
+/// Two of one priority that follow one resignation in the same moment, and whose advertisements cross.
+#[test]
+fn of_two_masters_that_count_alike_one_gives_way() {
+    let mut world = World::of([alone(guarded(v2()))]);
+    world.hear(0, &packet_with(7, 200));
+    world.run_until(ms(4_000));
+    assert_eq!((world.nodes[0].router.state(FIRST), sequence(&world, 0)), (State::Master, 8));
+    world.hear(0, &packet_with(7, 200));
+    assert_eq!(world.nodes[0].router.state(FIRST), State::Master, "that was heard already");
+    world.hear(0, &packet_with(8, 100));
+    assert_eq!(world.nodes[0].router.state(FIRST), State::Backup, "192.0.2.2 is higher than 192.0.2.1");
+    world.hear(0, &packet_with(8, 100));
+    assert_eq!(refused(&world, 0), [(Refusal::AuthFailure, 2)]);
+}

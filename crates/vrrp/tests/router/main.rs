@@ -38,3 +38,5 @@ mod table;
 mod timing;
 #[cfg(test)]
 mod tracking;
+#[cfg(test)]
+mod witness;

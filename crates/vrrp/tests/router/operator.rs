@@ -2,7 +2,7 @@
 
 use crate::lan::{FIRST, SECOND, World, alone, ms, seed, v2, with_priority};
 use standfast_model::{Instant, State};
-use standfast_vrrp::Event;
+use standfast_vrrp::{Event, Output, Router};
 use std::time::Duration;
 
 /// The sample pair with its master, whose sync group has two instances.
@@ -40,6 +40,31 @@ fn a_master_told_to_hand_over_resigns_and_the_standby_has_the_group_after_its_sk
 }
 
 #[test]
+fn who_hands_over_holds_the_addresses_until_the_next_master_is_heard_and_no_longer() {
+    let mut world = pair();
+    let holds = |world: &World| [0, 1].map(|node| world.nodes[node].router.holds(FIRST));
+    hand_over(&mut world, None);
+    assert_eq!(holds(&world), [true, false]);
+    world.run(Duration::from_millis(600));
+    assert_eq!(holds(&world), [true, false], "nobody has taken over yet");
+    world.run(Duration::from_millis(50));
+    assert_eq!((states(&world), holds(&world)), (ELSEWHERE, [false, true]));
+    // Neither a fault nor an end leaves them behind.
+    for stop in [false, true] {
+        let mut world = pair();
+        hand_over(&mut world, None);
+        if stop {
+            world.event(0, Event::Shutdown);
+        } else {
+            world.carrier(0, 0, false);
+        }
+        assert!(!world.nodes[0].router.holds(FIRST), "{stop}");
+        let resigned = world.nodes[0].adverts(FIRST).iter().filter(|(_, priority)| *priority == 0).count();
+        assert_eq!(resigned, 1, "it has resigned already");
+    }
+}
+
+#[test]
 fn the_higher_priority_does_not_take_back_until_it_may() {
     let mut world = pair();
     hand_over(&mut world, None);
@@ -67,11 +92,32 @@ fn who_handed_over_takes_over_when_the_other_dies_and_preempts_again_from_then_o
 }
 
 #[test]
+fn who_was_told_to_hand_over_and_was_killed_stands_back_after_a_new_start_even_as_an_owner() {
+    for priority in [150, 255] {
+        let mut world = World::new();
+        world.add(2, alone(with_priority(v2(), 100)));
+        world.run(Duration::from_secs(10));
+        assert_eq!(world.state(0, FIRST), State::Master);
+        let until = world.now + Duration::from_secs(60);
+        let mut router = Router::new(alone(with_priority(v2(), priority)));
+        router.handle(world.now, Event::StandsBack { instance: FIRST, until }, &mut Output::default());
+        world.add_router(1, router);
+        assert_eq!(world.state(1, FIRST), State::Backup, "{priority}");
+        assert_eq!(world.nodes[1].router.status(FIRST).unwrap().stands_back, Some(until));
+        world.run(Duration::from_secs(55));
+        assert_eq!([0, 1].map(|node| world.state(node, FIRST)), [State::Master, State::Backup], "{priority}");
+        world.run(Duration::from_secs(15));
+        assert_eq!([0, 1].map(|node| world.state(node, FIRST)), [State::Backup, State::Master], "the time is over");
+    }
+}
+
+#[test]
 fn with_nobody_to_take_over_the_master_is_master_again_after_its_down_interval() {
     let mut world = World::of([alone(with_priority(v2(), 255))]);
     world.run(Duration::from_secs(1));
     hand_over(&mut world, None);
     assert_eq!(world.state(0, FIRST), State::Backup);
+    assert!(world.nodes[0].router.holds(FIRST), "clients are answered all the time");
     world.run(Duration::from_millis(3_004));
     assert_eq!(world.state(0, FIRST), State::Master);
 }

@@ -176,6 +176,7 @@ fn words(action: &Action) -> String {
             Notice::Settled { field, .. } => format!("notice settled {field}"),
             Notice::TwoMasters { priority, adverts, .. } => format!("notice two masters {priority} {adverts}"),
             Notice::OwnerClash { .. } => "notice owner clash".to_owned(),
+            Notice::HeldBack { why, .. } => format!("notice held back {why:?}"),
         },
     }
 }

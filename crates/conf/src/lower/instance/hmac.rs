@@ -69,10 +69,7 @@ fn key(parser: &mut Parser<'_>, statement: &Statement, draft: &mut HmacDraft) {
     let (Some(id), Some(word)) = (statement.arg(0), statement.arg(1)) else { return };
     let id = parser.number_of(id, statement.arg_span(0), 1, 255).and_then(|n| u8::try_from(n).ok());
     let span = statement.keyword_span();
-    let octets = match word.strip_prefix(b"file:") {
-        Some(path) => from_file(parser, path, span),
-        None => Some(inline(word)),
-    };
+    let octets = written_octets(parser, word, span);
     let Some(id) = id else { return };
     let Some(octets) = octets else {
         draft.bad.push(id);
@@ -91,6 +88,19 @@ fn key(parser: &mut Parser<'_>, statement: &Statement, draft: &mut HmacDraft) {
         return;
     }
     draft.keys.push(HmacKey { id, octets });
+}
+
+/// The octets of a key, wherever it is written; none if there are none. What is wrong with a file is told.
+pub(crate) fn key_octets(parser: &mut Parser<'_>, word: &[u8], span: Span) -> Option<Vec<u8>> {
+    written_octets(parser, word, span).flatten()
+}
+
+/// The same; the outer none was told.
+fn written_octets(parser: &mut Parser<'_>, word: &[u8], span: Span) -> Option<Option<Vec<u8>>> {
+    match word.strip_prefix(b"file:") {
+        Some(path) => from_file(parser, path, span),
+        None => Some(inline(word)),
+    }
 }
 
 /// The octets of a key in the file; none if the digits are none.

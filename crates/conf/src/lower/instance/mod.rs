@@ -15,6 +15,7 @@ use crate::value::shown;
 use core::time::Duration;
 use standfast_model::config::vrrp::{InitialState, TrackedInterface};
 
+pub(crate) use hmac::key_octets;
 pub(crate) use options::{OptionsDraft, TrackersDraft};
 
 use standfast_model::{InterfaceName, Password, Priority, Version, VirtualAddress, Vrid};

@@ -8,7 +8,7 @@ use crate::keyword::{Entries, Kind};
 use crate::lower::global::{set, set_flag};
 use crate::lower::notify::NotifyDraft;
 use crate::lower::track::{self, TrackDraft};
-use crate::lower::{Draft, Spanned, global, route, rule};
+use crate::lower::{Draft, Spanned, global, route, rule, witness};
 use crate::parse::{Line, Parser, Statement};
 use crate::source::Span;
 use crate::value::shown;
@@ -98,6 +98,7 @@ pub(crate) struct OptionsDraft {
     pub(crate) sync_daemon: Option<InterfaceName>,
     /// `linkbeat_use_polling`
     pub(crate) linkbeat: bool,
+    pub(crate) witness: Option<witness::PolicyDraft>,
 }
 
 impl OptionsDraft {
@@ -224,6 +225,7 @@ impl OptionsDraft {
                 }
             }
             "linkbeat_use_polling" => self.linkbeat = true,
+            "witness" => set(&mut self.witness, witness::policy(parser, statement)),
             _ => return false,
         }
         true
