@@ -5,12 +5,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-/// Checks, explains and formats the configuration of standfastd, which is keepalived.conf
+/// Says how standfastd is doing and why, steers it, and checks its configuration, which is keepalived.conf
 #[derive(Parser, Debug)]
 #[command(name = "standfast", version, long_about = None, disable_help_subcommand = true)]
 #[command(
-    after_help = "Exit status: 0 nothing wrong, 1 the command failed, 2 wrong usage; of check and check-pair, those of \
-standfastd -t: 2 a parameter is missing, 4 no file or no interface, 5 anything else wrong, 6 scripts are not secured."
+    after_help = "Exit status: 0 nothing wrong, 1 the command failed, 2 wrong usage; of status, those of a monitoring \
+plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; of plan, 2 if a reload would change something; of doctor, 1 warnings, \
+2 problems; of check and check-pair, those of standfastd -t: 2 a parameter is missing, 4 no file or no interface, \
+5 anything else wrong, 6 scripts are not secured."
 )]
 pub struct Arguments {
     /// What to do
@@ -22,22 +24,29 @@ pub struct Arguments {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Say what is wrong with configurations, as `standfastd -t` would
+    #[command(after_help = "Example: standfast check --strict /etc/keepalived/keepalived.conf")]
     Check(Check),
     /// Explain a diagnostic code; without a code, list all of them
+    #[command(after_help = "Example: standfast explain K0301")]
     Explain(Explain),
     /// Compare the configurations of two directors: what would keep them from being a pair
+    #[command(after_help = "Example: standfast check-pair east/keepalived.conf west/keepalived.conf")]
     CheckPair(CheckPair),
     /// Lay a configuration file out in the one way, without changing what it means
+    #[command(after_help = "Example: standfast fmt --check /etc/keepalived/keepalived.conf")]
     Fmt(Fmt),
     /// Show configurations
     #[command(subcommand)]
     Config(ConfigCommand),
     /// List every keyword with its words, range and default
+    #[command(after_help = "Example: standfast keywords")]
     Keywords(Keywords),
     /// Print the digest of a page, for `digest` of a url: keepalived's genhash
+    #[command(after_help = "Example: standfast genhash -s 10.0.0.1 -p 80 -u /index.html")]
     Genhash(Genhash),
-    /// Look for what makes such a pair fail on this machine, with the reason and the command that mends it. Status 0:
-    /// nothing but hints, 1: warnings, 2: problems
+    /// Look for what makes a pair fail in the field, with the reason and the command that mends it. Status 0: nothing but
+    /// hints, 1: warnings, 2: problems
+    #[command(after_help = "Example: standfast doctor --config /etc/keepalived/keepalived.conf")]
     Doctor(Doctor),
     /// Talk to a running daemon
     #[command(flatten)]
@@ -54,6 +63,7 @@ pub enum Command {
 #[derive(Subcommand, Debug)]
 pub enum ConfigCommand {
     /// Show a configuration with definitions, conditions, repetitions and includes expanded, and secrets masked
+    #[command(after_help = "Example: standfast config show --origin /etc/keepalived/keepalived.conf")]
     Show(ConfigShow),
 }
 
@@ -77,7 +87,7 @@ pub enum Format {
     /// With source lines, for a person
     #[default]
     Human,
-    /// For programs; see standfast(1)
+    /// One object, for programs; see standfast(1)
     Json,
     /// SARIF 2.1.0, for code review tools
     Sarif,
@@ -149,7 +159,7 @@ pub struct ConfigShow {
 /// `standfast keywords`.
 #[derive(Args, Debug)]
 pub struct Keywords {
-    /// For programs
+    /// As JSON, for programs
     #[arg(long, conflicts_with = "coverage")]
     pub json: bool,
     /// How many of keepalived's keywords are known and acted upon, block by block; with names compared to a table
@@ -164,7 +174,7 @@ pub struct Doctor {
     /// The configuration that this machine is looked at for
     #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
     pub config: PathBuf,
-    /// For programs
+    /// As JSON, for programs
     #[arg(long)]
     pub json: bool,
 }
@@ -244,4 +254,48 @@ pub enum Page {
 pub struct Man {
     /// The page
     pub page: Page,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    /// Every command that does something, with its words: `config show`.
+    fn leaves(command: &clap::Command, words: &[&str]) -> Vec<(String, clap::Command)> {
+        let mut found = Vec::new();
+        for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+            let words = [words, &[subcommand.get_name()]].concat();
+            if subcommand.has_subcommands() {
+                found.extend(leaves(subcommand, &words));
+            } else {
+                found.push((words.join(" "), subcommand.clone()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_command_has_an_example_of_itself_that_is_right() {
+        let leaves = leaves(&Arguments::command(), &[]);
+        assert!(leaves.len() > 20, "{leaves:?}");
+        for (name, command) in leaves {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = text.strip_prefix("Example: ").unwrap_or_else(|| panic!("{name} has no example"));
+            assert!(format!("{example} ").starts_with(&format!("standfast {name} ")), "{name}: {example}");
+            Arguments::try_parse_from(example.split(' ')).unwrap_or_else(|error| panic!("{example}: {error}"));
+        }
+    }
+
+    #[test]
+    fn what_a_command_does_is_said_in_a_sentence_without_an_end() {
+        for (name, command) in leaves(&Arguments::command(), &[]) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(about.starts_with(char::is_uppercase) && !about.ends_with('.'), "{name}: {about}");
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.starts_with(char::is_uppercase) && !help.ends_with('.'), "{name} {argument}: {help}");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! It decides nothing; what an answer means to whom is each subcommand's business.
 
+use core::time::Duration;
 use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Request};
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
@@ -51,6 +52,16 @@ impl Conversation {
         Ok(Self { reader: BufReader::new(stream) })
     }
 
+    /// The same conversation; each answer has to come in this time, which is not zero.
+    ///
+    /// # Errors
+    ///
+    /// The socket does not take the limit.
+    pub fn within(self, time: Duration) -> Result<Self, Trouble> {
+        self.reader.get_ref().set_read_timeout(Some(time)).map_err(|error| Trouble::Broken(error.to_string()))?;
+        Ok(self)
+    }
+
     /// The next answer.
     ///
     /// # Errors
@@ -61,6 +72,7 @@ impl Conversation {
         match self.reader.read_line(&mut line) {
             Ok(0) => Err(Trouble::Broken("it closed the connection".to_owned())),
             Ok(_) => serde_json::from_str(&line).map_err(|error| Trouble::Broken(error.to_string())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Trouble::Broken("not in time".to_owned())),
             Err(error) => Err(Trouble::Broken(error.to_string())),
         }
     }

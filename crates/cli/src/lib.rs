@@ -24,3 +24,5 @@ mod report;
 mod sarif;
 pub mod status;
 mod table;
+pub mod upgrade;
+pub mod watch;

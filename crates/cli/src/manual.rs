@@ -114,6 +114,9 @@ fn describe(page: &mut String, command: &Command, parent: &str) {
     for argument in shown().filter(|argument| argument.get_id() != "help") {
         describe_argument(page, argument);
     }
+    if let Some(example) = command.get_after_help() {
+        _ = writeln!(page, ".PP\n{}", escaped(&example.to_string()));
+    }
 }
 
 fn describe_argument(page: &mut String, argument: &Arg) {

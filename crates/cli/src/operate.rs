@@ -1,6 +1,6 @@
 //! The subcommands that talk to a running daemon, and their words.
 
-use crate::{events, ipvs, order, plan, status};
+use crate::{events, ipvs, order, plan, status, upgrade, watch};
 use clap::{Args, Subcommand, ValueEnum};
 use standfast_api::control::{LogLevel, ServerWish};
 use std::io;
@@ -10,36 +10,57 @@ use std::path::PathBuf;
 #[derive(Subcommand, Debug)]
 pub enum Operate {
     /// Say how things are; the exit status is that of a monitoring plugin
+    #[command(after_help = "Example: standfast status")]
     Status(Status),
+    /// Show how things are and what happens, live in this terminal; ? lists the keys
+    #[command(after_help = "Example: standfast watch")]
+    Watch(Watch),
     /// List what has happened, in the words of the journal
+    #[command(after_help = "Example: standfast events --last 100 --follow")]
     Events(Events),
     /// Say what led to the last change of an instance or a server
+    #[command(after_help = "Example: standfast why VI_1")]
     Why(Why),
     /// Print the counters of every instance, as keepalived does on SIGUSR2
+    #[command(after_help = "Example: standfast stats")]
     Stats(Stats),
     /// Have the configuration read again, and say what came of it
+    #[command(after_help = "Example: standfast reload --confirm 60")]
     Reload(Reload),
     /// Say what a reload would change, and whether traffic would notice; change nothing. Status 0: nothing, 2: something,
     /// 1: it would be refused
+    #[command(after_help = "Example: standfast plan /etc/keepalived/new.conf")]
     Plan(Plan),
     /// Have another director be master of what this one is master of
+    #[command(after_help = "Example: standfast switchover VI_1 --for 600")]
     Switchover(Switchover),
     /// Be master of nothing, also after a restart, until it is over
+    #[command(after_help = "Example: standfast maintenance on")]
     Maintenance(Maintenance),
     /// Say more or less in the log, until the daemon ends
+    #[command(after_help = "Example: standfast log-level debug")]
     LogLevel(Level),
     /// Let a real server serve when its checks say so, with the configured weight
+    #[command(after_help = "Example: standfast ready 10.0.0.1:80")]
     Ready(Server),
     /// Give a real server no new connections, and take it out when the last one has ended
+    #[command(after_help = "Example: standfast drain 10.0.0.1:80 --within 300")]
     Drain(Drain),
     /// Take a real server out now
+    #[command(after_help = "Example: standfast disable 10.0.0.1:80 --of 192.0.2.1:80")]
     Disable(Server),
     /// Give a real server another weight than the configured one
+    #[command(after_help = "Example: standfast weight 10.0.0.1:80 50")]
     Weight(Weight),
     /// List the kernel's table of virtual servers, as ipvsadm -Ln does
+    #[command(after_help = "Example: standfast ipvs")]
     Ipvs,
     /// Keep the configuration that was reloaded with --confirm
+    #[command(after_help = "Example: standfast confirm")]
     Confirm(Confirm),
+    /// Have the program that is now on the disk take over from the running one, without a failover
+    #[command(after_help = "Example: standfast upgrade")]
+    Upgrade(Upgrade),
 }
 
 /// Where the daemon listens.
@@ -53,9 +74,17 @@ pub struct Socket {
 /// `standfast status`.
 #[derive(Args, Debug)]
 pub struct Status {
-    /// For programs
+    /// As JSON, for programs
     #[arg(long)]
     pub json: bool,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+/// `standfast watch`.
+#[derive(Args, Debug)]
+pub struct Watch {
     /// Whom to ask
     #[command(flatten)]
     pub socket: Socket,
@@ -70,7 +99,7 @@ pub struct Events {
     /// Go on with what happens from now on
     #[arg(short, long)]
     pub follow: bool,
-    /// For programs: one object a line
+    /// As JSON, for programs: one object a line
     #[arg(long)]
     pub json: bool,
     /// Whom to ask
@@ -119,7 +148,7 @@ pub struct Plan {
     /// Ask no daemon: from this configuration, as if it ran here as master with every server up
     #[arg(long, value_name = "OLD", requires = "file")]
     pub from: Option<PathBuf>,
-    /// For programs
+    /// As JSON, for programs
     #[arg(long)]
     pub json: bool,
     /// Whom to ask
@@ -238,6 +267,17 @@ pub struct Confirm {
     pub socket: Socket,
 }
 
+/// `standfast upgrade`.
+#[derive(Args, Debug)]
+pub struct Upgrade {
+    /// Also if it is the program that runs, or ignores statements of the configuration
+    #[arg(long)]
+    pub force: bool,
+    /// Whom to ask
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
 /// Runs one of them.
 ///
 /// # Errors
@@ -246,11 +286,13 @@ pub struct Confirm {
 pub fn run(command: &Operate) -> io::Result<u8> {
     match command {
         Operate::Status(words) => status::run(words),
+        Operate::Watch(words) => watch::run(words),
         Operate::Events(words) => events::run(words),
         Operate::Why(words) => events::why(words),
         Operate::Stats(words) => status::stats(words),
         Operate::Reload(words) => order::reload(words),
         Operate::Confirm(words) => order::confirm(words),
+        Operate::Upgrade(words) => upgrade::run(words),
         Operate::Plan(words) => plan::run(words),
         Operate::Switchover(words) => order::switchover(words),
         Operate::Maintenance(words) => order::maintenance(words),

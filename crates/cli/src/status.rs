@@ -4,6 +4,7 @@ use crate::control::{Conversation, Trouble};
 use crate::moment;
 use crate::operate::{Socket, Stats, Status};
 use crate::table::Table;
+use core::time::Duration;
 use standfast_api::control::{Answer, Request};
 use standfast_api::{CheckStatus, InstanceStatus, ServiceStatus, Snapshot, VrrpStatus, WorkerKind};
 use standfast_model::{Cause, Instant, State};
@@ -23,7 +24,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    const fn word(self) -> &'static str {
+    /// In the word of a plugin.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Ok => "OK",
             Self::Warning => "WARNING",
@@ -67,8 +70,22 @@ pub fn run(words: &Status) -> io::Result<u8> {
     }
 }
 
-fn ask(socket: &Socket) -> Result<Snapshot, Trouble> {
-    match Conversation::begin(&socket.path, Request::Status { fresh: true })?.answer()? {
+/// Asks for what is so now.
+///
+/// # Errors
+///
+/// There is no such answer.
+pub(crate) fn ask(socket: &Socket) -> Result<Snapshot, Trouble> {
+    status_of(Conversation::begin(&socket.path, Request::Status { fresh: true })?)
+}
+
+/// As [`ask`], of a daemon that answers in this time.
+pub(crate) fn ask_within(socket: &Socket, time: Duration) -> Result<Snapshot, Trouble> {
+    status_of(Conversation::begin(&socket.path, Request::Status { fresh: true })?.within(time)?)
+}
+
+fn status_of(mut conversation: Conversation) -> Result<Snapshot, Trouble> {
+    match conversation.answer()? {
         Answer::Status(snapshot) => Ok(*snapshot),
         Answer::Refused(refusal) => Err(Trouble::Broken(refusal.text)),
         Answer::Event(_) | Answer::Done(_) => Err(Trouble::Broken("another answer than a status".to_owned())),
@@ -84,6 +101,11 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<String>) {
             (None, _) => found.push((Verdict::Critical, format!("{} worker does not run", worker.kind))),
             (Some(_), false) => found.push((Verdict::Warning, format!("{} worker is starting", worker.kind))),
             (Some(_), true) => {}
+        }
+    }
+    for worker in &snapshot.daemon.workers {
+        if let Some(trouble) = &worker.trouble {
+            found.push((Verdict::Critical, format!("{} worker {trouble}", worker.kind)));
         }
     }
     for instance in snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances) {
@@ -145,7 +167,8 @@ fn render(snapshot: &Snapshot, verdict: Verdict, remarks: &[String]) -> String {
     text
 }
 
-fn summary(snapshot: &Snapshot) -> String {
+/// How things are where nothing is wrong.
+pub(crate) fn summary(snapshot: &Snapshot) -> String {
     let count = |vrrp: &VrrpStatus, state| vrrp.instances.iter().filter(|instance| instance.state == state).count();
     let vrrp = snapshot
         .vrrp
@@ -186,7 +209,8 @@ fn instances(vrrp: &VrrpStatus, now: Instant) -> Table {
     table
 }
 
-fn master(instance: &InstanceStatus) -> String {
+/// Who is master, as far as this node knows.
+pub(crate) fn master(instance: &InstanceStatus) -> String {
     match (instance.state, instance.master) {
         (State::Master, _) => "this node".to_owned(),
         (_, Some(address)) => address.to_string(),
