@@ -63,6 +63,29 @@ pub enum Law {
     AdoptsOrListens,
 }
 
+impl Law {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::OneHolder,
+        Self::NoVacuum,
+        Self::SkewAfterResignation,
+        Self::Cadence,
+        Self::NoFlapping,
+        Self::AddressesFollowMaster,
+        Self::GroupMovesTogether,
+        Self::StatesConnect,
+        Self::HonestAdverts,
+        Self::TimePasses,
+        Self::ListensAfterPause,
+        Self::CleanStop,
+        Self::HonestAnnouncements,
+        Self::FailedTakeNoPart,
+        Self::ReloadLeavesAlone,
+        Self::ReloadKeepsAddresses,
+        Self::AdoptsOrListens,
+    ];
+}
+
 impl fmt::Display for Law {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -238,7 +238,8 @@ pub struct Machine<D> {
     held: Option<u64>,
     /// What each instance has noted: in memory that outlives the daemon.
     stamps: Vec<(StampKey, Note)>,
-    /// `auth_type AH`: the last sequence number that was sent for each virtual router since boot, and when.
+    /// `auth_type AH`: the last sequence number that was sent for each virtual router by this daemon, or noted by the one
+    /// before it, and when.
     pub sequences: Vec<(u32, Instant)>,
     /// The places in which the daemon may hold addresses: in a file that outlives it.
     pub ledger: Places,
@@ -308,6 +309,7 @@ impl<D: Director> Machine<D> {
             if vrid(&self.running, duty.as_ref()) != vrid(&before, former.as_ref()) {
                 *state = State::Init;
                 anew |= 1 << router;
+                self.sequences.iter_mut().skip(router).take(1).for_each(|last| *last = (0, Instant::ZERO));
             }
         }
         let decides = |tracked: &Tracked| tracked.weight == 0;
@@ -495,6 +497,11 @@ impl<D: Director> Machine<D> {
         self.states.fill(State::Init);
         let stamped = (0..).map(InstanceId).zip(&self.stamps);
         let adopted: Vec<_> = stamped.map(|(id, (_, note))| (id, *note)).collect();
+        // What is killed between sending and noting it has sent is known to nobody.
+        for (router, (_, note)) in self.routers.iter().zip(&self.stamps) {
+            let last = router.and_then(|router| self.sequences.get_mut(router));
+            last.into_iter().for_each(|last| *last = (note.sequence, Instant::ZERO));
+        }
         self.held = None;
         self.life = Life::Running(D::new(self.local(now), &self.running, &adopted));
         true

@@ -7,16 +7,21 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use standfast_node::VrrpNode;
 use standfast_sim::fault::Blows;
+use standfast_sim::laws::Law;
 use standfast_sim::{Hour, Report, Tally};
 use std::process::ExitCode;
 use std::time::Instant;
 
-const HELP: &str = "sim [--seed S] [--hours N | --minutes M] [--jobs J] [--only BLOW,...|none] [--trace]
+const HELP: &str = "sim [--seed S] [--hours N | --minutes M] [--jobs J] [--only BLOW,...|none] [--go-on] [--trace]
 
 Runs N simulated hours (1 unless said otherwise), or as many as M minutes of this machine give, each of a cluster of its
 own: hour i is drawn from seed S + i (S is 1 unless said otherwise), J at a time (one for each processor unless said
 otherwise). Ends with status 1 at the first broken law, with the few faults that are enough to break it again.
---only lets only these faults of the storm happen. --trace prints everything that happens, in one job.";
+--go-on says which law broke and goes on with the next hour; a line comes every ten minutes, and the status in the end is
+1 if any law broke. --only lets only these faults of the storm happen. --trace prints everything that happens, in one job.";
+
+/// Between two lines that say how far a run with `--go-on` is.
+const WORD_EVERY: Duration = Duration::from_secs(600);
 
 /// What was asked for.
 struct Arguments {
@@ -25,12 +30,13 @@ struct Arguments {
     minutes: Option<u64>,
     jobs: usize,
     blows: Blows,
+    go_on: bool,
     trace: bool,
 }
 
 fn arguments() -> Result<Option<Arguments>, String> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut asked = Arguments { seed: 1, hours: 1, minutes: None, jobs, blows: Blows::All, trace: false };
+    let mut asked = Arguments { seed: 1, hours: 1, minutes: None, jobs, blows: Blows::All, go_on: false, trace: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut argument = || words.next().ok_or(format!("{word} needs an argument"));
@@ -41,6 +47,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
             "--minutes" => (asked.minutes, asked.hours) = (Some(number(argument()?)?), u64::MAX),
             "--jobs" => asked.jobs = usize::try_from(number(argument()?)?).unwrap_or(1).clamp(1, 1024),
             "--only" => asked.blows = only(&argument()?)?,
+            "--go-on" => asked.go_on = true,
             "--trace" => (asked.trace, asked.jobs) = (true, 1),
             "-h" | "--help" => return Ok(None),
             _ => return Err(format!("unknown word {word}")),
@@ -77,6 +84,8 @@ struct Done {
     hours: u64,
     all: Tally,
     longest_vacuum: Duration,
+    /// Hours in which a law broke.
+    broken: u64,
     failed: Option<Box<Report>>,
 }
 
@@ -85,6 +94,7 @@ impl Done {
         self.hours += other.hours;
         self.all += other.all;
         self.longest_vacuum = self.longest_vacuum.max(other.longest_vacuum);
+        self.broken += other.broken;
         // Of several failing seeds the first, whichever job was faster.
         self.failed = self.failed.take().into_iter().chain(other.failed).min_by_key(|report| report.seed);
     }
@@ -95,6 +105,8 @@ struct Queue<'a> {
     asked: &'a Arguments,
     next: AtomicU64,
     over: AtomicBool,
+    /// How often it was said how far all are.
+    words: AtomicU64,
     began: Instant,
 }
 
@@ -107,6 +119,15 @@ impl Queue<'_> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let seed = self.asked.seed.wrapping_add(number);
         (number < self.asked.hours).then(|| Hour { seed, blows: self.asked.blows.clone() })
+    }
+
+    /// How far all jobs are, every now and then.
+    fn say_how_far(&self) {
+        let words = self.began.elapsed().as_secs() / WORD_EVERY.as_secs();
+        if self.words.fetch_max(words, Ordering::Relaxed) < words {
+            let hours = self.next.load(Ordering::Relaxed);
+            eprintln!("{hours} h after {} s, up to seed {}", self.began.elapsed().as_secs(), self.asked.seed + hours);
+        }
     }
 
     fn job(&self) -> Done {
@@ -125,8 +146,16 @@ impl Queue<'_> {
                 );
             }
             let longest_vacuum = world.laws().longest_vacuum;
-            self.over.fetch_or(ran.is_err(), Ordering::Relaxed);
-            done.add(Done { hours: 1, all: world.tally(), longest_vacuum, failed: ran.err() });
+            let broken = u64::from(ran.is_err());
+            if self.asked.go_on {
+                if let Err(report) = &ran {
+                    eprintln!("{}", report.in_short());
+                }
+                self.say_how_far();
+            } else {
+                self.over.fetch_or(ran.is_err(), Ordering::Relaxed);
+            }
+            done.add(Done { hours: 1, all: world.tally(), longest_vacuum, broken, failed: ran.err() });
         }
         done
     }
@@ -135,7 +164,7 @@ impl Queue<'_> {
 fn run(asked: &Arguments) -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "--minutes are minutes of whoever waits")]
     let began = Instant::now();
-    let queue = Queue { asked, next: AtomicU64::new(0), over: AtomicBool::new(false), began };
+    let queue = Queue { asked, next: AtomicU64::new(0), over: AtomicBool::new(false), words: AtomicU64::new(0), began };
     let mut done = Done::default();
     std::thread::scope(|scope| {
         let jobs: Vec<_> = (0..asked.jobs).map(|_| scope.spawn(|| queue.job())).collect();
@@ -144,7 +173,7 @@ fn run(asked: &Arguments) -> ExitCode {
             Err(panic) => std::panic::resume_unwind(panic),
         });
     });
-    if let Some(report) = &done.failed {
+    if let (Some(report), false) = (&done.failed, asked.go_on) {
         eprintln!("{report}");
         if asked.blows == Blows::All && !asked.trace {
             eprintln!("looking for the least that breaks it");
@@ -155,15 +184,17 @@ fn run(asked: &Arguments) -> ExitCode {
         return ExitCode::FAILURE;
     }
     say(&done, queue.began.elapsed());
-    ExitCode::SUCCESS
+    if done.broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a mean for a reader")]
 fn say(done: &Done, took: Duration) {
     let Tally {
         events,
         adverts,
         resignations,
         announcements,
+        transitions,
         takeovers,
         faults,
         notices,
@@ -172,12 +203,22 @@ fn say(done: &Done, took: Duration) {
         adoptions,
         replays,
     } = done.all;
+    let per_hour = |count: u64| count as f64 / done.hours.max(1) as f64;
     println!(
-        "{} h of virtual time in {:.1} s: {events} events, {faults} faults, {takeovers} takeovers, {adverts} adverts \
-         ({resignations} resignations), {announcements} announcements, {notices} notices, {restored} addresses put \
-         back, {reloads} reloads, {adoptions} adoptions, {replays} replays; no law broken; longest time without a holder {:.3} s",
+        "{} h of virtual time in {:.1} s, {:.0} h a second: {events} events, {faults} faults ({:.1} an hour), {transitions} \
+         transitions ({:.1} an hour), {takeovers} takeovers, {adverts} adverts ({resignations} resignations), \
+         {announcements} announcements, {notices} notices, {restored} addresses put back, {reloads} reloads, {adoptions} \
+         adoptions, {replays} replays; longest time without a holder {:.3} s",
         done.hours,
         took.as_secs_f64(),
+        done.hours as f64 / took.as_secs_f64().max(0.001),
+        per_hour(faults),
+        per_hour(transitions),
         done.longest_vacuum.as_secs_f64()
     );
+    let laws: Vec<String> = Law::ALL.iter().map(Law::to_string).collect();
+    match done.broken {
+        0 => println!("no law broken of {}, looked at after every event: {}", laws.len(), laws.join("; ")),
+        broken => println!("{broken} h broke a law"),
+    }
 }

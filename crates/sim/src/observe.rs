@@ -61,8 +61,8 @@ impl<D: Director> World<D> {
         Ok(())
     }
 
-    /// `auth_type AH`: what a machine sends after its boot is numbered upwards, whichever daemon sends it. To each of
-    /// several peers it may send the same.
+    /// `auth_type AH`: what a daemon sends is numbered upwards, from what its predecessor noted on. To each of several
+    /// peers it may send the same.
     // REQ: VRRP2A-AH-03
     fn in_sequence(&mut self, id: MachineId, router: usize, sequence: u32) -> Result<(), Broken> {
         let (last, at) = core::mem::replace(&mut self.machines[id.0].sequences[router], (sequence, self.now));
@@ -120,6 +120,7 @@ impl<D: Director> World<D> {
             return broken(Law::ReloadLeavesAlone, what);
         }
         let known = core::mem::replace(&mut machine.states[router], *to);
+        self.tally.transitions += 1;
         self.tally.takeovers += u64::from(*to == State::Master);
         self.excused[id.0] |= refused;
         if self.excused[id.0] {

@@ -16,6 +16,8 @@ pub struct Tally {
     pub resignations: u64,
     /// Gratuitous ARPs and neighbour advertisements sent.
     pub announcements: u64,
+    /// Changes of state.
+    pub transitions: u64,
     /// Transitions to MASTER.
     pub takeovers: u64,
     /// Faults, without what mended them.
@@ -39,6 +41,7 @@ impl core::ops::AddAssign for Tally {
             adverts,
             resignations,
             announcements,
+            transitions,
             takeovers,
             faults,
             notices,
@@ -51,6 +54,7 @@ impl core::ops::AddAssign for Tally {
         self.adverts += adverts;
         self.resignations += resignations;
         self.announcements += announcements;
+        self.transitions += transitions;
         self.takeovers += takeovers;
         self.faults += faults;
         self.notices += notices;
@@ -74,6 +78,14 @@ pub struct Report {
     pub broken: Broken,
     /// The last lines of the trace.
     pub last: String,
+}
+
+impl Report {
+    /// Which law, how, and how to see it again, in one line.
+    #[must_use]
+    pub fn in_short(&self) -> String {
+        format!("seed {} broke a law at {:?}: {}; {}", self.seed, self.at, self.broken.law, self.broken.how)
+    }
 }
 
 impl fmt::Display for Report {

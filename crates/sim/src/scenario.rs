@@ -348,7 +348,11 @@ impl Plan {
             _ => (Version::V3, Family::Inet6),
         };
         let signed = rng.once_in(4).then(|| hmac(rng, time_window));
-        let pass = version == Version::V2 && signed.is_none() && rng.once_in(2);
+        let authentication = match (version, rng.below(6)) {
+            (Version::V2, 0 | 1) if signed.is_none() => Authentication::Pass(password()),
+            (Version::V2, 2 | 3) if signed.is_none() => Authentication::Ah(password()),
+            (Version::V2 | Version::V3, _) => Authentication::None,
+        };
         let octet = u8::try_from(number).unwrap_or(0);
         let preempt = match rng.below(4) {
             0 => Preempt::Never,
@@ -369,7 +373,7 @@ impl Plan {
             vrid: Vrid::new(51 + octet).unwrap_or(VRID),
             version,
             family,
-            authentication: if pass { Authentication::Pass(password()) } else { Authentication::None },
+            authentication,
             interval: interval(rng, version),
             mixed_rates: version == Version::V3 && rng.once_in(4),
             preempt,
@@ -462,14 +466,20 @@ fn group_of(instance: &Instance) -> Option<IpAddr> {
     }
 }
 
+/// Mostly seconds, as in the field, and every form of haste now and then: a cluster that advertises ten times a second
+/// costs as much time as ten others, and shows nothing in it that the others do not show.
 fn interval(rng: &mut Rng, version: Version) -> AdvertInterval {
     let drawn = match version {
-        Version::V2 => rng.pick(&[1, 1, 1, 2, 3]).copied().and_then(AdvertInterval::from_seconds),
-        // Mostly seconds, as in the field: one that advertises ten times a second costs as much time as ten others.
-        Version::V3 => rng
-            .pick(&[10, 25, 50, 100, 100, 100, 100, 100, 100, 200, 200, 300])
-            .copied()
-            .and_then(AdvertInterval::from_centiseconds),
+        Version::V2 => rng.pick(&[1, 1, 1, 2, 2, 3, 5]).copied().and_then(AdvertInterval::from_seconds),
+        Version::V3 => AdvertInterval::from_centiseconds(match rng.below(40) {
+            0 => 10,
+            1 => 25,
+            2 => 50,
+            3..17 => 100,
+            17..27 => 200,
+            27..35 => 300,
+            _ => 500,
+        }),
     };
     drawn.unwrap_or(AdvertInterval::DEFAULT)
 }

@@ -7,7 +7,7 @@ use crate::scenario::Scenario;
 use crate::signing::NEXT_KEY;
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::config::vrrp::{Authentication, Instance, InstanceId};
 use standfast_model::{AdvertInterval, Priority, Version, Vrid};
 
 /// Within which time the same new configuration is read everywhere: whoever rolls it out is done before a standby
@@ -72,7 +72,7 @@ impl Scenario {
             }
             Variation::Reordered => reverse(&mut config),
             Variation::OtherVrid(router) => {
-                if let Some(instance) = config.instances.get_mut(router) {
+                if let Some(instance) = config.instances.get_mut(router).filter(|instance| !is_numbered(instance)) {
                     instance.vrid = other_vrid(instance.vrid);
                 }
             }
@@ -88,7 +88,11 @@ impl Scenario {
                 }
             }
             Variation::Moved(from, to) => self.move_address(&mut config, from, to),
-            Variation::Without(router) => remove(&mut config, router),
+            Variation::Without(router) => {
+                if !config.instances.get(router).is_some_and(is_numbered) {
+                    remove(&mut config, router);
+                }
+            }
         }
         if let (Some(router), Variation::Drawn) = (file.without, file.variation) {
             remove(&mut config, router);
@@ -110,6 +114,12 @@ impl Scenario {
             target.addresses.push(address);
         }
     }
+}
+
+/// `auth_type AH`: who is made anew counts from one, and whoever was not made anew with it, because it read its file only
+/// when all was as before, refuses that. No administrator who knows the protocol does this to such a router.
+const fn is_numbered(instance: &Instance) -> bool {
+    matches!(instance.authentication, Authentication::Ah(_))
 }
 
 fn reverse(config: &mut VrrpConfig) {

@@ -1,0 +1,62 @@
+//! Texts of configurations, and reading them.
+
+use standfast_conf::host::Memory;
+use standfast_conf::{Options, load};
+use standfast_model::Config;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::Path;
+
+/// Where the text is on the machine that is a value.
+const FILE: &str = "/etc/keepalived/keepalived.conf";
+
+/// Virtual servers in a configuration.
+pub const SERVICES: usize = 100;
+
+/// Real servers of each.
+pub const SERVERS: usize = 10;
+
+/// Virtual servers with TCP checks, as people write them.
+fn services() -> String {
+    let mut text = String::new();
+    for service in 0..SERVICES {
+        let _ = writeln!(text, "virtual_server 192.0.2.{} {} {{", service % 250 + 1, 80 + service / 250);
+        text.push_str("    delay_loop 6\n    lb_algo wlc\n    lb_kind DR\n    protocol TCP\n\n");
+        for server in 0..SERVERS {
+            let _ = writeln!(text, "    real_server 10.0.{service}.{} 80 {{", server + 1);
+            text.push_str("        weight 1\n        TCP_CHECK {\n            connect_timeout 3\n        }\n    }\n");
+        }
+        text.push_str("}\n\n");
+    }
+    text
+}
+
+fn machine(text: String) -> Memory {
+    Memory::new().with_any_interface().file(FILE, text)
+}
+
+/// The configuration that a text means.
+///
+/// # Panics
+/// If it means none: every text is one of ours.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a text of ours that is no configuration is our own bug")]
+pub fn of(text: String) -> Config {
+    let loaded = load(&machine(text), Path::new(FILE), &Options::default());
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+    loaded.config.expect("a configuration")
+}
+
+/// That of the virtual servers.
+#[must_use]
+pub fn of_services() -> Config {
+    of(services())
+}
+
+/// Reads the configuration of the virtual servers.
+pub fn read(times: u32) {
+    let machine = machine(services());
+    for _ in 0..times {
+        black_box(load(black_box(&machine), Path::new(FILE), &Options::default()));
+    }
+}
