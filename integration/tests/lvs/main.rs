@@ -10,6 +10,8 @@ mod groups;
 #[cfg(test)]
 mod haproxy;
 #[cfg(test)]
+mod namespaces;
+#[cfg(test)]
 mod quorum;
 #[cfg(test)]
 mod same_tables;

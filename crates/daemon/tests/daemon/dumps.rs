@@ -203,3 +203,26 @@ fn a_link_in_the_place_of_a_file_is_replaced_and_its_target_left_alone() {
     assert_eq!(machine.read("precious"), "data");
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn what_is_read_and_how_things_are_around_a_reload_is_kept_where_config_save_dir_says() {
+    let machine = machine();
+    std::fs::create_dir("/run/test/kept").unwrap();
+    let text = CONFIGURATION.replace("router_id TEST", "router_id TEST\n config_save_dir /run/test/kept");
+    machine.write("keepalived.conf", &format!("$VRID=51\n{}", text.replace("router_id 51", "router_id $VRID")));
+    let mut daemon = machine.start(&[]);
+    let kept = |name: &str| machine.path("kept").join(name.replace("PID", &daemon.pid().to_string()));
+    let first = std::fs::read_to_string(kept("keepalived.conf.PID.0")).unwrap();
+    assert!(first.contains("virtual_router_id 51"), "definitions are replaced: {first}");
+    assert!(first.contains("auth_pass ********") && !first.contains("s3cr3tpw"), "{first}");
+    assert_eq!(std::fs::metadata(kept("keepalived.conf.PID.0")).unwrap().permissions().mode() & 0o777, 0o600);
+    machine.write("keepalived.conf", &text.replace("priority 150", "priority 140"));
+    kill(daemon.pid(), Signal::HUP);
+    wait_for("the last file", || kept("keepalived_vrrp.PID.1.post").exists());
+    assert!(std::fs::read_to_string(kept("keepalived.conf.PID.1")).unwrap().contains("priority 140"));
+    for moment in ["pre", "post"] {
+        let data = std::fs::read_to_string(kept(&format!("keepalived_vrrp.PID.1.{moment}"))).unwrap();
+        assert!(data.contains("VI_E"), "{moment}: {data}");
+    }
+    assert_eq!(daemon.stop(), 0);
+}

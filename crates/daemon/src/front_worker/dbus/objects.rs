@@ -372,7 +372,10 @@ mod tests {
         assert!(objects.events(&[event(1, "A", "BACKUP")]).is_empty(), "how it began");
         assert_eq!(objects.events(&[event(5, "A", "MASTER")]), changed(2));
         assert!(objects.events(&[event(6, "A", "MASTER"), event(3, "A", "FAULT"), event(7, "B", "FAULT")]).is_empty());
-        assert_eq!(objects.events(&[event(8, "A", "FAULT"), event(9, "A", "BACKUP")]), [changed(3), changed(1)].concat());
+        assert_eq!(
+            objects.events(&[event(8, "A", "FAULT"), event(9, "A", "BACKUP")]),
+            [changed(3), changed(1)].concat()
+        );
         assert_eq!(objects.end(), [changed(98), vec![Signal::Stopped { path: objects.vrrp.clone() }]].concat());
     }
 

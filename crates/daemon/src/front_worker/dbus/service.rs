@@ -127,11 +127,7 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    async fn open(
-        name: &str,
-        shared: &'a Rc<Shared>,
-        errands: &'a mpsc::Sender<Errand>,
-    ) -> Result<Self, Trouble> {
+    async fn open(name: &str, shared: &'a Rc<Shared>, errands: &'a mpsc::Sender<Errand>) -> Result<Self, Trouble> {
         let name = WellKnownName::try_from(name).map_err(|error| Trouble::Bus(error.to_string()))?;
         let builder = connection::Builder::system().max_queued(QUEUED).method_timeout(BUS_WITHIN);
         let connection = soon(builder.build()).await?;
@@ -251,9 +247,9 @@ fn read(message: &Message) -> Call {
     let texts = match signature.as_str() {
         "s" => body.deserialize::<&str>().map(|one| vec![one.to_owned()]),
         "ss" => body.deserialize::<(&str, &str)>().map(|(one, two)| vec![one.to_owned(), two.to_owned()]),
-        "ssv" => body
-            .deserialize::<(&str, &str, Variant<'_>)>()
-            .map(|(one, two, _)| vec![one.to_owned(), two.to_owned()]),
+        "ssv" => {
+            body.deserialize::<(&str, &str, Variant<'_>)>().map(|(one, two, _)| vec![one.to_owned(), two.to_owned()])
+        }
         _ => Ok(Vec::new()),
     };
     let words = |word: Option<String>| word.unwrap_or_default();
