@@ -12,6 +12,7 @@ pub use table::{OPTIONS, Opt, Readiness, Value};
 use crate::signals::Request;
 use lexopt::Arg;
 use standfast_api::{Facility, LogSettings, WorkerOptions};
+use standfast_model::config::global::Snmp;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use table::Meaning;
@@ -52,6 +53,27 @@ pub struct PidFiles {
     pub bfd: Option<PathBuf>,
 }
 
+/// What is said of SNMP.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SnmpOptions {
+    /// `-x`: everything is shown.
+    pub all: bool,
+    /// `-A`: where the master agent is.
+    pub socket: Option<String>,
+}
+
+impl SnmpOptions {
+    /// Adds it to what the configuration says, which goes first where both say something.
+    pub fn add_to(&self, snmp: &mut Snmp) {
+        if self.all {
+            (snmp.vrrp, snmp.checker, snmp.rfc_v2, snmp.rfc_v3) = (true, true, true, true);
+        }
+        if snmp.socket.is_none() {
+            snmp.socket.clone_from(&self.socket);
+        }
+    }
+}
+
 /// The options of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -85,6 +107,8 @@ pub struct Options {
     pub ignore_interrupt: bool,
     /// `-p`, `-r`, `-c`.
     pub pid_files: PidFiles,
+    /// `-x`, `-A`.
+    pub snmp: SnmpOptions,
     /// `-l`, `-D`, `-S`, `-G`.
     pub log: LogSettings,
     /// What concerns workers.
@@ -111,6 +135,7 @@ impl Default for Options {
             umask: None,
             ignore_interrupt: false,
             pid_files: PidFiles::default(),
+            snmp: SnmpOptions::default(),
             log: LogSettings { console: false, system: true, facility: Facility::Daemon, detail: 0 },
             worker: WorkerOptions::default(),
             remarks: Vec::new(),
@@ -264,6 +289,8 @@ fn apply(
         Meaning::CheckersPid => to.pid_files.checkers = Some(path()),
         Meaning::BfdPid => to.pid_files.bfd = Some(path()),
         Meaning::AddressMonitoring => to.worker.address_monitoring = true,
+        Meaning::Snmp => to.snmp.all = true,
+        Meaning::SnmpSocket => to.snmp.socket = Some(text()?.to_owned()),
         Meaning::Namespace => to.namespace = Some(text()?.to_owned()),
         Meaning::CoreDump | Meaning::CoreDumpPattern => to.worker.core_file = true,
         Meaning::AllConfig => to.include_errors = true,

@@ -182,7 +182,11 @@ fn read(options: &Options) -> standfast_conf::Loaded {
 }
 
 fn read_by(options: &Options, host: &dyn Host) -> standfast_conf::Loaded {
-    standfast_conf::load(host, &options.configuration, &for_conf(options))
+    let mut loaded = standfast_conf::load(host, &options.configuration, &for_conf(options));
+    if let Some(config) = &mut loaded.config {
+        options.snmp.add_to(&mut config.global.snmp);
+    }
+    loaded
 }
 
 fn for_conf(options: &Options) -> standfast_conf::Options {

@@ -166,6 +166,18 @@ fn an_argument_that_is_not_text_is_a_path_or_an_error() {
 }
 
 #[test]
+fn what_is_shown_over_snmp_is_added_to_what_the_configuration_says() {
+    let Ok(Invocation::Run(options)) = parse(["-x", "-A", "/run/agent"]) else { panic!("refused") };
+    let mut snmp = Snmp { socket: Some("tcp:705".to_owned()), ..Snmp::default() };
+    options.snmp.add_to(&mut snmp);
+    assert!(snmp.vrrp && snmp.checker && snmp.rfc_v2 && snmp.rfc_v3 && !snmp.traps);
+    assert_eq!(snmp.socket.as_deref(), Some("tcp:705"));
+    let mut snmp = Snmp::default();
+    options.snmp.add_to(&mut snmp);
+    assert_eq!(snmp.socket.as_deref(), Some("/run/agent"));
+}
+
+#[test]
 fn options_that_do_nothing_yet_are_accepted_and_told() {
     let harmless = |option: &&Opt| option.readiness != Readiness::Built && option.meaning != Meaning::Genhash;
     for option in OPTIONS.iter().filter(harmless) {

@@ -100,8 +100,8 @@ fn a_dumped_configuration_shows_what_was_understood_and_no_password() {
 fn the_facility_and_the_detail_are_those_of_the_command_line() {
     let machine = Machine::with_pair();
     let mut journal = Journal::listen();
-    let daemon = machine.start_in_background(&["-S", "local3", "-x"]);
-    let entry = journal.wait_for("option --snmp is not built yet and does nothing");
+    let daemon = machine.start_in_background(&["-S", "local3", "--flush-log-file"]);
+    let entry = journal.wait_for("option --flush-log-file is not built yet and does nothing");
     assert_eq!((entry["SYSLOG_FACILITY"].as_str(), entry["PRIORITY"].as_str()), ("19", "4"));
     let worker = journal.wait_for("Starting vrrp worker");
     assert_eq!(worker["SYSLOG_FACILITY"], "19");

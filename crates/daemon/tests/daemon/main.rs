@@ -9,7 +9,9 @@
 )]
 
 mod adoption;
+mod answers;
 mod beside_keepalived;
+mod confinement;
 mod browser;
 mod container;
 #[cfg(feature = "dbus")]
@@ -24,9 +26,11 @@ mod machine;
 mod page;
 mod places;
 mod processes;
+mod published_flaws;
 mod refusals;
 mod reload;
 mod scripts;
+mod snmp;
 mod succession;
 mod supervision;
 mod upgrade;
