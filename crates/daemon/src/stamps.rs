@@ -1,9 +1,10 @@
 //! When each instance last sent an advertisement, in a file that outlives the process that wrote it.
 //!
 //! The `vrrp` worker notes the time of every advertisement. Its successor reads the notes, and the core decides by their
-//! age whether to adopt what the predecessor held or to listen first. The file is in `/run`, so that the notes also
-//! outlive a supervisor; they are worth something only in the same boot and the same network namespace, which is written
-//! beside them. Nothing here judges an age.
+//! age whether to adopt what the predecessor held or to listen first. What an operator has handed over stands beside it,
+//! so that it stays handed over. The file is in `/run`, so that the notes also outlive a supervisor; they are worth
+//! something only in the same boot and the same network namespace, which is written beside them. Nothing here judges an
+//! age.
 
 use core::time::Duration;
 use rustix::event::{Timespec, poll};
@@ -13,6 +14,7 @@ use standfast_kernel::timer::boottime;
 use standfast_model::Instant;
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::ipvs::Family;
+use standfast_vrrp::Router;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -22,23 +24,24 @@ use std::path::Path;
 use tracing::warn;
 
 const MAGIC: [u8; 8] = *b"stndfSTP";
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 
 /// Magic, version, boot id, network namespace; the rest is zero.
 const HEADER_BYTES: usize = 64;
 
-/// Interface name, VRID, family, two bytes unused, the sequence number of `auth_type AH`, the time in nanoseconds of
-/// `CLOCK_BOOTTIME`, 0 for none.
-const RECORD_BYTES: usize = 32;
+/// Interface name, VRID, family, two bytes unused, the sequence number of `auth_type AH`, two times in nanoseconds of
+/// `CLOCK_BOOTTIME` (of the last advertisement, and until when it is handed over), 0 for none; the rest is zero, so that
+/// no record crosses a page.
+const RECORD_BYTES: usize = 64;
 
-/// Where in a record the sequence number is, and behind it the time.
+/// Where in a record the sequence number is, and behind it the times.
 const NOTE_AT: usize = 20;
 
 /// The most that is read: records of 32,000 instances, far beyond what a kernel has sockets for.
-const MAX_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Octets of a note: sequence number and time.
-const NOTE_BYTES: usize = RECORD_BYTES - NOTE_AT;
+/// Octets of a note: sequence number and times.
+const NOTE_BYTES: usize = 20;
 
 type Key = [u8; NOTE_AT];
 
@@ -56,23 +59,39 @@ pub struct Note {
     pub sent: Option<Instant>,
     /// The highest sequence number of `auth_type AH`, 0 with any other authentication.
     pub sequence: u32,
+    /// Until when it preempts nobody, because an operator had it hand over; the end of time is until it may again.
+    pub stands_back: Option<Instant>,
 }
 
 impl Note {
+    /// What is to be noted of an instance of the router.
+    fn of_instance(router: &Router, id: InstanceId) -> Self {
+        router.status(id).map_or(Self::default(), |status| Self {
+            sent: status.advert_sent,
+            sequence: status.sequence.unwrap_or(0),
+            stands_back: status.stands_back,
+        })
+    }
+
     fn octets(self) -> [u8; NOTE_BYTES] {
         let mut octets = [0; NOTE_BYTES];
-        let time = self.sent.map_or(0, Instant::as_nanos).to_le_bytes();
-        for (place, octet) in octets.iter_mut().zip(self.sequence.to_le_bytes().iter().chain(&time)) {
+        let times = [self.sent, self.stands_back].map(|time| time.map_or(0, Instant::as_nanos).to_le_bytes());
+        for (place, octet) in octets.iter_mut().zip(self.sequence.to_le_bytes().iter().chain(times.as_flattened())) {
             *place = *octet;
         }
         octets
     }
 
     fn of(octets: &[u8; NOTE_BYTES]) -> Option<Self> {
-        let (sequence, time) = octets.split_first_chunk::<4>()?;
-        let time = u64::from_le_bytes(*time.first_chunk()?);
-        let sent = (time != 0).then(|| Instant::from_nanos(time));
-        Some(Self { sent, sequence: u32::from_le_bytes(*sequence) })
+        let (sequence, times) = octets.split_first_chunk::<4>()?;
+        let (sent, stands_back) = times.split_first_chunk::<8>()?;
+        let time =
+            |octets: &[u8; 8]| Some(u64::from_le_bytes(*octets)).filter(|time| *time != 0).map(Instant::from_nanos);
+        Some(Self {
+            sent: time(sent),
+            sequence: u32::from_le_bytes(*sequence),
+            stands_back: time(stands_back.first_chunk()?),
+        })
     }
 }
 
@@ -120,8 +139,8 @@ pub(crate) fn open_locked(path: &Path) -> io::Result<OwnedFd> {
 #[derive(Debug)]
 pub struct Stamps {
     file: File,
-    /// What is written, by instance.
-    written: Vec<Note>,
+    /// What is written, by instance, and by what the instance is known.
+    written: Vec<(Key, Note)>,
     /// A file that cannot be written is said so once.
     complained: bool,
 }
@@ -140,17 +159,25 @@ impl Stamps {
         (stamps, adopted)
     }
 
-    /// The instances are others from now on; each brings its note.
-    pub fn renumber(&mut self, instances: &[Instance], notes: impl Iterator<Item = Note>) {
-        let mut notes: Vec<Note> = notes.collect();
-        notes.resize(instances.len(), Note::default());
-        self.lay_out(instances, notes);
+    /// The instances are others from now on. Those that were there before keep their notes; who is to go is a master no
+    /// more, and what it says about that comes after this.
+    pub fn renumber(&mut self, instances: &[Instance]) {
+        let before: BTreeMap<Key, Note> = core::mem::take(&mut self.written).into_iter().collect();
+        let notes = instances.iter().map(|instance| before.get(&key(instance)).copied().unwrap_or_default());
+        self.lay_out(instances, notes.collect());
     }
 
-    /// Notes what an instance has sent.
+    /// Notes how it stands with every instance of the router, which numbers them as the notes do.
+    pub fn note_all(&mut self, router: &Router) {
+        for id in (0..).map(InstanceId).take(self.written.len()) {
+            self.note(id, Note::of_instance(router, id));
+        }
+    }
+
+    /// Notes how it stands with an instance. What is written already costs nothing.
     pub fn note(&mut self, id: InstanceId, note: Note) {
         let Some(index) = usize::try_from(id.0).ok() else { return };
-        let Some(written) = self.written.get_mut(index).filter(|written| **written != note) else { return };
+        let Some((_, written)) = self.written.get_mut(index).filter(|(_, written)| *written != note) else { return };
         *written = note;
         let at = HEADER_BYTES + index * RECORD_BYTES + NOTE_AT;
         let outcome = self.file.write_all_at(&note.octets(), at as u64);
@@ -161,11 +188,12 @@ impl Stamps {
     /// cross a page, and its successor then adopts some and listens for others.
     fn lay_out(&mut self, instances: &[Instance], notes: Vec<Note>) {
         let mut bytes = header().unwrap_or([0; HEADER_BYTES]).to_vec();
-        for (instance, note) in instances.iter().zip(&notes) {
-            bytes.extend(key(instance));
+        self.written = instances.iter().map(key).zip(notes).collect();
+        for (key, note) in &self.written {
+            bytes.extend(key);
             bytes.extend(note.octets());
+            bytes.resize(bytes.len().next_multiple_of(RECORD_BYTES), 0);
         }
-        self.written = notes;
         let outcome = self.file.write_all_at(&bytes, 0).and_then(|()| self.file.set_len(bytes.len() as u64));
         self.complain(outcome);
     }
@@ -251,7 +279,7 @@ mod tests {
     }
 
     fn at(seconds: u64) -> Note {
-        Note { sent: Some(Instant::from_nanos(seconds * 1_000_000_000)), sequence: 0 }
+        Note { sent: Some(Instant::from_nanos(seconds * 1_000_000_000)), ..Note::default() }
     }
 
     #[test]
@@ -270,6 +298,21 @@ mod tests {
         // What was not taken over is gone for good.
         let (_, adopted) = Stamps::take_over(reopened(&stamps), &before);
         assert_eq!(adopted, [(InstanceId(0), at(5)), (InstanceId(2), Note { sequence: 70_000, ..at(7) })]);
+    }
+
+    #[test]
+    fn a_reload_leaves_every_note_with_its_virtual_router_and_none_of_who_is_to_go() {
+        let before = instances(&[instance("A", "eth0", 1), instance("B", "eth0", 2)].concat());
+        let (mut stamps, _) = Stamps::take_over(memfd_create("test", MemfdFlags::CLOEXEC).unwrap(), &before);
+        let handed_over = Note { stands_back: Some(Instant::from_nanos(u64::MAX)), sequence: 9, sent: None };
+        stamps.note(InstanceId(0), at(5));
+        stamps.note(InstanceId(1), handed_over);
+        let after = instances(&[instance("C", "eth1", 7), instance("B", "eth0", 2)].concat());
+        stamps.renumber(&after);
+        let (_, adopted) = Stamps::take_over(reopened(&stamps), &after);
+        assert_eq!(adopted, [(InstanceId(1), handed_over)]);
+        let (_, adopted) = Stamps::take_over(reopened(&stamps), &before);
+        assert_eq!(adopted, [(InstanceId(1), handed_over)], "the one that went is a master no more");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::ipvs::Family;
 use standfast_model::{GroupTransition, InterfaceIndex, InterfaceName, PriorityChange, Transition};
 use standfast_net::{Device, Filter, Link, Operation, Sysctl};
-use standfast_vrrp::Notice;
+use standfast_vrrp::{Notice, Router};
 use std::net::IpAddr;
 
 /// What tells one socket of a node from another.
@@ -126,6 +126,10 @@ pub trait System {
 
     /// Closes the socket.
     fn unlisten(&mut self, key: SocketKey);
+
+    /// Instances of the router are masters no more. Told before anything of it is sent or done, so that who comes after
+    /// a death in the middle of it takes none of them for a master.
+    fn stepping_down(&mut self, _router: &Router) {}
 
     /// Sends advertisements, in order. One that cannot leave is lost, as any packet may be: the next is due soon.
     fn send(&mut self, packets: &[Packet]);

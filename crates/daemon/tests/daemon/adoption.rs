@@ -21,6 +21,11 @@ struct Peer {
 
 impl Peer {
     fn start(machine: &Machine) -> Self {
+        Self::start_with(machine, PAIR)
+    }
+
+    /// With this configuration of the other node, turned round.
+    pub(crate) fn start_with(machine: &Machine, text: &str) -> Self {
         run("ip netns add peer");
         run("ip link set west netns peer");
         run("ip -n peer address add 192.0.2.2/24 dev west");
@@ -38,7 +43,7 @@ impl Peer {
     }
 
     /// How often it has become master.
-    fn takeovers(machine: &Machine) -> usize {
+    pub(crate) fn takeovers(machine: &Machine) -> usize {
         machine.read("peer").matches("Entering MASTER STATE").count()
     }
 }
@@ -132,12 +137,12 @@ impl Drop for Addresses {
     }
 }
 
-fn has_address() -> bool {
+pub(crate) fn has_address() -> bool {
     let output = Command::new("ip").args(["address", "show", "dev", "east"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().contains("192.0.2.100/24")
 }
 
-fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     assert!(!becomes(time, || false));
 }
 

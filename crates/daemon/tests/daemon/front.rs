@@ -20,7 +20,7 @@ fn connect() -> UnixStream {
     stream
 }
 
-fn ask(request: Request) -> BufReader<UnixStream> {
+pub(crate) fn ask(request: Request) -> BufReader<UnixStream> {
     let mut stream = connect();
     let mut line = serde_json::to_vec(&Ask { version: CONTROL_VERSION, request }).unwrap();
     line.push(b'\n');
@@ -34,11 +34,11 @@ fn next(reader: &mut BufReader<UnixStream>) -> Answer {
     serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
 }
 
-fn answer(request: Request) -> Answer {
+pub(crate) fn answer(request: Request) -> Answer {
     next(&mut ask(request))
 }
 
-fn status() -> Snapshot {
+pub(crate) fn status() -> Snapshot {
     match answer(Request::Status { fresh: true }) {
         Answer::Status(snapshot) => *snapshot,
         other => panic!("{other:?}"),

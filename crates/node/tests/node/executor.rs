@@ -29,14 +29,15 @@ fn a_takeover_advertises_then_adds_then_announces_then_tells() {
 }
 
 #[test]
-fn a_resignation_leaves_before_the_addresses_go() {
-    let mut machine = Machine::default();
+fn a_resignation_is_noted_before_it_leaves_and_leaves_before_the_addresses_go() {
+    let mut machine = Machine { noting: true, ..Machine::default() };
     let (mut node, at) = master(&mut machine);
     machine.take_log();
     node.handle(at + Duration::from_millis(300), Input::Shutdown, &mut machine);
     assert_eq!(
         machine.take_log(),
         [
+            "noted as STOP",
             "send priority 0",
             "remove 192.168.1.200/32",
             "remove 192.168.1.202/32",
@@ -46,6 +47,16 @@ fn a_resignation_leaves_before_the_addresses_go() {
         ]
     );
     assert!(machine.addresses.is_empty());
+}
+
+#[test]
+fn who_loses_its_link_is_noted_before_an_address_goes() {
+    let mut machine = Machine { noting: true, ..Machine::default() };
+    let (mut node, at) = master(&mut machine);
+    assert!(!machine.take_log().iter().any(|line| line.starts_with("noted")), "a master is noted when it has sent");
+    node.handle(at, Input::Changed(Change::Link(Link { running: false, ..eth0(ETH0) })), &mut machine);
+    let log = machine.take_log();
+    assert_eq!(log[..2], ["noted as FAULT", "remove 192.168.1.200/32"], "{log:?}");
 }
 
 #[test]
@@ -184,4 +195,22 @@ fn a_link_that_gets_another_name_loses_the_addresses_and_gets_them_back_with_its
     assert!(machine.addresses.is_empty(), "{:?}", machine.take_log());
     node.handle(at, Input::Changed(Change::Link(eth0(ETH0))), &mut machine);
     assert_eq!(node.router().state(InstanceId(0)), State::Backup);
+}
+
+#[test]
+fn what_a_predecessor_noted_goes_where_it_is_ours_no_more_whatever_its_link_is_called_now() {
+    let mut machine = Machine::default();
+    let mut node = VrrpNode::new(config(), Router::new(config()));
+    let ours = |interface, text: &str| ObservedAddress { protocol: 18, ..address(interface, text) };
+    let renamed = InterfaceIndex(9);
+    let lan0 = Link { name: "lan0".parse().unwrap(), ..eth0(renamed) };
+    let (vip, former) = ("192.168.1.200/32", "192.168.1.250/32");
+    let there = [ours(renamed, vip), address(renamed, former), ours(ETH0, vip), ours(ETH0, former)];
+    let noted = there.iter().map(|seen| (seen.interface, seen.address)).collect();
+    node.handle(Instant::ZERO, Input::Start(Observed::new(vec![eth0(ETH0), lan0], there.to_vec())), &mut machine);
+    let gone: Vec<_> = node.leftovers(&noted).iter().map(|operation| format!("{operation:?}")).collect();
+    let remove = |interface, text: &str| {
+        format!("{:?}", Operation::Remove { interface, address: text.parse().unwrap(), peer: None })
+    };
+    assert_eq!(gone, [remove(ETH0, former), remove(renamed, vip)]);
 }

@@ -26,6 +26,8 @@ pub(crate) struct Machine {
     pub(crate) deaf: bool,
     /// The number of the device that was made last.
     pub(crate) devices: u32,
+    /// Writes down also what it is told for a successor.
+    pub(crate) noting: bool,
 }
 
 impl Machine {
@@ -52,6 +54,12 @@ impl System for Machine {
 
     fn unlisten(&mut self, key: SocketKey) {
         self.log.push(format!("unlisten index {}", key.interface.0));
+    }
+
+    fn stepping_down(&mut self, router: &Router) {
+        if self.noting {
+            self.log.push(format!("noted as {}", router.state(InstanceId(0))));
+        }
     }
 
     fn send(&mut self, packets: &[Packet]) {
