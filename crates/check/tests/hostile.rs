@@ -229,3 +229,28 @@ fn two_hundred_endless_pages_at_once_cost_no_more_memory_than_all_checks_may_hol
     // Buffers double when they grow, and two hundred threads of the server have their stacks.
     assert!(grown < 170 << 10, "{grown} KiB");
 }
+
+/// keepalived copied the status code of an answer into a fixed place of its heap, however long it was.
+#[test]
+fn cve_2018_19115_a_status_code_of_any_length_and_form_is_a_failure_and_nothing_else() {
+    let codes: [Vec<u8>; 8] = [
+        b"2".repeat(100_000),
+        b"200".repeat(2000),
+        b" ".repeat(10_000),
+        vec![0xff; 5000],
+        b"0x200".to_vec(),
+        b"-200".to_vec(),
+        b"99999999999999999999".to_vec(),
+        Vec::new(),
+    ];
+    for code in codes {
+        let shown = String::from_utf8_lossy(&code[..code.len().min(20)]).into_owned();
+        let answer = [b"HTTP/1.1 ", &code[..], b" OK\r\nContent-Length: 0\r\n\r\n"].concat();
+        let server = Server::new(move |peer| {
+            peer.hear();
+            peer.say(&answer);
+        });
+        let verdict = check(&server, false);
+        assert!(matches!(verdict, Verdict::Failed(_)), "{shown}: {verdict:?}");
+    }
+}

@@ -24,6 +24,7 @@ mod file_watch;
 pub mod front_worker;
 pub mod genhash;
 pub mod host;
+mod exchange_sockets;
 mod http_listen;
 pub mod journal;
 pub mod link;

@@ -9,11 +9,13 @@ use standfast_daemon::configuration::{self, Loaded, NoNamespace};
 use standfast_daemon::exit_status::ExitStatus;
 use standfast_daemon::pid_files::{self, AlreadyRunning};
 use standfast_daemon::service_manager::ServiceManager;
-use standfast_daemon::supervisor::{self, Origin, PlanError, Supervisor, SupervisorError};
+use standfast_daemon::succession::{self, HandoverError, Inheritance, judge};
+use standfast_daemon::supervisor::{self, Origin, Plan, PlanError, Supervisor, SupervisorError};
 use standfast_daemon::{genhash, log, mailer, panics, worker};
 use standfast_kernel::process::identity;
 use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
 use standfast_kernel::release::{LEAST, missing_features};
+use standfast_model::Config;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use tracing::{error, info, warn};
@@ -35,6 +37,9 @@ fn main() -> ExitCode {
     if let Some(kind) = worker_kind() {
         return worker::main(&kind).into();
     }
+    if let Some(force) = std::env::args_os().nth(1).and_then(|word| judge::asked(&word)) {
+        return judge::answer(std::env::args_os().skip(2), force).into();
+    }
     let status = match command_line::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Genhash(words)) => genhash::become_it(&words),
         Ok(Invocation::Help) => print(&command_line::help()),
@@ -55,7 +60,7 @@ fn main() -> ExitCode {
             }
             match &options.test {
                 Some(report) => configuration::test(&options, report.as_deref()),
-                None => run(&options).unwrap_or_else(|failure| failure.tell()),
+                None => begin(&options).unwrap_or_else(|failure| failure.tell()),
             }
         }
         Err(error) => {
@@ -94,6 +99,8 @@ enum Failure {
     Namespace(#[from] NoNamespace),
     #[error("cannot hand over the configuration: {0}")]
     Encode(#[from] EncodeError),
+    #[error("cannot take over: {0}")]
+    Handover(#[from] HandoverError),
     #[error(transparent)]
     Supervisor(#[from] SupervisorError),
     #[error(transparent)]
@@ -116,6 +123,7 @@ impl Failure {
             | Self::Namespace(_)
             | Self::Encode(_)
             | Self::Supervisor(_)
+            | Self::Handover(_)
             | Self::Io(_) => ExitStatus::Fatal,
         }
     }
@@ -137,14 +145,29 @@ impl From<AlreadyRunning> for Failure {
     }
 }
 
+/// Takes what another program has left that was this process before, if there was one.
+fn begin(options: &Options) -> Result<ExitStatus, Failure> {
+    match succession::take()? {
+        Some(inheritance) => {
+            // An exec by descriptor leaves the number of the descriptor as the name.
+            identity::set_process_name(worker::PROCESS_NAME)?;
+            let options = inheritance.legacy.applied(options);
+            run(&options, Some(inheritance))
+        }
+        None => run(options, None),
+    }
+}
+
 /// The supervisor, from the log to its end.
-fn run(options: &Options) -> Result<ExitStatus, Failure> {
+fn run(options: &Options, inheritance: Option<Inheritance>) -> Result<ExitStatus, Failure> {
     let log = log::start(LOG_IDENTIFIER, options.log, !options.daemonize);
     panics::log_them();
     say_hello(options);
     check_kernel()?;
     let binary = OwnBinary::open()?;
-    enter_namespace(options)?;
+    if inheritance.is_none() {
+        enter_namespace(options)?;
+    }
     protect_memory(options)?;
     let Loaded { config, status } = configuration::load(options)?;
     let config = config.ok_or(Failure::Configuration(status))?;
@@ -163,13 +186,15 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     pid_files::make_directory(&options.pid_files)?;
     let mut pid_file = pid_files::acquire(pid_files::main_path(&options.pid_files))?;
     let planned = kinds.iter().filter(|kind| **kind != WorkerKind::Front);
-    let plans = planned.map(|kind| supervisor::plan(*kind, options, &config));
+    let plans = planned.map(|kind| plan(*kind, options, &config, inheritance.as_ref()));
     let plans = plans.collect::<Result<Vec<_>, _>>()?;
-    let launcher = if options.daemonize { Some(daemonize(options.log.console)?) } else { None };
+    // The predecessor has left the terminal, if that was wanted.
+    let launcher =
+        if options.daemonize && inheritance.is_none() { Some(daemonize(options.log.console)?) } else { None };
     pid_file.write(std::process::id())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(async {
-        let origin = Origin { options: options.clone(), config };
+        let origin = Origin { options: options.clone(), config, inheritance };
         let supervisor = Supervisor::start(binary, origin, plans, ServiceManager::from_environment())?;
         if let Some(launcher) = launcher {
             launcher.release(0)?;
@@ -180,6 +205,20 @@ fn run(options: &Options) -> Result<ExitStatus, Failure> {
     pid_files::remove_directory();
     info!("Stopped standfastd v{}", env!("CARGO_PKG_VERSION"));
     status
+}
+
+/// What a worker needs, with what was open for the one before it.
+fn plan(
+    kind: WorkerKind,
+    options: &Options,
+    config: &Config,
+    inheritance: Option<&Inheritance>,
+) -> Result<Plan, PlanError> {
+    let held = inheritance.map_or_else(|| Ok(Vec::new()), |inheritance| inheritance.attached(kind))?;
+    let mut plan = supervisor::plan_with(kind, options, config, held)?;
+    plan.setup.options.maintenance |=
+        kind == WorkerKind::Vrrp && inheritance.is_some_and(|left| left.legacy.maintenance);
+    Ok(plan)
 }
 
 fn say_hello(options: &Options) {

@@ -109,11 +109,22 @@ pub fn acquire(path: &Path) -> Result<PidFile, AlreadyRunning> {
     let absolute = std::path::absolute(path).map_err(|source| PidFileError::Io { path: path.to_owned(), source })?;
     let file = PidFile::acquire(&absolute)?;
     match file.previous() {
-        Some(pid) if name_of(pid).is_some_and(|name| name == KEEPALIVED) => {
+        Some(pid) if name_of(pid).is_some_and(|name| name == KEEPALIVED) && !is_of_ours(pid) => {
             Err(AlreadyRunning::Keepalived { path: absolute, pid })
         }
         Some(_) | None => Ok(file),
     }
+}
+
+/// Whether it is this process, or a worker of the program that was this process before.
+fn is_of_ours(pid: u32) -> bool {
+    let parent = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // Behind the name, which may have anything in it: the state, then the parent.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let own = std::process::id();
+    pid == own || parent() == Some(own)
 }
 
 fn name_of(pid: u32) -> Option<String> {

@@ -12,16 +12,19 @@ mod publisher;
 mod reload;
 mod summary;
 mod timetable;
+mod upgrade;
 mod watchdog;
+mod witness;
 mod worker;
 
-pub use plan::{Plan, PlanError, kinds_to_run, missing_capabilities, plan, slice_of};
+pub use plan::{Plan, PlanError, kinds_to_run, missing_capabilities, plan, plan_with, slice_of};
 
 use crate::command_line::Options;
 use crate::dump::Dump;
 use crate::exit_status::ExitStatus;
 use crate::service_manager::ServiceManager;
 use crate::signals::{Received, Request, Signals};
+use crate::succession::Inheritance;
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
@@ -41,6 +44,7 @@ use std::io;
 use summary::summary;
 use timetable::Timetable;
 use tracing::{info, warn};
+use upgrade::Upgrading;
 use watchdog::Watchdog;
 use worker::{End, Verdict, Worker};
 
@@ -51,6 +55,8 @@ pub struct Origin {
     pub options: Options,
     /// The configuration in force.
     pub config: Config,
+    /// What another program has left that was this process before.
+    pub inheritance: Option<Inheritance>,
 }
 
 /// What the supervisor is made of.
@@ -79,6 +85,8 @@ pub struct Supervisor {
     workers: Vec<Worker>,
     /// BFD sessions by name, as their worker sees them.
     bfd: BTreeMap<String, Verdict>,
+    /// What witnesses say, by name, as the `check` worker has told.
+    witnesses: BTreeMap<String, Witnessed>,
     /// Until when at most the other workers wait for the runner, which runs `startup_script` first.
     held_back: Option<Instant>,
     signals: Signals,
@@ -86,6 +94,8 @@ pub struct Supervisor {
     told_ready: bool,
     /// What is asked of a reload that may come.
     plannings: Vec<Planning>,
+    /// Another program is asked whether it can take over.
+    upgrading: Option<Upgrading>,
     /// Set when the stop has begun: what the daemon will end with.
     stopping: Option<ExitStatus>,
 }
@@ -102,26 +112,45 @@ impl Supervisor {
         plans: Vec<Plan>,
         service_manager: ServiceManager,
     ) -> Result<Self, SupervisorError> {
+        let begun = boottime();
+        let Origin { options, config, mut inheritance } = origin;
         let signals = Signals::catch()?;
+        release_signals()?;
         let mut workers = Vec::new();
         for plan in plans {
-            workers.push(Worker::new(plan)?);
+            let kind = plan.setup.kind;
+            let starts = inheritance.as_ref().map_or(0, |inheritance| inheritance.starts(kind));
+            workers.push(Worker::new(plan)?.started_before(starts));
         }
-        let patience = origin.config.global.startup.as_ref().map(|script| script.timeout + LAST_SCRIPT);
+        // The predecessor has run it.
+        let startup = config.global.startup.as_ref().filter(|_| inheritance.is_none());
+        let patience = startup.map(|script| script.timeout + LAST_SCRIPT);
         let held_back = patience.filter(|_| workers.iter().any(is_runner)).map(|patience| boottime() + patience);
         // Who may have an advertisement to send goes first.
         let may_start = |worker: &&mut Worker| held_back.is_none() || is_runner(worker);
         for first in [true, false] {
             let now = |worker: &&mut Worker| (worker.kind() == WorkerKind::Vrrp) == first;
-            workers.iter_mut().filter(may_start).filter(now).for_each(|worker| worker.start(&binary));
+            for worker in workers.iter_mut().filter(may_start).filter(now) {
+                // Until now the one of before has done its work.
+                inheritance.iter_mut().for_each(|inheritance| inheritance.kill(worker.kind()));
+                worker.start(&binary);
+            }
         }
-        let Origin { options, config } = origin;
         // What the front needs takes its time (the control socket's group is looked up), and nobody waits for it.
-        let mut front = Worker::new(plan(WorkerKind::Front, &options, &config)?)?;
+        let held = inheritance.as_ref().map_or_else(|| Ok(Vec::new()), |left| left.attached(WorkerKind::Front))?;
+        let starts = inheritance.as_ref().map_or(0, |inheritance| inheritance.starts(WorkerKind::Front));
+        let front = plan_with(WorkerKind::Front, &options, &config, held)?;
+        let mut front = Worker::new(front)?.started_before(starts);
         if held_back.is_none() {
+            inheritance.iter_mut().for_each(|inheritance| inheritance.kill(WorkerKind::Front));
             front.start(&binary);
         }
         workers.push(front);
+        let (bfd, generation) = (upgrade::bfd_of(inheritance.as_ref()), upgrade::generation_of(inheritance.as_ref()));
+        if let Some(mut inheritance) = inheritance {
+            inheritance.dismiss();
+            Self::say_upgraded(&inheritance.legacy, begun);
+        }
         introduce(&mut workers);
         give_back_memory();
         let timetable = Timetable::new(&config.global.reload);
@@ -129,7 +158,7 @@ impl Supervisor {
             binary,
             options,
             config,
-            generation: Generation::FIRST,
+            generation,
             reloading: None,
             reload_again: None,
             unconfirmed: None,
@@ -141,12 +170,14 @@ impl Supervisor {
             watchdog: Watchdog::new(service_manager.watchdog()),
             refused: None,
             workers,
-            bfd: BTreeMap::new(),
+            bfd,
+            witnesses: BTreeMap::new(),
             held_back,
             signals,
             service_manager,
             told_ready: false,
             plannings: Vec::new(),
+            upgrading: None,
             stopping: None,
         })
     }
@@ -163,6 +194,7 @@ impl Supervisor {
                 return status;
             }
             self.settle_reload();
+            self.settle_upgrade();
             self.tell_service_manager();
             self.publish();
             self.feed_watchdog();
@@ -175,10 +207,13 @@ impl Supervisor {
             }
             // A child's end is also looked for without its signal: that may have been merged with another.
             self.reap();
+            self.bury_orphans();
             self.go_on_after_startup_script();
             introduce(&mut self.workers);
             self.relay_bfd();
             self.relay_quorum();
+            self.relay_witnesses();
+            self.relay_leases();
             self.relay_sync();
             self.stop_runner();
         }
@@ -296,6 +331,7 @@ impl Supervisor {
             self.unconfirmed.as_ref().map(|unconfirmed| unconfirmed.until),
             self.timetable.as_ref().and_then(Timetable::next_deadline),
             self.held_back,
+            self.upgrading.as_ref().map(|upgrading| upgrading.until),
             self.watchdog.as_ref().map(|watchdog| watchdog.next),
         ];
         workers.chain(others.into_iter().flatten()).min()
@@ -345,6 +381,14 @@ impl Supervisor {
                 }
                 End::Died => self.stop(ExitStatus::Ok, "a worker died and is not to be restarted"),
             }
+        }
+    }
+
+    /// In a container we are the parent of what scripts have left behind. A program that is asked whether it can take over
+    /// is waited for elsewhere.
+    fn bury_orphans(&self) {
+        if orphans::are_ours() && self.upgrading.is_none() {
+            orphans::take_leave(|pid| self.workers.iter().any(|worker| worker.describe().pid == Some(pid)));
         }
     }
 

@@ -133,6 +133,19 @@ pub fn send(fd: impl AsFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Re
     }
 }
 
+/// What is there now, without a runtime; `None` is nothing.
+///
+/// # Errors
+///
+/// See [`ReceiveError`].
+pub fn receive_now(end: &OwnedFd) -> Result<Option<Incoming>, ReceiveError> {
+    match receive(end) {
+        Ok(incoming) => Ok(Some(incoming)),
+        Err(ReceiveError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// One end of a channel, watched by the current runtime.
 #[derive(Debug)]
 pub struct Channel {
@@ -147,6 +160,15 @@ impl Channel {
     /// Those of `epoll_ctl`.
     pub fn new(end: OwnedFd) -> io::Result<Self> {
         Ok(Self { fd: AsyncFd::new(end)? })
+    }
+
+    /// The end itself, once more.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`: no descriptor is left.
+    pub fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.fd.get_ref().try_clone()
     }
 
     /// Sends one message without waiting.

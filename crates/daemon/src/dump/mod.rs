@@ -142,7 +142,8 @@ fn replace(path: &Path, text: &str, config: &Config) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mode = Mode::from_raw_mode(0o666 & !u32::from(config.global.umask.unwrap_or(0o177)));
+    // Others may read it if the configuration says so (`umask`), and never write it.
+    let mode = Mode::from_raw_mode(0o644 & !u32::from(config.global.umask.unwrap_or(0o177)));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(open(&new, flags, mode)?);
     file.write_all(text.as_bytes())?;

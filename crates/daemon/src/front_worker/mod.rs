@@ -11,6 +11,7 @@ mod dbus;
 #[cfg(not(feature = "dbus"))]
 #[path = "dbus_absent.rs"]
 mod dbus;
+mod exchange;
 mod http;
 mod identity;
 mod snmp;
@@ -23,6 +24,7 @@ use crate::worker::{WorkerContext, say_stopping, slice_label};
 use book::Book;
 use client::{Errand, Wanted};
 use dbus::Bus;
+use exchange::Exchange;
 use http::{Ledger, Server};
 use snmp::Snmp;
 use rustix::fs::{FileType, fstat};
@@ -59,7 +61,7 @@ pub async fn run(context: WorkerContext<FrontSlice>) -> ExitStatus {
 
 async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
     let WorkerContext { slice, options: _, attached, mut supervisor } = context;
-    let Attached { control: listener, events, availability, page } = sort(attached)?;
+    let Attached { control: listener, events, availability, page, exchange: peers } = sort(attached)?;
     identity::give_up_rights()?;
     confine(WorkerKind::Front, false)?;
     let book = Rc::new(RefCell::new(Book::new(events)));
@@ -70,6 +72,8 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
     bus.configure(slice.dbus.clone());
     let mut snmp = Snmp::new(Rc::clone(&book), errands.clone());
     snmp.configure(slice.snmp.clone());
+    let exchange = Exchange::new(Rc::clone(&book), errands.clone());
+    exchange.configure(&slice, peers);
     server.configure(slice, page);
     supervisor.ready();
     // Thousands of events have been read.
@@ -90,12 +94,13 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
                     snmp.told(&message);
                     book.borrow_mut().told(message);
                     if is_snapshot {
+                        exchange.told();
                         server.told();
                     }
                 }
                 Command::Reload(new) => {
                     let generation = new.generation();
-                    supervisor.reloaded(generation, reload(&server, &mut bus, &mut snmp, new));
+                    supervisor.reloaded(generation, reload(&server, &exchange, &mut bus, &mut snmp, new));
                 }
                 Command::Agent(socket) => snmp.connection(socket),
                 // It has nothing that it could report.
@@ -141,11 +146,18 @@ async fn accept(listener: Option<&UnixListener>) -> io::Result<UnixStream> {
 }
 
 /// Serves the page by other settings from now on.
-fn reload(server: &Rc<Server>, bus: &mut Bus, snmp: &mut Snmp, mut new: NewSlice) -> Result<(), String> {
+fn reload(
+    server: &Rc<Server>,
+    exchange: &Rc<Exchange>,
+    bus: &mut Bus,
+    snmp: &mut Snmp,
+    mut new: NewSlice,
+) -> Result<(), String> {
     let slice = new.read::<FrontSlice>(slice_label(WorkerKind::Front))?;
     let attached = sort(new.take_attached()).map_err(|error| error.to_string())?;
     bus.configure(slice.dbus.clone());
     snmp.configure(slice.snmp.clone());
+    exchange.configure(&slice, attached.exchange);
     server.configure(slice, attached.page);
     Ok(())
 }
@@ -160,6 +172,8 @@ struct Attached {
     availability: Option<File>,
     /// Where the page is served.
     page: Vec<OwnedFd>,
+    /// Where other directors are heard.
+    exchange: Vec<OwnedFd>,
 }
 
 /// Three in their places, each perhaps replaced by something of no use, and then sockets.
@@ -173,7 +187,8 @@ fn sort(attached: Vec<OwnedFd>) -> io::Result<Attached> {
     let control = next(FileType::Socket)?.map(listener).transpose()?;
     let events = next(FileType::RegularFile)?.map(|file| Store::new(file.into()));
     let availability = next(FileType::RegularFile)?.map(File::from);
-    Ok(Attached { control, events, availability, page: attached.collect() })
+    let (exchange, page) = attached.partition(exchange::is_socket);
+    Ok(Attached { control, events, availability, page, exchange })
 }
 
 fn listener(descriptor: OwnedFd) -> io::Result<UnixListener> {

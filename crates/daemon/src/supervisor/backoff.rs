@@ -20,11 +20,17 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) struct Backoff {
     forgiven: u32,
     next: Duration,
+    deaths: u32,
 }
 
 impl Backoff {
     pub(super) const fn new() -> Self {
-        Self { forgiven: 0, next: Duration::from_secs(1) }
+        Self { forgiven: 0, next: Duration::from_secs(1), deaths: 0 }
+    }
+
+    /// Deaths in quick succession, the last one included.
+    pub(super) const fn deaths(self) -> u32 {
+        self.deaths
     }
 
     /// How long to wait now that the worker died after running for `ran`.
@@ -32,6 +38,7 @@ impl Backoff {
         if ran >= GOOD_RUN {
             *self = Self::new();
         }
+        self.deaths = self.deaths.saturating_add(1);
         if self.forgiven < FORGIVEN {
             self.forgiven += 1;
             return Duration::ZERO;

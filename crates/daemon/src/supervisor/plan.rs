@@ -6,8 +6,8 @@ use super::maintenance;
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::worker::PROCESS_NAME;
+use crate::{control_socket, exchange_sockets, http_listen, remains, run_state, stamps, verdicts};
 use rustix::net::sockopt;
-use crate::{control_socket, http_listen, remains, run_state, stamps, verdicts};
 use standfast_api::{
     BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
 };
@@ -117,12 +117,7 @@ pub fn plan(kind: WorkerKind, options: &Options, config: &Config) -> Result<Plan
 /// # Errors
 ///
 /// See [`PlanError`].
-pub fn plan_with(
-    kind: WorkerKind,
-    options: &Options,
-    config: &Config,
-    held: Vec<OwnedFd>,
-) -> Result<Plan, PlanError> {
+pub fn plan_with(kind: WorkerKind, options: &Options, config: &Config, held: Vec<OwnedFd>) -> Result<Plan, PlanError> {
     let mut held = held.into_iter();
     let maintenance = kind == WorkerKind::Vrrp && maintenance::is_on(options, config);
     let worker = WorkerOptions { umask: options.umask, maintenance, ..options.worker };
@@ -143,11 +138,7 @@ pub fn plan_with(
 }
 
 /// What its predecessor knew, and the network namespace of the table if that is another one than the daemon's.
-fn for_check(
-    options: &Options,
-    config: &Config,
-    mut held: impl Iterator<Item = OwnedFd>,
-) -> io::Result<Vec<OwnedFd>> {
+fn for_check(options: &Options, config: &Config, mut held: impl Iterator<Item = OwnedFd>) -> io::Result<Vec<OwnedFd>> {
     let mut attached =
         vec![or_open(held.next(), || verdicts::open_file(&run_state::path(options, config, "verdicts")))?];
     if let Some(namespace) = &config.global.net_namespace_ipvs {
@@ -165,11 +156,7 @@ fn for_check(
 
 /// The control socket, the histories and the sockets of the page, as far as they can be had: nothing depends on them. In
 /// the places of the first three is something whatever happens.
-fn for_front(
-    options: &Options,
-    config: &Config,
-    mut held: impl Iterator<Item = OwnedFd>,
-) -> io::Result<Vec<OwnedFd>> {
+fn for_front(options: &Options, config: &Config, mut held: impl Iterator<Item = OwnedFd>) -> io::Result<Vec<OwnedFd>> {
     let path = run_state::path(options, config, control_socket::NAME);
     // What is held may have been nothing.
     let listens = |held: &OwnedFd| sockopt::socket_acceptconn(held).unwrap_or(false);
@@ -183,6 +170,7 @@ fn for_front(
     attached.push(or_nothing(history(&run_state::history(options, config)))?);
     attached.push(or_nothing(history(&run_state::availability(options, config)))?);
     attached.extend(http_listen::sockets(&config.global.http, &sockets));
+    attached.extend(exchange_sockets::sockets(config.exchange.as_ref(), &sockets));
     Ok(attached)
 }
 

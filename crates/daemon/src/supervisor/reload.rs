@@ -218,7 +218,7 @@ impl Supervisor {
             worker.retire(self.config.global.child_wait_time);
         }
         for front in self.workers.iter_mut().filter(|worker| worker.kind() == WorkerKind::Front) {
-            front.listen_by(&config.global.http);
+            front.listen_by(config);
         }
         self.hand_over(&slices);
         for mut worker in newcomers {

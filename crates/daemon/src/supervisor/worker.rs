@@ -10,6 +10,7 @@ use crate::link::LONG_STATUS;
 use crate::succession::{Entrusted, Heir};
 use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
+use rest::Rest;
 use rustix::process::{Pid, Signal, kill_process};
 use standfast_api::{
     FromWorker, Generation, Hello, Setup, Status, ToWorker, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
@@ -18,9 +19,8 @@ use standfast_kernel::channel::{self, Channel, Incoming, Outbox, Received};
 use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
 use standfast_kernel::timer::boottime;
-use standfast_model::{Instant, Witnessed};
-use rest::Rest;
 use standfast_model::config::track::TrackedService;
+use standfast_model::{Instant, Witnessed};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -317,7 +317,8 @@ impl Worker {
         let setup = Setup { options, ..self.setup };
         let setup = encode(&ToWorker::Setup(setup)).map_err(io::Error::other)?;
         let other = self.slice_in_rest()?;
-        let descriptors: Vec<_> = core::iter::once(other.as_ref().unwrap_or(&self.slice)).chain(&self.attached).map(AsFd::as_fd).collect();
+        let descriptors: Vec<_> =
+            core::iter::once(other.as_ref().unwrap_or(&self.slice)).chain(&self.attached).map(AsFd::as_fd).collect();
         channel::send(&ours, &setup, &descriptors).map_err(io::Error::other)?;
         if let Some(order) = self.first_order() {
             channel::send(&ours, &encode(&order).map_err(io::Error::other)?, &[]).map_err(io::Error::other)?;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 /// The standby at the other end of the cable, in a network namespace of its own.
-struct Peer {
+pub(crate) struct Peer {
     child: Child,
 }
 
@@ -30,7 +30,7 @@ impl Peer {
         run("ip link set west netns peer");
         run("ip -n peer address add 192.0.2.2/24 dev west");
         run("ip -n peer link set west up");
-        let text = PAIR.replace("east", "west").replace("priority 150", "priority 100").replace("MASTER", "BACKUP");
+        let text = text.replace("east", "west").replace("priority 150", "priority 100").replace("MASTER", "BACKUP");
         machine.write("peer.conf", &text);
         let log = File::create(machine.path("peer")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_standfastd"));
