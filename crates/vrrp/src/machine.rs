@@ -282,6 +282,7 @@ impl Machine {
     /// Takes over: the advertisement first, then the addresses, then the announcements.
     pub(crate) fn become_master(&mut self, now: Instant, cause: Cause, batch: &mut Batch) {
         // REQ: VRRP2-6.4.1-01 VRRP2-6.4.2-04 VRRP3-6.4.1-01 VRRP3-6.4.2-04 VRRP2-8.2-03 VRRP3-8.1.2-02 VRRP3-8.2.2-02
+        // REQ: VRRP3-8.1.2-03 VRRP3-8.2.2-03
         let before = self.enter_master(now, now);
         self.advertise(now, batch);
         self.stagger();
