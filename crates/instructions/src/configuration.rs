@@ -11,10 +11,10 @@ use std::path::Path;
 const FILE: &str = "/etc/keepalived/keepalived.conf";
 
 /// Virtual servers in a configuration.
-pub const SERVICES: usize = 100;
+pub(crate) const SERVICES: usize = 100;
 
 /// Real servers of each.
-pub const SERVERS: usize = 10;
+pub(crate) const SERVERS: usize = 10;
 
 /// Virtual servers with TCP checks, as people write them.
 fn services() -> String {
@@ -41,7 +41,7 @@ fn machine(text: String) -> Memory {
 /// If it means none: every text is one of ours.
 #[must_use]
 #[expect(clippy::expect_used, reason = "a text of ours that is no configuration is our own bug")]
-pub fn of(text: String) -> Config {
+pub(crate) fn of(text: String) -> Config {
     let loaded = load(&machine(text), Path::new(FILE), &Options::default());
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     loaded.config.expect("a configuration")
@@ -49,12 +49,12 @@ pub fn of(text: String) -> Config {
 
 /// That of the virtual servers.
 #[must_use]
-pub fn of_services() -> Config {
+pub(crate) fn of_services() -> Config {
     of(services())
 }
 
 /// Reads the configuration of the virtual servers.
-pub fn read(times: u32) {
+pub(crate) fn read(times: u32) {
     let machine = machine(services());
     for _ in 0..times {
         black_box(load(black_box(&machine), Path::new(FILE), &Options::default()));

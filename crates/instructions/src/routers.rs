@@ -84,7 +84,8 @@ fn config(priority: u8) -> VrrpConfig {
 fn started(machine: u8, priority: u8, sink: &mut Sink) -> VrrpNode {
     let config = prepared(config(priority));
     let mut node = VrrpNode::new(config.clone(), Router::new(config));
-    let address = |address: IpNet| ObservedAddress { interface: ETH0, address, scope: 0, secondary: false, protocol: 0 };
+    let address =
+        |address: IpNet| ObservedAddress { interface: ETH0, address, scope: 0, secondary: false, protocol: 0 };
     let own = [
         IpNet::new(IpAddr::from([10, 0, 0, machine]), 24),
         IpNet::new(IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, u16::from(machine)]), 64),
@@ -138,7 +139,7 @@ fn received(packet: &Packet) -> Option<Received<'_>> {
 }
 
 /// Advertisements of the master reach a standby, one virtual router after the other.
-pub fn receive(times: u32) {
+pub(crate) fn receive(times: u32) {
     let mut sink = Sink::default();
     let (mut master, mut now) = master(1, 150, &mut sink);
     while sink.sent.len() < COUNT as usize {
@@ -160,7 +161,7 @@ pub fn receive(times: u32) {
 }
 
 /// A master's timers run out, one virtual router after the other.
-pub fn send(times: u32) {
+pub(crate) fn send(times: u32) {
     let mut sink = Sink::default();
     let (mut node, mut now) = master(1, 150, &mut sink);
     let mut sent = 0;
@@ -174,7 +175,7 @@ pub fn send(times: u32) {
 }
 
 /// What a node of a thousand addresses compares when something has changed: one of them is missing.
-pub fn compare_addresses(times: u32) {
+pub(crate) fn compare_addresses(times: u32) {
     let address = |number: u16| {
         let [high, low] = number.to_be_bytes();
         IpNet::new(IpAddr::from([10, 1, high, low]), 32).ok().map(VirtualAddress::plain)

@@ -52,7 +52,7 @@ impl Checking {
 }
 
 /// A deadline comes, the check of one server starts, and it passes.
-pub fn tick(times: u32) {
+pub(crate) fn tick(times: u32) {
     let mut checking = Checking::begun();
     for _ in 0..times {
         checking.tick();
@@ -61,7 +61,7 @@ pub fn tick(times: u32) {
 }
 
 /// Two tables that differ in one service of a hundred.
-pub fn compare_tables(times: u32) {
+pub(crate) fn compare_tables(times: u32) {
     let desired = Checking::begun().director.desired().clone();
     assert_eq!(desired.services.len(), configuration::SERVICES);
     let ours: BTreeSet<_> = desired.services.keys().copied().collect();

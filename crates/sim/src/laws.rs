@@ -15,7 +15,9 @@ pub const LATENESS: Duration = Duration::from_millis(2);
 /// How long a change of one's own machine takes to be told of, and to be acted upon.
 pub const TOLD_WITHIN: Duration = Duration::from_millis(3);
 
-/// How long two may hold the same addresses while one takes over from the other: the advert has to get there.
+/// How long two may hold the same addresses while one takes over from the other: the advert has to get there. Where
+/// advertisements are numbered (`auth_type AH`) one that crosses another is refused, or that of a machine that has just
+/// booted and counts from one: the next, an interval later, is not, or the one after it.
 const HANDOVER: Duration = Duration::from_millis(20);
 
 /// What else may take time: nothing in the simulator takes none.
@@ -152,6 +154,8 @@ pub struct Sent {
 #[derive(Clone, Debug)]
 struct Watch {
     down_at_most: Duration,
+    /// How long two may hold the same addresses while one takes over from the other.
+    handover: Duration,
     /// Interval of each machine.
     intervals: Vec<Duration>,
     /// How long each machine may take to follow the resignation of each: first by who resigns, then by who follows.
@@ -198,6 +202,10 @@ impl Laws {
             Sight { holds: vec![false; machines], healthy: vec![false; machines], served: vec![false; machines] };
         let watch = |number: usize| Watch {
             down_at_most: scenario.moving_with(number).map(|(_, router)| router.down_at_most).max().unwrap_or_default(),
+            handover: match scenario.routers.get(number) {
+                Some(router) if router.numbered => HANDOVER + router.slowest * 2,
+                Some(_) | None => HANDOVER,
+            },
             intervals: scenario.instances(number).map(|i| i.advert_interval.as_duration()).collect(),
             skews: (0..machines).map(|by| scenario.skews_at_most(number, by).collect()).collect(),
             sight: none.clone(),
@@ -390,7 +398,7 @@ impl Laws {
     /// The clocks of a virtual router that run, each with the last moment at which all is well.
     fn clocks<'a>(&'a self, router: usize, watch: &'a Watch) -> impl Iterator<Item = (Clock, Instant)> + 'a {
         let calm = self.calm_since + self.longest_down + SLACK;
-        let two = watch.two_since.filter(|_| self.whole).map(|since| (Clock::Two, (since + HANDOVER).max(calm)));
+        let two = watch.two_since.filter(|_| self.whole).map(|since| (Clock::Two, (since + watch.handover).max(calm)));
         let stragglers = self.stragglers.get(router).copied().unwrap_or_default();
         let vacuums = watch.vacuum_since.iter().enumerate().filter_map(move |(machine, since)| {
             let since = (*since)?;

@@ -58,6 +58,10 @@ pub struct VirtualRouter {
     pub grouped: bool,
     /// Whether its advertisements are signed, by some machines at least.
     pub signed: bool,
+    /// Whether its advertisements are numbered: `auth_type AH`.
+    pub numbered: bool,
+    /// The longest interval of all machines.
+    pub slowest: Duration,
 }
 
 /// One machine.
@@ -452,6 +456,8 @@ fn router_of(lan: LanId, instances: &[Instance]) -> Option<VirtualRouter> {
         down_at_most: slowest * u32::from(adverts) + skew,
         grouped: false,
         signed: first.options.hmac.is_some(),
+        numbered: matches!(first.authentication, Authentication::Ah(_)),
+        slowest,
     })
 }
 

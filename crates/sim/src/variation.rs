@@ -72,7 +72,8 @@ impl Scenario {
             }
             Variation::Reordered => reverse(&mut config),
             Variation::OtherVrid(router) => {
-                if let Some(instance) = config.instances.get_mut(router).filter(|instance| !is_numbered(instance)) {
+                let instance = config.instances.get_mut(router);
+                if let Some(instance) = instance.filter(|instance| !is_numbered(instance)) {
                     instance.vrid = other_vrid(instance.vrid);
                 }
             }
