@@ -40,6 +40,8 @@ fn the_table_is_in_the_namespace_that_is_named_and_the_checks_are_made_from_the_
     let mut world = World::build("namespaces")?;
     for director in &world.directors {
         director.run("ip netns add tables")?;
+        // A namespace in which nothing was ever up has no table of local addresses, and IPVS takes no server there.
+        director.run("ip -n tables link set lo up")?;
     }
     world.run(&conf("net_namespace_ipvs tables"))?;
     settled(&world, "all servers were in", |table| table.matches("-w 1").count() == 3)?;
