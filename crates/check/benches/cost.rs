@@ -9,6 +9,7 @@
 use core::time::Duration;
 use socket2::{Domain, Socket, Type};
 use standfast_check::{Check, Prober, Verdict};
+use standfast_kernel::timer::boottime;
 use standfast_model::config::lvs::{Connect, Probe};
 use standfast_model::config::probe::{Http, HttpVersion, Regex, Url};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -93,7 +94,7 @@ fn measure(name: &str, probe: &Probe, checks: usize, concurrent: usize) {
         let mut running = JoinSet::new();
         let spawn = |running: &mut JoinSet<(usize, Verdict)>, at: usize| {
             let check = Arc::clone(prepared.get(at).unwrap());
-            running.spawn(async move { (at, check.perform().await.verdict) });
+            running.spawn(async move { (at, check.perform(boottime()).await.verdict) });
         };
         for at in 0..concurrent {
             spawn(&mut running, at);

@@ -101,7 +101,7 @@ async fn pace(config: LvsConfig, checkers: u32, span: Duration) {
                         late.extend(due.map(|due| now.since(due)));
                     }
                     let check = Arc::clone(checks.get(id.0).unwrap());
-                    running.spawn(async move { (id, check.perform().await.verdict) });
+                    running.spawn(async move { (id, check.perform(boottime()).await.verdict) });
                 } else if matches!(action, Action::Dump) {
                     events.push(Event::Observed(Table::default()));
                 }

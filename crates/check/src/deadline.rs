@@ -25,6 +25,8 @@ struct Book {
     /// Whom to wake at which time. Numbers tell apart what is due at the same time.
     entries: BTreeMap<Entry, Waker>,
     last: u64,
+    /// What the clock has just shown, while what began then is at its first steps.
+    reading: Option<Instant>,
     /// Who keeps the book, and until when that would wait.
     keeper: Option<(Option<Instant>, Waker)>,
 }
@@ -111,6 +113,20 @@ impl Deadlines {
         self.within(limit, work).await.unwrap_or(timed_out)
     }
 
+    /// Runs `work`, which begins at that time, and says when it ended. Steps that wait from its beginning on have their
+    /// limits from there: where reading the clock is a system call, it is one of few that a check makes.
+    pub(crate) async fn timed<T>(&self, begun: Instant, work: impl Future<Output = T>) -> (T, Instant) {
+        let mut work = pin!(work);
+        let mut reading = Some(begun);
+        let done = poll_fn(|context| {
+            self.book().reading = reading.take();
+            let polled = work.as_mut().poll(context);
+            self.book().reading = None;
+            polled
+        });
+        (done.await, boottime())
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         // Nothing in here can be left half done, and nobody else is on this thread.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -130,7 +146,7 @@ impl Stay<'_> {
         match self.entry {
             None => {
                 book.last += 1;
-                let entry = (boottime() + limit, book.last);
+                let entry = (book.reading.unwrap_or_else(boottime) + limit, book.last);
                 book.entries.insert(entry, context.waker().clone());
                 self.entry = Some(entry);
                 if let Some((_, waker)) = book.keeper.take_if(|(until, _)| until.is_none_or(|until| entry.0 < until)) {
@@ -155,13 +171,6 @@ impl Drop for Stay<'_> {
             self.deadlines.book().entries.remove(&entry);
         }
     }
-}
-
-/// How long `work` took.
-pub(crate) async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
-    let begun = boottime();
-    let done = work.await;
-    (done, boottime().since(begun))
 }
 
 #[cfg(test)]
@@ -240,13 +249,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_first_step_of_what_begins_has_its_limit_from_there_and_a_later_one_from_its_own_beginning() {
+        let deadlines = Deadlines::default();
+        let mut context = Context::from_waker(Waker::noop());
+        let long_ago = boottime() - SECOND;
+        let steps = async {
+            let first = deadlines.within(SECOND, pending::<()>()).await;
+            (first, deadlines.within(SECOND, pending::<()>()).await)
+        };
+        let mut timed = pin!(deadlines.timed(long_ago, steps));
+        assert!(timed.as_mut().poll(&mut context).is_pending());
+        assert_eq!(deadlines.next(), Some(long_ago + SECOND));
+        deadlines.pass(boottime());
+        let now = boottime();
+        assert!(timed.as_mut().poll(&mut context).is_pending());
+        assert!(deadlines.next().unwrap() >= now + SECOND);
+        deadlines.pass(now + SECOND * 2);
+        let Poll::Ready((done, ended)) = timed.as_mut().poll(&mut context) else { unreachable!("both steps are over") };
+        assert_eq!(done, (None, None));
+        assert!(ended >= now);
+    }
+
     #[tokio::test]
     async fn who_has_no_loop_of_its_own_keeps_deadlines_all_the_same() {
         let deadlines = Deadlines::default();
         let inner = deadlines.within(SECOND * 3600, deadlines.within(Duration::from_millis(20), pending::<()>()));
-        let (done, took) = super::timed(deadlines.kept(inner)).await;
+        let begun = boottime();
+        let (done, ended) = deadlines.timed(begun, deadlines.kept(inner)).await;
         assert_eq!(done, Some(None));
-        assert!(took >= Duration::from_millis(20), "{took:?}");
+        assert!(ended >= begun + Duration::from_millis(20), "{ended:?}");
         assert_eq!(deadlines.next(), None);
     }
 }

@@ -17,11 +17,16 @@ use tokio::net::{TcpSocket, UdpSocket};
 /// Closing it resets the connection (linger 0): thousands of checks a minute would otherwise each leave a local port
 /// in TIME_WAIT for a minute, and a fixed `bind_port` could be used once a minute only.
 pub(crate) fn tcp(connect: &Connect) -> Result<TcpSocket, Inability> {
+    Ok(TcpSocket::from_std_stream(plain_tcp(connect)?.into()))
+}
+
+/// The same, and nobody waits for it yet.
+pub(crate) fn plain_tcp(connect: &Connect) -> Result<Socket, Inability> {
     let socket = Socket::new(Domain::for_address(connect.target), Type::STREAM.nonblocking(), Some(Protocol::TCP))
         .map_err(|e| errno::of_set_up(&e))?;
     socket.set_linger(Some(Duration::ZERO)).map_err(|e| errno::of_set_up(&e))?;
     apply(&socket, connect)?;
-    Ok(TcpSocket::from_std_stream(socket.into()))
+    Ok(socket)
 }
 
 /// A UDP socket of one peer: it hears no other, and is told what ICMP says about it.

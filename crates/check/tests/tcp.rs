@@ -7,7 +7,7 @@ mod support;
 
 use core::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
-use standfast_check::{Inability, Reason, Verdict};
+use standfast_check::{Inability, Prober, Reason, Verdict};
 use standfast_model::InterfaceName;
 use standfast_model::config::lvs::{Connect, Probe};
 use std::io::Read;
@@ -220,5 +220,38 @@ fn five_hundred_checks_at_once_leave_no_connection_behind() {
         let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
         let waiting = sockets.lines().filter(|line| line.split_whitespace().nth(3) == Some("06")).count();
         assert_eq!(waiting, 0, "{sockets}");
+    });
+}
+
+#[test]
+fn attempts_of_many_checks_share_sockets_and_a_socket_that_served_serves_any_other_target() {
+    in_own_network("attempts_of_many_checks_share_sockets_and_a_socket_that_served_serves_any_other_target", || {
+        ip("link set lo up");
+        let targets: Vec<_> = (1..=40).map(|host| listener(&format!("127.0.0.{host}:0"))).collect();
+        let closed = closed("127.0.0.9:0");
+        let prober = Prober::new(None);
+        let checks: Vec<_> = targets.iter().map(|(_, target)| prober.prepare(&Probe::Tcp(to(*target)))).collect();
+        let refused = prober.prepare(&Probe::Tcp(to(closed)));
+        let sockets = || {
+            let open = std::fs::read_dir("/proc/self/fd").unwrap();
+            let links = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+            links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+        };
+        block_on(async {
+            let before = sockets();
+            let mut ports = std::collections::BTreeSet::new();
+            for check in checks.iter().chain(&checks) {
+                assert_eq!(check.attempt().await, Verdict::Ok);
+            }
+            for (listener, target) in targets.iter().chain(&targets) {
+                // Each is a connection of its own, from its own port, and was reset.
+                let (mut stream, from) = listener.accept().unwrap();
+                assert!(ports.insert((*target, from)), "{target} was met twice from {from}");
+                assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+            }
+            assert_eq!(sockets() - before, 1, "one after the other they need one socket");
+            assert_eq!(refused.attempt().await, failed(Reason::Refused));
+            assert_eq!(checks[0].attempt().await, Verdict::Ok, "after one that was refused");
+        });
     });
 }

@@ -12,6 +12,7 @@ use standfast_lvs::Marking;
 use standfast_model::ipvs::Family;
 use standfast_net::Filter;
 use std::io;
+use std::os::fd::OwnedFd;
 
 /// A socket for requests to nftables.
 #[derive(Debug)]
@@ -26,7 +27,17 @@ impl Nftables {
     ///
     /// `EPROTONOSUPPORT` if the kernel has no nfnetlink.
     pub fn open() -> io::Result<Self> {
-        Ok(Self { channel: Channel::open(NETLINK_NETFILTER)? })
+        Self::open_in(None)
+    }
+
+    /// As [`Self::open`], for the tables of that network namespace (`net_namespace_ipvs`); none is the one of the process.
+    /// To enter another one needs `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_in(namespace: Option<OwnedFd>) -> io::Result<Self> {
+        Ok(Self { channel: Channel::open_in(NETLINK_NETFILTER, namespace)? })
     }
 
     /// Makes the tables of that name (`ip` and `ip6`) this and nothing else.

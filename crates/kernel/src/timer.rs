@@ -104,16 +104,26 @@ impl Timer {
     ///
     /// If the runtime is shutting down.
     pub async fn expired(&mut self) -> io::Result<()> {
+        self.expired_at().await.map(drop)
+    }
+
+    /// As [`Self::expired`], and what time it is then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::expired`].
+    pub async fn expired_at(&mut self) -> io::Result<Instant> {
         loop {
             self.fd.readable_once().await?;
             // The clock says it as well, and costs no system call. What was not read does no harm: arming the timer
             // again takes it back, and the next moment is told anew.
-            let due = self.armed.is_some_and(|at| boottime() >= at);
+            let now = boottime();
+            let due = self.armed.is_some_and(|at| now >= at);
             // Eight octets: how often it expired. Re-arming takes the count back, hence the loop.
             let mut count = [0; 8];
             if due || self.fd.try_read(|fd| Ok(rustix::io::read(fd, &mut count)?))?.is_some() {
                 self.armed = None;
-                return Ok(());
+                return Ok(now);
             }
         }
     }

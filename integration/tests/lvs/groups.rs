@@ -50,6 +50,67 @@ fn every_service_of_a_group_has_the_same_servers_as_under_keepalived_whatever_ha
     world.lab.finish()
 }
 
+/// Groups that nftables is to mark; another one before them, if it is wanted.
+fn marked(other: bool) -> String {
+    let group = |name: &str, addresses: &str, head: &str, servers: &str| {
+        format!(
+            "virtual_server_group {name} {{\n{addresses}\n}}\n\
+             virtual_server group {name} {{\n    delay_loop 1\n    {head}\n{servers}}}\n"
+        )
+    };
+    let server = |address: &str, port: u16, check: &str| {
+        format!("    real_server {address} {port} {{\n        weight 1\n{check}    }}\n")
+    };
+    let check = "        TCP_CHECK {\n            connect_timeout 1\n            retry 0\n        }\n";
+    let mut text = "global_defs {\n    nftables_ipvs\n    nftables_ipvs_start_fwmark 2000\n}\n".to_owned();
+    if other {
+        text += &group(
+            "other",
+            "192.0.3.1-2 80",
+            "lb_algo lc\n    lb_kind NAT\n    protocol TCP",
+            &server("10.0.100.9", 80, ""),
+        );
+    }
+    let [one, two, _] = SERVERS.map(|(_, address)| server(address, 80, check));
+    let nat =
+        "lb_algo wrr\n    lb_kind NAT\n    protocol TCP\n    persistence_timeout 60\n    sorry_server 10.0.100.9 80";
+    text += &group("web", "192.0.2.110-112 80\n192.0.2.120 443", nat, &(one + &two));
+    let direct = "lb_algo rr\n    lb_kind DR\n    protocol UDP\n    ops";
+    text += &group("six", "2001:db8::1-3 53", direct, &server("2001:db8:1::2", 53, ""));
+    let tunnel = "lb_algo rr\n    lb_kind TUN\n    protocol TCP";
+    text += &group("both", "192.0.2.130 80\n2001:db8::130 80", tunnel, &server("10.0.100.8", 80, ""));
+    // With a mark of its own a group stays as it is written.
+    let plain = "lb_algo rr\n    lb_kind NAT\n    protocol TCP";
+    text + &group("own", "192.0.2.140 80\nfwmark 9", plain, &server("10.0.100.7", 80, ""))
+}
+
+/// This kernel has nftables, but not for IPv4 and IPv6: what is in the table of IPVS shows all the same.
+#[test]
+fn with_nftables_ipvs_groups_go_by_the_marks_that_keepalived_gives_them_and_keep_them() -> Result<()> {
+    let mut world = World::build("marks")?;
+    world.run(&marked(false))?;
+    let lines =
+        |table: &str, word: &str| table.lines().filter(|line| line.starts_with("-A") && line.contains(word)).count();
+    world.settled("three groups were four marks", |table| {
+        let found = ["-f 2000 ", "-f 2001 -6 ", "-f 2002 ", "-f 9 ", "192.0.2.140:80"].map(|word| lines(table, word));
+        found == [1, 1, 2, 1, 1] && lines(table, "") == 6 && table.contains("-f 2000 -r 10.0.100.3:80 -m")
+    })?;
+    world.kill("web2")?;
+    world.settled("a dead server was out", |table| !table.contains("10.0.100.3:80"))?;
+    for other in [true, false] {
+        for (director, daemon) in world.directors.iter().zip(&world.daemons) {
+            director.put(CONF_PATH, marked(other))?;
+            daemon.signal(libc::SIGHUP)?;
+        }
+        world.settled("the other group came and went with a mark of its own", |table| {
+            lines(table, "-f 2003 ") == usize::from(other) && lines(table, "-f 2000 -s wrr -p 60") == 1
+        })?;
+    }
+    let said = world.daemons.last().map(|daemon| daemon.log()).unwrap_or_default();
+    assert_eq!(said.matches("nftables will not mark").count(), 1, "{said}");
+    world.lab.finish()
+}
+
 #[test]
 fn the_receive_queues_of_netlink_are_as_large_as_the_configuration_says() -> Result<()> {
     let mut world = World::build("queues")?;

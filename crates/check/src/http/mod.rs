@@ -14,6 +14,7 @@ mod request;
 mod rewrite;
 
 use crate::budget::Budget;
+use crate::connections::{Connection, Connections};
 use crate::deadline::Deadlines;
 use crate::tls::{Encrypted, Read, Session};
 use crate::{Prober, errno, tcp, words};
@@ -24,10 +25,13 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
 use page::Page;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 use standfast_lvs::{Inability, Reason, Verdict};
 use standfast_model::config::lvs::Connect;
 use standfast_model::config::probe::Http;
 use std::io;
+use std::os::fd::OwnedFd;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -46,6 +50,7 @@ pub struct Pages {
     fast_recovery: bool,
     pages: Vec<Page>,
     memory: Budget,
+    connections: Connections,
     turn: Turn,
 }
 
@@ -69,6 +74,7 @@ impl Pages {
             fast_recovery: http.fast_recovery,
             pages,
             memory: prober.memory.clone(),
+            connections: prober.connections.clone(),
             turn: Turn { page: AtomicUsize::new(0), recovering: AtomicBool::new(true), failed: AtomicBool::new(false) },
         })
     }
@@ -115,10 +121,13 @@ impl Pages {
     }
 
     async fn ask(&self, page: &Page, mut answer: Answer, limits: &Deadlines) -> Result<Answer, Verdict> {
-        let stream = tcp::open(&self.connect, limits).await?;
         let stream = match &self.tls {
-            None => Stream::Plain(stream),
+            None if Connections::serve(&self.connect) => {
+                Stream::Borrowed(tcp::borrow(&self.connect, limits, &self.connections).await?)
+            }
+            None => Stream::Plain(tcp::open(&self.connect, limits).await?),
             Some(session) => {
+                let stream = tcp::open(&self.connect, limits).await?;
                 let hands = session.shake_hands(stream, page.server_name());
                 Stream::Encrypted(Box::new(limits.step(self.connect.timeout, hands).await?), page.tls_compliant())
             }
@@ -149,6 +158,8 @@ impl Turn {
 /// A connection to a server.
 #[derive(Debug)]
 enum Stream {
+    /// With a socket that is used again.
+    Borrowed(Connection),
     Plain(TcpStream),
     /// Boxed: one in few checks has it. True if an end beneath TLS is an error (`tls_compliant`).
     Encrypted(Box<Encrypted>, bool),
@@ -157,6 +168,7 @@ enum Stream {
 impl Stream {
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Verdict> {
         match self {
+            Self::Borrowed(stream) => stream.send(bytes).await.map_err(|e| broken(&e)),
             Self::Plain(stream) => stream.write_all(bytes).await.map_err(|e| broken(&e)),
             Self::Encrypted(stream, _) => stream.send(bytes).await,
         }
@@ -165,6 +177,10 @@ impl Stream {
     /// Reads once, waiting for something to read.
     async fn read(&mut self, answer: &mut Answer) -> Result<Step, Verdict> {
         match self {
+            Self::Borrowed(stream) => {
+                let step = stream.read(|socket| receive(socket, answer)).await;
+                step.unwrap_or_else(|error| Err(broken(&error)))
+            }
             Self::Plain(stream) => core::future::poll_fn(|context| poll_read(stream, context, answer)).await,
             Self::Encrypted(stream, compliant) => {
                 let compliant = *compliant;
@@ -214,6 +230,13 @@ fn poll_read(stream: &mut TcpStream, context: &mut Context<'_>, answer: &mut Ans
         Ok(()) if buffer.filled().is_empty() => answer.end().map_err(of_wrong),
         Ok(()) => answer.take(buffer.filled()).map_err(of_wrong),
     })
+}
+
+/// The same from a socket that is used again.
+fn receive(socket: &OwnedFd, answer: &mut Answer) -> Result<Result<Step, Verdict>, Errno> {
+    let mut space = [MaybeUninit::uninit(); READ_BYTES];
+    let ((read, _), _) = rustix::net::recv(socket, &mut space[..], RecvFlags::empty())?;
+    Ok(if read.is_empty() { answer.end() } else { answer.take(read) }.map_err(of_wrong))
 }
 
 /// The same for an encrypted connection; none if nothing has come yet.

@@ -49,6 +49,8 @@ pub(super) struct Worker {
     /// Who is to be told besides scripts.
     audience: Audience,
     output: Output,
+    /// What the director was last told of the time.
+    latest: Instant,
     /// What the supervisor is to be told of.
     /// What a successor is to know.
     verdicts: Option<Verdicts>,
@@ -74,6 +76,7 @@ impl Worker {
         };
         let buffers = slice.global.netlink;
         let local = wants_addresses(&slice).then(|| LocalAddresses::open(&buffers)).transpose()?;
+        let marker = Marker::new(namespace.as_ref().map(OwnedFd::try_clone).transpose()?);
         let mut table = KernelTable::open(namespace)?;
         table.set_queue(buffers.lvs_command);
         let mut worker = Self {
@@ -82,9 +85,10 @@ impl Worker {
             probes: Probes::new(&slice.lvs, &mut runner),
             director: Director::new(slice.lvs, seed()),
             table,
-            marker: Marker::default(),
+            marker,
             runner,
             output: Output::default(),
+            latest: Instant::ZERO,
             verdicts,
             local,
             changed: true,
@@ -116,7 +120,7 @@ impl Worker {
 
     /// Notes what a successor is to know, if that is due.
     pub(super) fn note(&mut self) {
-        if let Some(verdicts) = &mut self.verdicts {
+        if let Some(verdicts) = self.verdicts.as_mut().filter(|verdicts| verdicts.next_deadline().is_some()) {
             verdicts.write(boottime(), &self.director);
         }
     }
@@ -185,13 +189,23 @@ impl Worker {
 
     /// Hands the director an event, does what it asks for, and hands back the answers, until nothing is left to do.
     pub(super) fn feed(&mut self, event: Event) {
+        self.feed_at(boottime(), event);
+    }
+
+    /// The same for what happened at that time, which is now or was a moment ago.
+    pub(super) fn feed_at(&mut self, at: Instant, event: Event) {
         // The start of five thousand services is five thousand lines.
         let _together = log::together();
+        // Verdicts come in the order in which they are asked for, and not in that in which they were there.
+        self.latest = self.latest.max(at);
+        let mut now = Some(self.latest);
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            self.director.handle(boottime(), event, &mut self.output);
+            let now = now.take().unwrap_or_else(boottime);
+            self.latest = now;
+            self.director.handle(now, event, &mut self.output);
             for action in core::mem::take(&mut self.output.actions) {
-                self.perform(action, &mut events);
+                self.perform(now, action, &mut events);
             }
         }
     }
@@ -255,11 +269,11 @@ impl Worker {
         }
     }
 
-    fn perform(&mut self, action: Action, answers: &mut VecDeque<Event>) {
+    fn perform(&mut self, now: Instant, action: Action, answers: &mut VecDeque<Event>) {
         match action {
             Action::StartCheck(checker) => {
                 if let Some(probe) = self.director.probe(checker) {
-                    self.probes.start(checker, probe, &mut self.runner);
+                    self.probes.start(now, checker, probe, &mut self.runner);
                 }
             }
             Action::Dump => {

@@ -10,7 +10,9 @@ use rustix::process::{Resource, getrlimit};
 use standfast_api::runner::{RequestId, RunOutcome};
 use standfast_check::{Attempt, Check, Deadlines, Prober, bfd, file, misc};
 use standfast_kernel::process::schedule::allow_open_files;
+use standfast_kernel::timer::boottime;
 use standfast_lvs::{CheckerId, Verdict};
+use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{LvsCommon, Probe};
 use standfast_model::config::probe::{Misc, TrackedFile, TrackedSession};
@@ -106,7 +108,7 @@ impl Probes {
     }
 
     /// Performs one attempt of a check; its verdict comes out of [`Self::finished`].
-    pub(super) fn start(&mut self, checker: CheckerId, probe: &Probe, runner: &mut RunnerClient) {
+    pub(super) fn start(&mut self, now: Instant, checker: CheckerId, probe: &Probe, runner: &mut RunnerClient) {
         match probe {
             Probe::Misc(misc) => {
                 let id = runner.run(misc.script.clone(), misc.timeout);
@@ -123,18 +125,18 @@ impl Probes {
             Probe::Tcp(_) | Probe::Http(_) | Probe::Smtp(_) | Probe::Dns(_) | Probe::Ping(_) | Probe::Udp(_) => {
                 self.ready.entry(checker).or_insert_with(|| Arc::new(self.prober.prepare(probe)));
                 self.queue.push_back(checker);
-                self.take_turns();
+                self.take_turns(now);
             }
         }
     }
 
     /// Starts those that wait, as many as may be under way.
-    fn take_turns(&mut self) {
+    fn take_turns(&mut self, now: Instant) {
         while self.running.len() < self.most
             && let Some(checker) = self.queue.pop_front()
         {
             if let Some(check) = self.ready.get(&checker).map(Arc::clone) {
-                let handle = self.running.spawn(async move { (checker, check.perform().await) });
+                let handle = self.running.spawn(async move { (checker, check.perform(now).await) });
                 self.handles.insert(checker, handle);
             }
         }
@@ -203,27 +205,27 @@ impl Probes {
         news
     }
 
-    /// The next verdict; waits for ever while no check is under way. Cancel-safe, so it can stand in a `select!`.
+    /// The next verdict and when it was there; waits for ever while no check is under way. Cancel-safe, so it can stand
+    /// in a `select!`.
     ///
     /// # Errors
     ///
     /// A check that panicked. That is our own bug: better a new worker than a checker that never runs again.
-    pub(super) async fn finished(&mut self) -> io::Result<(CheckerId, Verdict)> {
+    pub(super) async fn finished(&mut self) -> io::Result<(CheckerId, Verdict, Instant)> {
         loop {
-            if let Some(verdict) = self.verdicts.pop_front() {
-                return Ok(verdict);
+            if let Some((checker, verdict)) = self.verdicts.pop_front() {
+                return Ok((checker, verdict, boottime()));
             }
-            let finished = self.running.join_next().await;
-            self.take_turns();
-            match finished {
-                Some(Ok((checker, Attempt { verdict, took }))) => {
+            match self.running.join_next().await {
+                Some(Ok((checker, Attempt { verdict, took, ended }))) => {
+                    self.take_turns(ended);
                     // One that was given up just as it ended is known no more; a newer attempt of it is another task.
                     if self.handles.remove(&checker).is_some() {
                         self.took.insert(checker, took);
-                        return Ok((checker, verdict));
+                        return Ok((checker, verdict, ended));
                     }
                 }
-                Some(Err(error)) if error.is_cancelled() => {}
+                Some(Err(error)) if error.is_cancelled() => self.take_turns(boottime()),
                 Some(Err(error)) => return Err(io::Error::other(error)),
                 None => return core::future::pending().await,
             }

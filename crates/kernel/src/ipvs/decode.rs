@@ -170,8 +170,7 @@ pub fn decode_service(payload: &[u8]) -> Option<(Service, Traffic)> {
         one_packet: flags & service_flag::ONE_PACKET != 0,
         persistence_engine: text(&attributes, ServiceAttribute::PersistenceEngine),
     };
-    let statistics = attributes.get_nested_attributes(ServiceAttribute::Statistics64).ok();
-    Some((service, statistics.map(|statistics| traffic(&statistics)).unwrap_or_default()))
+    Some((service, traffic(&attributes, [ServiceAttribute::Statistics64, ServiceAttribute::Statistics])))
 }
 
 /// Two host order words.
@@ -237,12 +236,11 @@ pub fn decode_destination(payload: &[u8], family: Family) -> Option<(Destination
         upper_threshold: number(DestinationAttribute::UpperThreshold)?,
         lower_threshold: number(DestinationAttribute::LowerThreshold)?,
     };
-    let statistics = attributes.get_nested_attributes(DestinationAttribute::Statistics64).ok();
     let counters = DestinationCounters {
         active_connections: number(DestinationAttribute::ActiveConnections).unwrap_or(0),
         inactive_connections: number(DestinationAttribute::InactiveConnections).unwrap_or(0),
         persistent_connections: number(DestinationAttribute::PersistentConnections).unwrap_or(0),
-        traffic: statistics.map(|statistics| traffic(&statistics)).unwrap_or_default(),
+        traffic: traffic(&attributes, [DestinationAttribute::Statistics64, DestinationAttribute::Statistics]),
     };
     Some((destination, counters))
 }
@@ -278,8 +276,14 @@ fn tunnel_of(attributes: &GenlAttrHandle<'_, DestinationAttribute>) -> Option<Tu
     }
 }
 
-fn traffic(statistics: &GenlAttrHandle<'_, StatisticsAttribute>) -> Traffic {
-    let count = |kind: StatisticsAttribute| value::<_, u64>(statistics, kind).unwrap_or(0);
+/// The first of these that is there: a kernel before 4.1 has only the counters of 32 bits, and later ones send both.
+fn traffic<T: NlAttrType>(attributes: &GenlAttrHandle<'_, T>, kinds: [T; 2]) -> Traffic {
+    let mut found = kinds.into_iter().filter_map(|kind| attributes.get_nested_attributes(kind).ok());
+    let Some(statistics) = found.next() else { return Traffic::default() };
+    let count = |kind: StatisticsAttribute| {
+        let narrow = || value::<_, u32>(&statistics, kind).map(u64::from);
+        value::<_, u64>(&statistics, kind).or_else(narrow).unwrap_or(0)
+    };
     Traffic {
         connections: count(StatisticsAttribute::Connections),
         packets_in: count(StatisticsAttribute::PacketsIn),

@@ -76,6 +76,8 @@ pub(super) enum ServiceAttribute {
     Timeout = 8,
     /// IPv4: u32 in network order. IPv6: the prefix length as u32 in host order.
     Netmask = 9,
+    /// What is counted, but in 32 bits where [`Self::Statistics64`] has 64.
+    Statistics = 10,
     /// With its NUL.
     PersistenceEngine = 11,
     /// Since Linux 4.1.
@@ -104,6 +106,8 @@ pub(super) enum DestinationAttribute {
     InactiveConnections = 8,
     /// u32.
     PersistentConnections = 9,
+    /// What is counted, but in 32 bits where [`Self::Statistics64`] has 64.
+    Statistics = 10,
     /// u16 in host order; since Linux 3.18.
     AddressFamily = 11,
     /// Since Linux 4.1.
@@ -145,7 +149,7 @@ pub(super) mod daemon_state {
     pub(in crate::ipvs) const BACKUP: u32 = 2;
 }
 
-/// `IPVS_STATS_ATTR_*` within `Statistics64`: u64 each.
+/// `IPVS_STATS_ATTR_*`. Within `Statistics64` u64 each; within `Statistics` u32, but for the octets counted, which are u64.
 #[neli::neli_enum(serialized_type = "u16")]
 pub(super) enum StatisticsAttribute {
     Connections = 1,

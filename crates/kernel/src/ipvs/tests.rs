@@ -110,6 +110,49 @@ fn a_service_or_destination_without_an_attribute_it_must_have_is_none() {
     }
 }
 
+/// Appends a nest of counters to the only nest of a message, as the kernel does.
+fn with_statistics(message: &[u8], kind: u16, counters: &[(u16, &[u8])]) -> Vec<u8> {
+    let attribute = |kind: u16, value: &[u8]| {
+        let length = u16::try_from(4 + value.len()).unwrap();
+        let mut octets = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+        octets.resize(octets.len().next_multiple_of(4), 0);
+        octets
+    };
+    let inner: Vec<u8> = counters.iter().flat_map(|(kind, value)| attribute(*kind, value)).collect();
+    let statistics = attribute(kind | 0x8000, &inner);
+    let mut message = [message, &statistics].concat();
+    // The nest begins behind the generic header of four octets.
+    let length = u16::try_from(message.len() - 4).unwrap();
+    message[4..6].copy_from_slice(&length.to_ne_bytes());
+    message
+}
+
+/// The kernel sends both since 4.1, those of 32 bits first, which are full where those of 64 bits go on.
+#[test]
+fn counters_are_those_of_64_bits_where_the_kernel_has_them_and_else_those_of_32() {
+    let (wide, narrow): ([u8; 8], [u8; 4]) = ((7_u64 << 33).to_ne_bytes(), u32::MAX.to_ne_bytes());
+    let old = [(1, &narrow[..]), (2, &narrow), (4, &wide), (7, &narrow)];
+    let new = [(1, &wide[..]), (2, &wide), (4, &wide), (7, &wide)];
+    let service = written(&Operation::AddService(web())).split_off(NETLINK_HEADER);
+    let counted = |message: &[u8]| {
+        let traffic = decode_service(message).unwrap().1;
+        [traffic.connections, traffic.packets_in, traffic.bytes_in, traffic.packets_in_per_second, traffic.bytes_out]
+    };
+    assert_eq!(counted(&service), [0; 5]);
+    let (low, high) = (u64::from(u32::MAX), 7 << 33);
+    let before_4_1 = with_statistics(&service, 10, &old);
+    assert_eq!(counted(&before_4_1), [low, low, high, low, 0]);
+    let both = with_statistics(&before_4_1, 12, &new);
+    assert_eq!(counted(&both), [high, high, high, high, 0]);
+    // A destination has them under the same numbers, in a nest of its own.
+    let destination = written(&Operation::AddDestination(web().key, server())).split_off(NETLINK_HEADER);
+    let begins = 4 + usize::from(u16::from_ne_bytes([destination[4], destination[5]]));
+    let own = [&destination[..4], &destination[begins..]].concat();
+    let of = |message: &[u8]| decode_destination(message, Family::Inet).unwrap().1.traffic.connections;
+    assert_eq!(of(&with_statistics(&own, 10, &old)), low);
+    assert_eq!(of(&with_statistics(&with_statistics(&own, 10, &old), 12, &new)), high);
+}
+
 fn addresses() -> impl Strategy<Value = IpAddr> {
     prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)]
 }

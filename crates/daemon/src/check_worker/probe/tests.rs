@@ -4,6 +4,7 @@ use super::Probes;
 use crate::runner_client::RunnerClient;
 use core::time::Duration;
 use standfast_api::runner::{RequestId, RunOutcome};
+use standfast_kernel::timer::boottime;
 use standfast_lvs::{CheckWeight, CheckerId, Reason, Verdict};
 use standfast_model::Ended;
 use standfast_model::config::LvsConfig;
@@ -34,14 +35,14 @@ impl Bench {
 
     fn start(&mut self, checker: usize, probe: &Probe) {
         let _inside = self.runtime.enter();
-        self.probes.start(CheckerId(checker), probe, &mut self.runner);
+        self.probes.start(boottime(), CheckerId(checker), probe, &mut self.runner);
     }
 
     /// The next verdict; none if there is none within a moment.
     fn finished(&mut self) -> Option<(usize, Verdict)> {
         self.runtime.block_on(async {
             let finished = tokio::time::timeout(Duration::from_millis(500), self.probes.finished()).await.ok()?;
-            let (checker, verdict) = finished.unwrap();
+            let (checker, verdict, _) = finished.unwrap();
             Some((checker.0, verdict))
         })
     }
