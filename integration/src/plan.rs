@@ -107,6 +107,11 @@ impl Plan {
         self.machine(name, Role::Host)
     }
 
+    /// The directors that it has so far, for who adds to a plan that another made.
+    pub fn directors(&mut self) -> impl Iterator<Item = &mut MachinePlan> {
+        self.machines.iter_mut().filter(|machine| machine.role == Role::Director)
+    }
+
     /// Chooses what directors are made of, instead of what suits this machine.
     pub fn backend(&mut self, backend: crate::Backend) -> &mut Self {
         self.backend = Some(backend);

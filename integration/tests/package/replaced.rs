@@ -1,45 +1,17 @@
-//! The Debian package on a Debian machine with a systemd: it takes keepalived's place and its configuration, an upgrade
-//! changes nothing that anybody would notice, and what is removed is gone.
+//! On one machine: the package takes keepalived's place and its configuration, an upgrade changes nothing that anybody
+//! would notice, and what is removed is gone.
 
-#![expect(clippy::unwrap_used, reason = "the helper of a test fails it by panicking")]
-
-use std::path::Path;
 use std::time::Duration;
 
-use lab::seed::{CONF_PATH, Daemon};
-use lab::{Backend, Command, Machine, Moment, Plan, Probe, Result, pause, until};
+use lab::seed::CONF_PATH;
+use lab::{Backend, Machine, Moment, Plan, Probe, Result, pause, until};
 
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
+use crate::{apt, package, ready, seconds, systemctl};
 
 const VIP: &str = "192.0.2.100";
 
 const CONF: &str = "vrrp_instance VI {\n    state MASTER\n    interface eth0\n    virtual_router_id 51\n    priority 200\n    \
     virtual_ipaddress {\n        192.0.2.100/24\n    }\n}\n";
-
-/// The package of the programs that this test was built with.
-fn package() -> std::path::PathBuf {
-    let program = Daemon::standfastd().unwrap().program().to_owned();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let built = std::process::Command::new(root.join("scripts/package"))
-        .arg("--built")
-        .arg(Path::new(&program).parent().unwrap())
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    String::from_utf8(built.stdout).unwrap().trim().into()
-}
-
-fn apt(machine: &Machine, words: &str) -> Result<String> {
-    let words = format!("DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0 {words}");
-    machine.run(Command::from(words).within(seconds(150)))
-}
-
-fn systemctl(machine: &Machine, words: &str) -> Result<String> {
-    let said = machine.try_run(Command::from(format!("systemctl {words}")).within(seconds(60)))?;
-    Ok(said.stdout.trim().to_owned() + said.stderr.trim())
-}
 
 fn holds(machine: &Machine) -> bool {
     machine.run("ip -oneline address show dev eth0").is_ok_and(|shown| shown.contains(&format!(" {VIP}/")))
@@ -55,9 +27,7 @@ fn the_package_replaces_keepalived_is_upgraded_without_a_resignation_and_leaves_
     plan.host("client").card(lan, ["192.0.2.3/24"]);
     let lab = plan.start()?;
     let (one, client) = (lab.machine("one")?, lab.machine("client")?);
-    one.run(Command::from("systemctl is-system-running --wait || true").within(seconds(60)))?;
-    // Manual pages are not what this is about, and their index takes a minute there.
-    one.run("rm -f /var/lib/man-db/auto-update /usr/sbin/policy-rc.d")?;
+    ready(&one)?;
     one.run(format!("cp {} /tmp/standfast.deb", package.display()))?;
     one.put(CONF_PATH, CONF)?;
     assert_eq!(systemctl(&one, "start keepalived")?, "");
@@ -66,6 +36,7 @@ fn the_package_replaces_keepalived_is_upgraded_without_a_resignation_and_leaves_
     apt(&one, "install /tmp/standfast.deb")?;
     assert_eq!(one.run("dpkg-query -W -f '${db:Status-Abbrev}' keepalived || true")?.trim().get(..1), Some("r"));
     assert_eq!(systemctl(&one, "is-active standfast")?, "active");
+    assert_eq!(systemctl(&one, "is-active keepalived")?, "active", "it answers to the name of what it replaces");
     until("standfast had the address", seconds(20), || holds(&one))?;
     assert_eq!(one.run("pgrep --count keepalived || true")?.trim(), "0");
     assert!(one.run("standfast status")?.contains("MASTER"));
@@ -75,11 +46,14 @@ fn the_package_replaces_keepalived_is_upgraded_without_a_resignation_and_leaves_
     let probing = client.probe(&Probe::ping(VIP)?)?;
     pause(seconds(2));
     let main = systemctl(&one, "show --property=MainPID standfast")?;
+    let worker = || one.run("pgrep --full '^standfastd: vrrp' || true");
+    let before = worker()?;
     apt(&one, "install --reinstall /tmp/standfast.deb")?;
     until("the new program ran", seconds(20), || {
-        let now = systemctl(&one, "show --property=MainPID --property=ActiveState standfast").unwrap_or_default();
-        now.contains("ActiveState=active") && !now.contains(&main)
+        let now = systemctl(&one, "show --property=ActiveState standfast").unwrap_or_default();
+        now == "ActiveState=active" && worker().is_ok_and(|now| now != before && !now.trim().is_empty())
     })?;
+    assert_eq!(systemctl(&one, "show --property=MainPID standfast")?, main, "another process than systemd started");
     let back = Moment::now();
     capture.wait_for_advert("the master again", back, seconds(5), |seen| seen.what.priority == 200)?;
     assert!(capture.adverts()?.iter().all(|seen| seen.what.priority == 200), "nobody resigned");
