@@ -319,12 +319,13 @@ fn open(interface: InterfaceIndex, family: Family, group: Option<IpAddr>, protoc
         (Family::Inet, None) => set_up_inet(&socket, index)?,
         (Family::Inet, Some(IpAddr::V4(group))) => {
             set_up_inet(&socket, index)?;
-            // REQ: MC-JOIN-01
+            // REQ: MC-JOIN-01 MC-JOIN-02
             socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index.get()))?;
         }
         (Family::Inet6, None) => set_up_inet6(&socket, index)?,
         (Family::Inet6, Some(IpAddr::V6(group))) => {
             set_up_inet6(&socket, index)?;
+            // REQ: MC-JOIN-03
             socket.join_multicast_v6(&group, index.get())?;
         }
         (Family::Inet, Some(IpAddr::V6(_))) | (Family::Inet6, Some(IpAddr::V4(_))) => {

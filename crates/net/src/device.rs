@@ -80,6 +80,7 @@ impl Device {
     /// What the device itself needs: it answers ARP only for its own addresses, takes packets whose source is an
     /// address of this machine (another instance may be its master), takes what the routing table would expect on the
     /// link below, and keeps the other addresses of a subnet when the first one goes.
+    // REQ: VRRP2-8.2-01 VRRP3-8.1.2-01 VRRP3-8.2.2-01 VRRP3-6.4.3-03
     #[must_use]
     pub fn settings(&self) -> Vec<Sysctl> {
         let name = self.name.as_str();

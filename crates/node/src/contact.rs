@@ -73,7 +73,8 @@ impl VrrpNode {
         Some(InterfaceFacts { index: link.index, up, sources })
     }
 
-    /// By which link each instance speaks.
+    /// By which link each instance speaks: without a device of its own by its interface, with that one's MAC.
+    // REQ: VRRP2-7.2-02
     pub(crate) fn ways(&self) -> Routes {
         let way = |instance: &Instance| {
             let below = self.places.link(&instance.interface)?;
@@ -126,6 +127,7 @@ impl VrrpNode {
             let Some(interface) = self.places.transmits_by(instance) else { continue };
             want(interface, instance, Some(instance.vrid.get()));
             if interface != below {
+                // REQ: MC-JOIN-05
                 // The membership is reported from the link below; the filter holds back what the device would report,
                 // or switches would look for the virtual MAC behind a standby.
                 want(below, instance, None);

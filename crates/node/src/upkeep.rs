@@ -68,7 +68,10 @@ impl VrrpNode {
             .collect()
     }
 
-    /// Everything that separates the kernel from what is wanted.
+    /// Everything that separates the kernel from what is wanted. The kernel answers for what it has, and for nothing else:
+    /// what a standby does not have it neither answers for nor takes.
+    // REQ: VRRP2-6.4.2-01 VRRP2-6.4.2-02 VRRP2-6.4.3-01 VRRP2-8.4-01 ARP-2.1-01 ARP-2.5-01 ND-7.2.1-01
+    // REQ: VRRP3-6.4.2-01 VRRP3-6.4.2-02 VRRP3-6.4.3-01 VRRP3-8.3.1-01
     pub(crate) fn operations(&self) -> Vec<Operation> {
         self.operations_of(|_| true)
     }

@@ -79,15 +79,16 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
     give_back_memory();
     let mut told = false;
     loop {
+        let more = worker.round()?;
+        worker.stamp();
+        worker.run_errands();
+        // Behind what was due, which waits for nobody to be told of anything. What it would say in the middle of a takeover
+        // is not worth the time. The counters always change and are not told.
         told &= !worker.machine.take_moved();
-        // What it would say in the middle of a takeover is not worth the time. The counters always change and are not told.
         if !told && !worker.node.has_work() {
             supervisor.status(Status::Vrrp(worker.status()));
             told = true;
         }
-        let more = worker.round()?;
-        worker.stamp();
-        worker.run_errands();
         timer.arm_by(worker.next_deadline())?;
         tokio::select! {
             biased;
@@ -342,8 +343,10 @@ impl Worker {
             }
         }
         if let Some(at) = self.node.next_deadline().filter(|at| *at <= now) {
-            self.escalate(now.since(at));
+            let late = now.since(at);
+            self.escalate(late);
             self.node.handle(now, Input::Wake, &mut self.machine);
+            self.tell_lateness(late);
         }
         self.machine.retry(now);
         self.machine.write_down();
@@ -376,6 +379,20 @@ impl Worker {
             }
             Ok(false) => {}
             Err(problem) => journal::trouble("schedule", &format!("no real-time priority: {problem}")),
+        }
+    }
+
+    /// A timer ran so late that standbys begin to wonder: who reads of routers that change places should find why.
+    // REQ: VRRP3-2.5-01
+    fn tell_lateness(&self, late: Duration) {
+        let intervals = self.node.config().instances.iter().map(|instance| instance.advert_interval.as_duration());
+        if let Some(shortest) = intervals.min().filter(|shortest| late * 2 >= *shortest) {
+            let (late, shortest) = (late.as_millis(), shortest.as_millis());
+            let why = "the machine is too busy, or stood still";
+            journal::trouble(
+                "lateness",
+                &format!("A timer ran {late} ms late, where advertisements are due every {shortest} ms: {why}"),
+            );
         }
     }
 

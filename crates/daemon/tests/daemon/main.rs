@@ -11,12 +11,13 @@
 mod adoption;
 mod answers;
 mod beside_keepalived;
-mod confinement;
 mod browser;
+mod confinement;
 mod container;
 #[cfg(feature = "dbus")]
 mod dbus;
 mod dumps;
+mod exchange;
 mod front;
 mod hostile;
 mod kernel_state;
@@ -29,8 +30,10 @@ mod processes;
 mod published_flaws;
 mod refusals;
 mod reload;
+mod scarcity;
 mod scripts;
 mod snmp;
 mod succession;
 mod supervision;
 mod upgrade;
+mod witness;

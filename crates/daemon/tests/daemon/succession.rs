@@ -180,3 +180,21 @@ fn who_is_killed_in_the_moment_of_its_resignation_is_not_succeeded_by_a_master()
     }
     assert_eq!(daemon.stop(), 0);
 }
+
+// REQ: VRRP3-2.5-01
+#[test]
+fn a_timer_that_ran_late_is_said_with_how_late() {
+    let machine = Machine::with_pair();
+    let mut daemon = machine.start(&[]);
+    wait_for("the address", has_address);
+    let tap = Tap::open("east");
+    wait_for("an advertisement", || tap.next(112).is_some());
+    assert!(!machine.read("stderr").contains("ms late, where advertisements are due every 1000 ms"));
+    let worker = pid_in("/run/vrrp.pid").unwrap();
+    // The next one is due in a second, and late by almost as much.
+    kill(worker, Signal::STOP);
+    pause(Duration::from_millis(1_800));
+    kill(worker, Signal::CONT);
+    wait_for("the line", || machine.read("stderr").contains("ms late, where advertisements are due every 1000 ms"));
+    assert_eq!(daemon.stop(), 0);
+}

@@ -204,6 +204,7 @@ fn create(device: &Device, inherited: &Inherited) -> Vec<u8> {
 fn set_no_addresses(interface: InterfaceIndex) -> Vec<u8> {
     let mut request = Request::new(RTM_NEWLINK, 0, &header(interface, 0, 0));
     request.nest(IFLA_AF_SPEC, |families| {
+        // REQ: VRRP3-7.4-01
         families.nest(AF_INET6, |inet6| inet6.put_u8(IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_NONE));
     });
     request.finish()

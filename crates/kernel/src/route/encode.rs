@@ -68,6 +68,7 @@ fn add(interface: InterfaceIndex, virtual_address: &VirtualAddress, protocol: Wi
             false
         }
         IpNet::V6(net) => {
+            // REQ: VRRP3-8.2.2-04
             message.header.flags = AddressHeaderFlags::Nodad;
             flags.insert(AddressFlags::Nodad);
             flags.set(AddressFlags::Homeaddress, options.home);

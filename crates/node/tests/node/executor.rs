@@ -3,7 +3,7 @@
 use crate::machine::{ETH0, Machine, address, config, eth0, gone, master, started};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, InterfaceIndex, Priority, State, VirtualAddress};
-use standfast_net::{Change, Link, Observed};
+use standfast_net::{Change, Link, Observed, ObservedAddress, Operation};
 use standfast_node::{Input, VrrpNode};
 use standfast_vrrp::Router;
 use std::collections::BTreeSet;
@@ -213,4 +213,30 @@ fn what_a_predecessor_noted_goes_where_it_is_ours_no_more_whatever_its_link_is_c
         format!("{:?}", Operation::Remove { interface, address: text.parse().unwrap(), peer: None })
     };
     assert_eq!(gone, [remove(ETH0, former), remove(renamed, vip)]);
+}
+
+// REQ: ARP-KA-01 ARP-KA-02
+#[test]
+fn an_address_is_announced_on_its_own_link_and_not_where_there_is_no_arp() {
+    let mut config = config();
+    config.instances[0].addresses[1].interface = Some("eth1".parse().unwrap());
+    let eth1 = InterfaceIndex(3);
+    let announced = |no_arp: [bool; 2]| {
+        let mut machine = Machine::default();
+        let mut node = VrrpNode::new(config.clone(), Router::new(config.clone()));
+        let links = vec![
+            Link { no_arp: no_arp[0], ..eth0(ETH0) },
+            Link { name: "eth1".parse().unwrap(), no_arp: no_arp[1], ..eth0(eth1) },
+        ];
+        let observed = Observed::new(links, vec![address(ETH0, "192.168.1.11/24")]);
+        node.handle(Instant::ZERO, Input::Start(observed), &mut machine);
+        let at = node.next_deadline().unwrap();
+        node.handle(at, Input::Wake, &mut machine);
+        assert_eq!(machine.addresses.len(), 2, "they are there all the same");
+        machine.announced
+    };
+    assert_eq!(announced([false, false]), BTreeSet::from([ETH0, eth1]));
+    assert_eq!(announced([true, false]), BTreeSet::from([eth1]));
+    assert_eq!(announced([false, true]), BTreeSet::from([ETH0]));
+    assert_eq!(announced([true, true]), BTreeSet::new());
 }

@@ -28,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) devices: u32,
     /// Writes down also what it is told for a successor.
     pub(crate) noting: bool,
+    /// By which links anything was announced.
+    pub(crate) announced: BTreeSet<InterfaceIndex>,
 }
 
 impl Machine {
@@ -76,6 +78,7 @@ impl System for Machine {
     }
 
     fn announce(&mut self, frames: &[Frame]) {
+        self.announced.extend(frames.iter().map(|frame| frame.interface));
         self.log.push(format!("announce {}", frames.len()));
     }
 
@@ -190,6 +193,14 @@ pub(crate) fn config() -> VrrpConfig {
         }],
         ..VrrpConfig::default()
     }
+}
+
+/// Where to, and the table if it is not `main`.
+fn words(route: &Route) -> String {
+    if route.table == standfast_net::routing::TABLE_MAIN {
+        return route.destination.to_string();
+    }
+    format!("{} table {}", route.destination, route.table)
 }
 
 pub(crate) fn eth0(index: InterfaceIndex) -> Link {
