@@ -112,10 +112,28 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<String>) {
         if let Some(ordered) = &instance.ordered {
             found.push((Verdict::Warning, format!("{}: {ordered}", instance.name)));
         }
+        if let Some(held) = &instance.held {
+            let text = format!("{} hears no master and does not take over: {held}", instance.name);
+            found.push((Verdict::Warning, text));
+        }
         if instance.state == State::Fault && instance.fault != Some(Cause::Maintenance) {
             let why = instance.fault.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
             found.push((Verdict::Critical, format!("{} is in FAULT{why}", instance.name)));
         }
+    }
+    for peer in &snapshot.peers {
+        found.extend(peer.two_masters.iter().map(|clash| {
+            let text = format!(
+                "{}: two masters: seen by peer exchange: {} is master with priority {}",
+                clash.instance, peer.name, clash.priority
+            );
+            (Verdict::Critical, text)
+        }));
+        if !peer.alive {
+            found.push((Verdict::Warning, format!("peer {} is not heard", peer.name)));
+        }
+        let differs = |difference| (Verdict::Warning, format!("peer {} differs: {difference}", peer.name));
+        found.extend(peer.differences.iter().map(differs));
     }
     for service in snapshot.check.iter().flat_map(|check| &check.services) {
         let up = format!("{} of {} servers up", service.live, service.total);

@@ -31,13 +31,14 @@ use core::time::Duration;
 use planning::Planning;
 use publisher::Publisher;
 use reload::{Reloading, Unconfirmed, Wish};
-use standfast_api::{Generation, Status, VrrpStatus, WorkerKind};
+use standfast_api::{Generation, ServiceStatus, Status, VrrpStatus, WorkerKind};
 use standfast_kernel::memfd::MemfdError;
 use standfast_kernel::process::OwnBinary;
 use standfast_kernel::process::binary::release_signals;
 use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::orphans;
 use standfast_kernel::timer::boottime;
+use standfast_model::config::lvs::VirtualServer;
 use standfast_model::{Config, Instant, State, Witnessed};
 use std::collections::BTreeMap;
 use std::io;
@@ -298,8 +299,9 @@ impl Supervisor {
                 Some(Status::Vrrp(_) | Status::Bfd(_)) | None => None,
             });
             let Some(checked) = checked else { return };
-            let tracked = self.config.lvs.virtual_servers.iter().filter(|server| service.names(server));
-            let mut states = tracked.filter_map(|server| checked.services.iter().find(|seen| seen.key == server.key));
+            let tracked =
+                self.config.lvs.virtual_servers.iter().enumerate().filter(|(_, server)| service.names(server));
+            let mut states = tracked.filter_map(|(place, server)| seen_as(server, place, &checked.services));
             // Before its first look the worker knows none of them.
             let Some(first) = states.next() else { continue };
             let has_quorum = first.has_quorum && states.all(|state| state.has_quorum);
@@ -461,4 +463,13 @@ async fn sleep_until(deadline: Option<Instant>) {
         Some(at) => tokio::time::sleep(at.since(boottime())).await,
         None => core::future::pending().await,
     }
+}
+/// The state of a virtual server of the configuration among those that the `check` worker sees, which are in the same
+/// order. One whose packets are marked (`nftables_ipvs`) may go by another mark there, which it had before a reload.
+fn seen_as<'a>(server: &VirtualServer, place: usize, seen: &'a [ServiceStatus]) -> Option<&'a ServiceStatus> {
+    if server.options.group.as_ref().is_some_and(|group| !group.marked.is_empty()) {
+        let families = |status: &&ServiceStatus| status.key.family() == server.key.family();
+        return seen.get(place).filter(families);
+    }
+    seen.iter().find(|seen| seen.key == server.key)
 }

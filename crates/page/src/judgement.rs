@@ -68,8 +68,26 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<Remark>) {
             let text = format!("{}: {field} of {peer} is {theirs}, ours {ours}", instance.name);
             remark(Verdict::Warning, text);
         }
+        if let Some(held) = &instance.held {
+            remark(Verdict::Warning, format!("{} hears no master and does not take over: {held}", instance.name));
+        }
         if let Some(ordered) = &instance.ordered {
             remark(Verdict::Warning, format!("{}: {ordered}", instance.name));
+        }
+    }
+    for peer in &snapshot.peers {
+        for clash in &peer.two_masters {
+            let text = format!(
+                "{}: two masters: seen by peer exchange: {} is master with priority {}",
+                clash.instance, peer.name, clash.priority
+            );
+            remark(Verdict::Critical, text);
+        }
+        if !peer.alive {
+            remark(Verdict::Warning, format!("peer {} is not heard", peer.name));
+        }
+        for difference in &peer.differences {
+            remark(Verdict::Warning, format!("peer {} differs: {difference}", peer.name));
         }
     }
     for service in snapshot.check.iter().flat_map(|check| &check.services) {

@@ -127,11 +127,33 @@ impl Collector for Metrics {
         self.services(&mut encoder)?;
         self.servers(&mut encoder)?;
         self.directors(&mut encoder)?;
+        self.peers(&mut encoder)?;
         self.page(&mut encoder)
     }
 }
 
 impl Metrics {
+    /// The exchange of states with named directors.
+    fn peers(&self, encoder: &mut DescriptorEncoder<'_>) -> Outcome {
+        let peers = || self.report.peers.iter().map(|peer| (vec![("peer", peer.name.as_str())], peer));
+        let help = "Whether a peer of the exchange is heard";
+        gauges(encoder, "standfast_peer_up", help, peers().map(|(labels, peer)| (labels, flag(peer.alive))))?;
+        let help = "Virtual routers of which a peer is master while this node is";
+        let clashes = peers().map(|(labels, peer)| (labels, f64::from(u32::try_from(peer.two_masters.len()).unwrap_or(u32::MAX))));
+        gauges(encoder, "standfast_peer_two_masters", help, clashes)?;
+        let help = "Datagrams of a peer that were believed";
+        counters(encoder, "standfast_peer_datagrams", help, peers().map(|(labels, peer)| (labels, peer.accepted)))?;
+        let refused = peers().flat_map(|(labels, peer)| {
+            peer.refused.iter().map(move |one| {
+                let mut labels = labels.clone();
+                labels.push(("reason", one.reason.as_str()));
+                (labels, one.packets)
+            })
+        });
+        let help = "Datagrams from the address of a peer that were refused";
+        counters(encoder, "standfast_peer_datagrams_refused", help, refused)
+    }
+
     fn daemon(&self, encoder: &mut DescriptorEncoder<'_>) -> Outcome {
         let node = &self.report.node;
         let build = vec![("version", node.release.as_str())];

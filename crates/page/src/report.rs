@@ -9,7 +9,7 @@ use crate::traffic::Traffic;
 use core::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use standfast_api::{DaemonStatus, InstanceStatus, ServerStatus, ServiceStatus, Snapshot, WorkerKind, WorkerStatus};
+use standfast_api::{DaemonStatus, InstanceStatus, PeerStatus, ServerStatus, ServiceStatus, Snapshot, WorkerKind, WorkerStatus};
 use standfast_model::ipvs::ServiceKey;
 use standfast_model::{Instant, Refusal, State};
 
@@ -33,6 +33,32 @@ pub struct Report {
     /// Virtual servers, in the order of the configuration.
     #[serde(default)]
     pub services: Vec<Service>,
+    /// Other directors with which states are exchanged (`peer`), in the order of the configuration.
+    #[serde(default)]
+    pub peers: Vec<Peer>,
+}
+
+/// Another director, as it says of itself every second.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Peer {
+    /// What it is called here.
+    pub name: String,
+    /// Where it is told.
+    pub address: String,
+    /// Whether it was heard in the last seconds.
+    pub alive: bool,
+    /// When it was last heard; none if never.
+    pub heard_unix_ms: Option<u64>,
+    /// The release that it runs; empty before it was heard.
+    pub release: String,
+    /// The instances here of which it is master too, while the advertisements do not arrive.
+    pub two_masters: Vec<String>,
+    /// In what it is configured differently, in words.
+    pub differences: Vec<String>,
+    /// Datagrams that were believed.
+    pub accepted: u64,
+    /// Datagrams from its address that were refused, by the reason; reasons without datagrams are left out.
+    pub refused: Vec<Refused>,
 }
 
 /// A director and its daemon.
@@ -317,6 +343,7 @@ impl Report {
             remarks,
             instances: instances.map(|status| instance(status, clock, beside)).collect(),
             services: services.map(|status| service(status, beside)).collect(),
+            peers: snapshot.peers.iter().map(|status| peer(status, clock)).collect(),
         }
     }
 
@@ -419,6 +446,21 @@ fn instance(status: &InstanceStatus, clock: Clock, beside: &impl Beside) -> Inst
                 .collect(),
         },
         availability: beside.availability(&instance_key(&status.name)),
+    }
+}
+
+fn peer(status: &PeerStatus, clock: Clock) -> Peer {
+    let refused = status.refused.iter();
+    Peer {
+        name: status.name.clone(),
+        address: status.address.to_string(),
+        alive: status.alive,
+        heard_unix_ms: status.heard.map(|at| clock.unix_ms(at)),
+        release: status.version.clone(),
+        two_masters: status.two_masters.iter().map(|clash| clash.instance.clone()).collect(),
+        differences: status.differences.clone(),
+        accepted: status.accepted,
+        refused: refused.map(|(why, count)| Refused { reason: why.clone(), packets: *count }).collect(),
     }
 }
 

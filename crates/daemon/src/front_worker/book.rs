@@ -3,7 +3,7 @@
 use super::store::Store;
 use core::time::Duration;
 use standfast_api::control::Recorded;
-use standfast_api::{Event, Snapshot, ToFront};
+use standfast_api::{Event, PeerStatus, Snapshot, ToFront};
 use standfast_kernel::timer::{boottime, wall_clock};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -19,6 +19,7 @@ type Waiting = BTreeMap<u64, oneshot::Sender<Result<String, String>>>;
 #[derive(Debug)]
 pub(super) struct Book {
     snapshot: Option<Rc<Snapshot>>,
+    peers: Vec<PeerStatus>,
     events: VecDeque<Rc<Recorded>>,
     /// The number of the next event.
     next: u64,
@@ -35,18 +36,31 @@ impl Book {
         let events: VecDeque<Rc<Recorded>> =
             store.as_mut().map(|store| store.read(EVENTS)).unwrap_or_default().into_iter().map(Rc::new).collect();
         let next = events.back().map_or(1, |last| last.number.saturating_add(1));
-        Self { snapshot: None, events, next, news: Rc::new(Notify::new()), store, waiting: Waiting::new(), asked: 0 }
+        Self { snapshot: None, peers: Vec::new(), events, next, news: Rc::new(Notify::new()), store, waiting: Waiting::new(), asked: 0 }
     }
 
     /// Takes in what the supervisor says.
     pub(super) fn told(&mut self, message: ToFront) {
         match message {
-            ToFront::Snapshot(snapshot) => self.snapshot = Some(Rc::new(*snapshot)),
+            ToFront::Snapshot(mut snapshot) => {
+                snapshot.peers.clone_from(&self.peers);
+                self.snapshot = Some(Rc::new(*snapshot));
+            }
             ToFront::Event(event) => self.add(vec![event]),
             ToFront::Events(events) => self.add(events),
             ToFront::Answer { number, outcome } => self.answered(number, outcome),
             // The link has read the memory file and put the snapshot itself in its place.
             ToFront::LongSnapshot => {}
+        }
+    }
+
+    /// What is known of other directors, which the supervisor does not hear of.
+    pub(super) fn peers(&mut self, peers: Vec<PeerStatus>) {
+        if self.peers != peers {
+            if let Some(snapshot) = &mut self.snapshot {
+                Rc::make_mut(snapshot).peers.clone_from(&peers);
+            }
+            self.peers = peers;
         }
     }
 

@@ -48,7 +48,7 @@ fn names() -> Vec<(String, InterfaceName)> {
     ["VI_E", "VI_I"].map(|name| (name.to_owned(), "eth0".parse().unwrap())).to_vec()
 }
 
-fn change(from: State, to: State, cause: standfast_model::Cause) -> Transition {
+fn change(from: State, to: State, cause: Cause) -> Transition {
     let (interface, at) = ("eth0".parse().unwrap(), standfast_model::Instant::ZERO);
     Transition { instance: "VI_E".to_owned(), interface, from, to, cause, at, priority: 150 }
 }
@@ -56,7 +56,7 @@ fn change(from: State, to: State, cause: standfast_model::Cause) -> Transition {
 #[test]
 fn a_transition_is_keepalived_s_phrase_with_its_cause_and_fields() {
     let waited = Duration::from_millis(3414);
-    let cause = standfast_model::Cause::MasterSilent { waited };
+    let cause = Cause::MasterSilent { waited };
     let lines = heard(move || transition(&change(State::Backup, State::Master, cause)));
     assert_eq!(
         lines,
@@ -77,8 +77,8 @@ fn a_transition_is_keepalived_s_phrase_with_its_cause_and_fields() {
 #[test]
 fn the_first_state_is_marked_and_a_fault_is_a_warning() {
     let lines = heard(|| {
-        transition(&change(State::Init, State::Backup, standfast_model::Cause::Started));
-        let cause = standfast_model::Cause::LinkDown { interface: "eth0".parse().unwrap() };
+        transition(&change(State::Init, State::Backup, Cause::Started));
+        let cause = Cause::LinkDown { interface: "eth0".parse().unwrap() };
         transition(&change(State::Backup, State::Fault, cause));
     });
     assert_eq!(message(&lines[0]), "(VI_E) Entering BACKUP STATE (init): started");
@@ -116,7 +116,7 @@ fn a_flood_of_refused_packets_is_one_line_per_instance_and_reason() {
 fn transitions_are_never_held_back() {
     let lines = heard(|| {
         for _ in 0..100 {
-            transition(&change(State::Backup, State::Master, standfast_model::Cause::Owner));
+            transition(&change(State::Backup, State::Master, Cause::Owner));
         }
     });
     assert_eq!(lines.len(), 100);

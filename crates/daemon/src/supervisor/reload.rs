@@ -4,8 +4,8 @@
 //! slice, and what is newly needed or needed no more starts or stops. A worker that cannot take its slice takes the
 //! reload with it: the configuration before it is put back everywhere.
 
-use super::timetable::Timetable;
 use super::publisher::Asker;
+use super::timetable::Timetable;
 use super::worker::Worker;
 use super::{Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
 use crate::configuration;

@@ -1,0 +1,90 @@
+//! The exchange of states between two directors whose advertisements do not reach each other.
+
+use crate::adoption::Peer;
+use crate::front::status;
+use crate::machine::{Machine, PAIR, run, wait_for};
+use core::time::Duration;
+use standfast_kernel::timer::boottime;
+use std::net::UdpSocket;
+use std::process::Command;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+fn with_peer(address: &str, key: &str) -> String {
+    format!("global_defs {{\n peer other {address}\n peer_key {key}\n}}\n{PAIR}")
+}
+
+/// Drops protocol 112 on its way in, here and at the peer.
+fn cut() {
+    for place in ["", "ip netns exec peer "] {
+        run(&format!("{place}nft add table inet cut"));
+        run(&format!("{place}nft add chain inet cut in {{ type filter hook input priority 0 ; }}"));
+        run(&format!("{place}nft add rule inet cut in meta l4proto 112 drop"));
+    }
+}
+
+fn mend() {
+    for place in ["", "ip netns exec peer "] {
+        run(&format!("{place}nft delete table inet cut"));
+    }
+}
+
+fn refused(why: &str) -> u64 {
+    let peers = status().peers;
+    peers[0].refused.iter().find(|(reason, _)| reason == why).map_or(0, |(_, count)| *count)
+}
+
+#[test]
+fn two_masters_that_do_not_hear_each_other_are_found_said_shown_and_healed() {
+    let machine = Machine::with_pair();
+    let text = with_peer("192.0.2.2", KEY);
+    machine.write("keepalived.conf", &text);
+    let mut daemon = machine.start(&[]);
+    let peer = Peer::start_with(&machine, &text.replace("192.0.2.2", "192.0.2.1"));
+    wait_for("the exchange", || status().peers[0].alive);
+    assert!(status().peers[0].differences.is_empty() && status().peers[0].two_masters.is_empty());
+    wait_for("one master", || machine.read("stderr").contains("Entering MASTER STATE"));
+    cut();
+    wait_for("the second master", || Peer::takeovers(&machine) > 0);
+    let begun = boottime();
+    wait_for("the alarm", || {
+        machine.read("stderr").contains("(VI_E) two masters: seen by peer exchange: other is master")
+    });
+    // Three seconds by design; the rest is for a machine that does other things.
+    assert!(boottime().since(begun) < Duration::from_secs(9), "{:?}", boottime().since(begun));
+    wait_for("the alarm there", || machine.read("peer").contains("(VI_E) two masters: seen by peer exchange"));
+    let shown = status();
+    assert_eq!(
+        (shown.peers[0].two_masters[0].instance.as_str(), shown.peers[0].two_masters[0].priority),
+        ("VI_E", 100)
+    );
+    mend();
+    wait_for("the end of it", || machine.read("stderr").contains("(VI_E) two masters no more"));
+    wait_for("that nothing is shown", || status().peers[0].two_masters.is_empty());
+    assert_eq!(machine.read("stderr").matches("seen by peer exchange").count(), 1, "said once");
+    drop(peer);
+    wait_for("silence", || !status().peers[0].alive);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn what_is_forged_is_counted_and_nothing_follows_and_another_key_is_no_peer() {
+    let machine = Machine::with_pair();
+    let text = with_peer("192.0.2.2", KEY);
+    machine.write("keepalived.conf", &text);
+    let mut daemon = machine.start(&[]);
+    let other = with_peer("192.0.2.1", &KEY.replace('0', "1"));
+    let _peer = Peer::start_with(&machine, &other);
+    let foreign = "signature is not that of our key";
+    wait_for("datagrams of another key", || refused(foreign) >= 2);
+    let garbage = "printf garbage > /dev/udp/192.0.2.1/8113";
+    let mut forger = Command::new("ip");
+    assert!(forger.args(["netns", "exec", "peer", "bash", "-c", garbage]).status().unwrap().success());
+    wait_for("garbage", || refused("length") == 1);
+    // From an address that is no peer's it is not even counted.
+    let socket = UdpSocket::bind("192.0.2.1:0").unwrap();
+    socket.send_to(&[0; 100], "192.0.2.1:8113").unwrap();
+    let peer = status().peers.remove(0);
+    assert_eq!((peer.accepted, peer.alive, peer.two_masters.len()), (0, false, 0));
+    assert_eq!(daemon.stop(), 0);
+}
