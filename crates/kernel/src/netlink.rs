@@ -249,10 +249,10 @@ impl Channel {
             stamp(request, NLM_F_REQUEST | NLM_F_ACK, self.sequence);
         }
         self.socket.send(&requests.concat(), 0)?;
-        let deadline = boottime() + ANSWER_TIMEOUT;
+        let mut deadline = None;
         let mut left = answers.len();
         while left > 0 {
-            let length = receive(&self.socket, &mut self.buffer, deadline)?;
+            let length = receive(&self.socket, &mut self.buffer, &mut deadline)?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 let place = usize::try_from(message.sequence.wrapping_sub(first)).ok();
                 // An answer to another request than ours can only be an old one: the sequence tells.
@@ -292,9 +292,9 @@ impl Channel {
             stamp(request, if place == last { NLM_F_REQUEST | NLM_F_ACK } else { NLM_F_REQUEST }, self.sequence);
         }
         self.socket.send(&requests.concat(), 0)?;
-        let deadline = boottime() + ANSWER_TIMEOUT;
+        let mut deadline = None;
         loop {
-            let length = receive(&self.socket, &mut self.buffer, deadline)?;
+            let length = receive(&self.socket, &mut self.buffer, &mut deadline)?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 let place = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
                 let Some(slot) = answers.get_mut(place) else { continue };
@@ -341,7 +341,7 @@ impl Channel {
         self.socket.send(&octets, 0)?;
         let mut left = last.saturating_sub(1);
         while left > 0 {
-            let length = receive(&self.socket, &mut self.buffer, boottime() + ANSWER_TIMEOUT)?;
+            let length = receive(&self.socket, &mut self.buffer, &mut None)?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 let place = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
                 if place > last || message.kind != NLMSG_ERROR {
@@ -395,7 +395,7 @@ impl Channel {
         let mut interrupted = false;
         loop {
             // Each datagram gets the full time: a long dump is not a hanging one.
-            let length = receive(&self.socket, &mut self.buffer, boottime() + ANSWER_TIMEOUT)?;
+            let length = receive(&self.socket, &mut self.buffer, &mut None)?;
             for message in messages(self.buffer.get(..length).unwrap_or_default()) {
                 if message.sequence != self.sequence {
                     continue;
@@ -468,14 +468,16 @@ fn stamp(message: &mut [u8], flags: u16, sequence: u32) {
     }
 }
 
-/// Waits for one datagram of the kernel until the deadline and returns its length.
-fn receive(socket: &Socket, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+/// Waits for one datagram of the kernel until the deadline and returns its length. Without a deadline yet that is
+/// [`ANSWER_TIMEOUT`] from the first time that nothing is there: what is there needs no look at the clock.
+fn receive(socket: &Socket, buffer: &mut [u8], deadline: &mut Option<Instant>) -> io::Result<usize> {
     loop {
         match receive_now(socket, buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             other => return other,
         }
-        let left = deadline.since(boottime());
+        let now = boottime();
+        let left = deadline.get_or_insert(now + ANSWER_TIMEOUT).since(now);
         if left.is_zero() {
             return Err(io::Error::from_raw_os_error(libc::ETIMEDOUT));
         }
