@@ -13,7 +13,7 @@ use standfast_api::{
 use standfast_conf::host::Memory;
 use standfast_mib::{Interface, Interfaces, View, World, notification};
 use standfast_model::ipvs::DestinationKey;
-use standfast_model::tracking::{Known, ScriptState};
+use standfast_model::tracking::Known;
 use standfast_model::{Config, Instant, Refusal, State, VrrpCounters};
 use std::path::Path;
 use std::rc::Rc;
@@ -22,8 +22,8 @@ const GLOBALS: &str =
     "global_defs {\n router_id R\n enable_snmp_vrrp\n enable_snmp_checker\n enable_snmp_rfc\n enable_traps\n}\n";
 
 const TEXT: &str = "
-vrrp_script s {
- script \"/bin/true\"
+vrrp_track_process s {
+ process sleep
  weight 3
 }
 vrrp_sync_group G {
@@ -51,7 +51,7 @@ vrrp_instance B {
  version 3
  interface eth0
  virtual_router_id 8
- track_script {
+ track_process {
   s
  }
  virtual_ipaddress {
@@ -104,7 +104,8 @@ fn snapshot(config: &Config) -> Snapshot {
     };
     let states = [State::Master, State::Backup];
     let instances = config.vrrp.instances.iter().zip(states).map(|(instance, state)| {
-        let mut counters = VrrpCounters { advert_sent: 5, become_master: 1, ..VrrpCounters::default() };
+        let mut counters = VrrpCounters::default();
+        counters.become_master = 1;
         counters.refuse(Refusal::Ttl);
         InstanceStatus {
             name: instance.name.clone(),
@@ -127,7 +128,7 @@ fn snapshot(config: &Config) -> Snapshot {
             counters,
         }
     });
-    let tracked = Known { scripts: vec![ScriptState::Good], ..Known::default() };
+    let tracked = Known { processes: vec![(Some(4), true)], ..Known::default() };
     let vrrp = VrrpStatus { at: daemon.at, instances: instances.collect(), tracked };
     let services = config.lvs.virtual_servers.iter().map(|service| {
         let servers = service.real_servers.iter().enumerate().map(|(at, server)| ServerStatus {
@@ -268,10 +269,11 @@ fn objects_hold_what_is_configured_and_what_is_so() {
     expect("2.3.1.4.2", Value::Integer(1));
     expect("2.3.1.8.1", Value::Integer(93));
     expect("2.3.1.12.2", Value::Gauge32(100));
-    expect("2.5.1.3.2.1", Value::Integer(3));
+    expect("2.20.1.3.2.1", Value::Integer(3));
     expect("2.6.1.10.1.2", Value::Integer(1));
     expect("2.6.1.11.1.2", Value::Integer(2));
-    expect("2.9.1.6.1", Value::Integer(3));
+    expect("2.21.1.13.1", Value::Integer(4));
+    expect("2.21.1.14.1", Value::Integer(1));
     expect("3.3.1.21.1", Value::Gauge32(1));
     expect("3.4.1.6.1.2", Value::Integer(2));
     expect("3.4.1.2.1.3", Value::Integer(2));

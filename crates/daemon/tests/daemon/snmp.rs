@@ -258,6 +258,8 @@ fn is_otherwise(name: &str) -> bool {
         // The index of an interface.
         "2.4.1.",
         "2.14.1.",
+        // The weight of a file that is tracked.
+        "2.12.1.3.",
     ];
     let keepalived = columns.iter().any(|column| name.starts_with(&format!("{KEEPALIVED}.{column}")));
     // The row of every instance, not of the first alone, and a master's own address.

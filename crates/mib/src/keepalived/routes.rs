@@ -16,6 +16,9 @@ const COLUMNS: &[u32] = &[
 /// Bit of the metric `features`: explicit congestion notification (`RTAX_FEATURE_ECN`).
 const FEATURE_ECN: u32 = 1;
 
+/// Whose routes are ours, as the kernel has it (`RTPROT_KEEPALIVED`).
+const PROTOCOL_KEEPALIVED: u8 = 18;
+
 /// The routes of nobody (0) and of each instance.
 fn owners(world: &World) -> impl Iterator<Item = (usize, &[Route])> {
     let of_nobody = core::iter::once(world.slice.vrrp.common.static_routes.as_slice());
@@ -89,6 +92,8 @@ fn cell(world: &World, [owner, at, _]: Place, column: u32) -> Option<Value> {
         15 => address::value(route.from?.addr()),
         16 => Value::unsigned(route.from?.prefix_len()),
         17 if route.tos != 0 => Value::unsigned(route.tos),
+        // What keepalived does not watch it does not mark as its own.
+        18 if route.no_track && route.protocol == PROTOCOL_KEEPALIVED => return None,
         // The numbers of the MIB are the kernel's and one more.
         18 => Value::integer(i32::from(route.protocol) + 1),
         21 => Value::integer(route.expires?.as_secs()),
