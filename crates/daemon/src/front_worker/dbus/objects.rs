@@ -166,10 +166,10 @@ impl Objects {
     pub(super) fn snapshot(&mut self, snapshot: &Snapshot) -> Vec<Signal> {
         let mut signals = Vec::new();
         let vrrp = snapshot.daemon.workers.iter().find(|worker| worker.kind == WorkerKind::Vrrp);
-        if let Some(starts) = vrrp.map(|worker| worker.starts) {
-            if self.starts.replace(starts).is_some_and(|known| known != starts) {
-                signals.push(self.started());
-            }
+        if let Some(starts) = vrrp.map(|worker| worker.starts)
+            && self.starts.replace(starts).is_some_and(|known| known != starts)
+        {
+            signals.push(self.started());
         }
         for status in snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances) {
             let at = snapshot.vrrp.as_ref().map_or(Instant::ZERO, |vrrp| vrrp.at);

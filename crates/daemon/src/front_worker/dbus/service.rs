@@ -134,9 +134,9 @@ impl<'a> Session<'a> {
         // Nobody can call before there is a name.
         let messages = MessageStream::from(&connection);
         let reply = call_bus(&connection, "RequestName", &(name.as_str(), DO_NOT_QUEUE)).await;
-        let reply = reply.map_err(|trouble| match trouble {
+        let reply = reply.map_err(|trouble| match &trouble {
             Trouble::Bus(text) if text.contains("AccessDenied") => Trouble::Forbidden(name.to_string()),
-            other => other,
+            Trouble::Bus(_) | Trouble::Hangs | Trouble::Taken(_) | Trouble::Forbidden(_) | Trouble::Gone => trouble,
         })?;
         match reply.body().deserialize::<u32>()? {
             OWNER | OWNER_ALREADY => {}
