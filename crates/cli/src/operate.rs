@@ -53,8 +53,12 @@ pub enum Operate {
     #[command(after_help = "Example: standfast weight 10.0.0.1:80 50")]
     Weight(Weight),
     /// List the kernel's table of virtual servers, as ipvsadm -Ln does
-    #[command(after_help = "Example: standfast ipvs")]
-    Ipvs,
+    #[command(after_help = "Examples: standfast ipvs; standfast ipvs --stats")]
+    Ipvs {
+        /// What has been counted, in full, as ipvsadm -Ln --stats --exact does
+        #[arg(long)]
+        stats: bool,
+    },
     /// Keep the configuration that was reloaded with --confirm
     #[command(after_help = "Example: standfast confirm")]
     Confirm(Confirm),
@@ -301,6 +305,6 @@ pub fn run(command: &Operate) -> io::Result<u8> {
         Operate::Drain(words) => order::server(&words.server, ServerWish::Drain { within_s: words.within }),
         Operate::Disable(words) => order::server(words, ServerWish::Disable),
         Operate::Weight(words) => order::server(&words.server, ServerWish::Weight(words.weight)),
-        Operate::Ipvs => ipvs::run(),
+        Operate::Ipvs { stats } => ipvs::run(stats),
     }
 }

@@ -23,7 +23,7 @@ pub mod verdict;
 
 pub use diff::diff;
 pub use director::{CheckerId, Director, Event, Memory, Order};
-pub use listing::{Activity, Connections, Information, Listing};
+pub use listing::{Activity, Connections, Counted, Information, Listing, Statistics};
 pub use marking::{Marked, Marking, Marks};
 pub use member::Duty;
 pub use notice::{Notice, ServerName, WeightSource, Weights};

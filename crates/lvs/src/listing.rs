@@ -1,4 +1,4 @@
-//! A table as `ipvsadm -Ln` prints it, column for column, so that what reads the one reads the other.
+//! A table as `ipvsadm -Ln` prints it, and what it has counted as `ipvsadm -Ln --stats --exact` does, column for column, so that what reads the one reads the other.
 //!
 //! It owns the text and nothing else. Checked against ipvsadm 1.31.
 
@@ -76,13 +76,10 @@ impl<'a> Listing<'a> {
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Information { version: [major, minor, patch], connection_table_size } = self.information;
-        writeln!(f, "IP Virtual Server version {major}.{minor}.{patch} (size={connection_table_size})")?;
+        writeln!(f, "{}", self.information)?;
         writeln!(f, "Prot LocalAddress:Port Scheduler Flags")?;
         writeln!(f, "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn")?;
-        let mut entries: Vec<&Entry> = self.table.services.values().collect();
-        entries.sort_by_key(|entry| rank(entry.service.key));
-        for entry in entries {
+        for entry in in_order(self.table) {
             service(f, &entry.service)?;
             for row in entry.destinations.values() {
                 destination(f, row, self.connections(entry.service.key, row.key))?;
@@ -90,6 +87,74 @@ impl fmt::Display for Listing<'_> {
         }
         Ok(())
     }
+}
+
+impl fmt::Display for Information {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version: [major, minor, patch], connection_table_size } = self;
+        write!(f, "IP Virtual Server version {major}.{minor}.{patch} (size={connection_table_size})")
+    }
+}
+
+/// What a service or one of its destinations has counted since it was made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counted {
+    /// Connections scheduled.
+    pub connections: u64,
+    /// Packets from clients.
+    pub packets_in: u64,
+    /// Packets to clients; 0 where replies do not come through the director.
+    pub packets_out: u64,
+    /// Octets from clients.
+    pub bytes_in: u64,
+    /// Octets to clients.
+    pub bytes_out: u64,
+}
+
+/// Displays what a table has counted as `ipvsadm -Ln --stats --exact` does, in the order of [`Listing`].
+#[derive(Clone, Copy)]
+pub struct Statistics<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// For the first line.
+    pub information: Information,
+    /// What a service has counted, or a destination of it.
+    pub counted: &'a dyn Fn(&ServiceKey, Option<&DestinationKey>) -> Counted,
+}
+
+impl fmt::Debug for Statistics<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statistics").field("table", self.table).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Statistics<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.information)?;
+        writeln!(f, "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes")?;
+        writeln!(f, "  -> RemoteAddress:Port")?;
+        for entry in in_order(self.table) {
+            let key = &entry.service.key;
+            write!(f, "{:<33}", key.to_string())?;
+            counted(f, (self.counted)(key, None))?;
+            for destination in entry.destinations.keys() {
+                write!(f, "  -> {:<28}", destination.to_string())?;
+                counted(f, (self.counted)(key, Some(destination)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn counted(f: &mut fmt::Formatter<'_>, counted: Counted) -> fmt::Result {
+    let Counted { connections, packets_in, packets_out, bytes_in, bytes_out } = counted;
+    writeln!(f, " {connections:>8} {packets_in:>8} {packets_out:>8} {bytes_in:>8} {bytes_out:>8}")
+}
+
+fn in_order(table: &Table) -> Vec<&Entry> {
+    let mut entries: Vec<&Entry> = table.services.values().collect();
+    entries.sort_by_key(|entry| rank(entry.service.key));
+    entries
 }
 
 /// Where ipvsadm sorts a service.

@@ -1,6 +1,6 @@
 //! Who is told what of real servers and their services: the pipe, the scripts and the mail of standfastd say the same as
-//! keepalived's, in the same order, while the same happens to both on real IPVS. Only why a check failed is in words
-//! of its own.
+//! keepalived's, in the same order, while the same happens to both on real IPVS. Only why a check failed or a quorum
+//! was lost is in words of its own.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,7 @@ class Mail(socketserver.StreamRequestHandler):
                     line = line.decode().rstrip("\r\n")
                     if line == ".":
                         break
-                    if line.startswith("=> ") and line.endswith(" <=") and "quorum" not in line:
+                    if line.startswith("=> ") and line.endswith(" <=") and "quorum up" not in line and "Gained" not in line:
                         line = "=> the reason <="
                     if line.startswith(" "):
                         said[-1] += line

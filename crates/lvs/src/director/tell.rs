@@ -66,7 +66,7 @@ pub(super) fn quorum_changed(pool: &Pool, change: QuorumChange, out: &mut Output
             (Notice::QuorumGained { service, weights }, true, reason)
         }
         QuorumChange::Lost => {
-            let reason = format!("Lost quorum {}", weights.gained());
+            let reason = format!("Lost quorum {}", weights.lost());
             (Notice::QuorumLost { service, weights }, false, reason)
         }
     };
@@ -78,15 +78,14 @@ pub(super) fn quorum_changed(pool: &Pool, change: QuorumChange, out: &mut Output
 /// Where a pool stands when it begins.
 pub(super) fn quorum_begins(pool: &Pool, out: &mut Output) {
     let (service, weights) = (pool.key(), weights(pool));
-    let state = if pool.has_quorum() {
+    let reason = if pool.has_quorum() {
         out.notice(Notice::QuorumGained { service, weights });
-        "up"
+        // The line of the log has another word for it than mails have, as keepalived's has.
+        format!("Starting with quorum up {}", weights.gained())
     } else {
         out.notice(Notice::StartedWithoutQuorum { service, weights });
-        "down"
+        format!("Starting with quorum down {}", weights.missing())
     };
-    // Scripts and mails get the two sides in one form whichever is greater, as from keepalived.
-    let reason = format!("Starting with quorum {state} {}", weights.gained());
     out.notify(quorum_occasion(pool.config(), pool.has_quorum(), reason));
     if !pool.has_quorum() {
         sorry_server(pool, QuorumChange::Lost, out);

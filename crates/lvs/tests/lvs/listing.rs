@@ -2,7 +2,7 @@
 //! services.
 
 use crate::support::table;
-use standfast_lvs::{Activity, Connections, Entry, Information, Listing, Table};
+use standfast_lvs::{Activity, Connections, Counted, Entry, Information, Listing, Statistics, Table};
 use standfast_model::ipvs::{
     Destination, DestinationKey, Family, Forwarding, Persistence, Protocol, SchedulerFlags, Service, ServiceKey,
     Tunnel, TunnelChecksum,
@@ -180,4 +180,35 @@ fn every_prefix_length_has_its_netmask() {
     assert_eq!(line(31), "TCP  192.168.1.1:80 lc persistent 3 mask 255.255.255.254");
     assert_eq!(line(0), "TCP  192.168.1.1:80 lc persistent 3 mask 0.0.0.0");
     assert_eq!(line(32), "TCP  192.168.1.1:80 lc persistent 3");
+}
+
+#[test]
+fn what_is_counted_stands_in_full_in_the_columns_of_ipvsadm() {
+    let web = service(address(Protocol::Tcp, "192.0.2.1:80"), "rr");
+    let key = web.key;
+    let server = DestinationKey { address: "10.0.0.1".parse().unwrap(), port: 8080 };
+    let destination =
+        Destination { key: server, forwarding: Forwarding::Nat, weight: 1, upper_threshold: 0, lower_threshold: 0 };
+    let table = table([with(web, [destination])]);
+    let counted = |service: &ServiceKey, destination: Option<&DestinationKey>| {
+        assert_eq!(*service, key);
+        match destination {
+            Some(at) => Counted { connections: u64::from(at.port), ..Counted::default() },
+            None => Counted {
+                connections: 1,
+                packets_in: 5_000_000_000,
+                packets_out: 3,
+                bytes_in: u64::MAX,
+                bytes_out: 12_345_678,
+            },
+        }
+    };
+    let shown = Statistics { table: &table, information: Information::default(), counted: &counted }.to_string();
+    let expected = "IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes
+  -> RemoteAddress:Port
+TCP  192.0.2.1:80                        1 5000000000        3 18446744073709551615 12345678
+  -> 10.0.0.1:8080                    8080        0        0        0        0
+";
+    assert_eq!(shown, expected);
 }

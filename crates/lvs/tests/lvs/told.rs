@@ -61,7 +61,7 @@ fn each_change_is_told_once_with_its_script_its_line_its_mail_and_its_reason() {
     world.finish(1, REFUSED);
     assert_eq!(
         told(&mut world)[1],
-        format!("VS {service} DOWN | quorum_down | Virtualserver {service} - DOWN | Lost quorum 1+0=1 <= 0")
+        format!("VS {service} DOWN | quorum_down | Virtualserver {service} - DOWN | Lost quorum 1-0=1 > 0")
     );
     world.pass(seconds(3));
     world.finish(0, Verdict::Ok);
