@@ -180,3 +180,49 @@ fn a_worker_cannot_be_started_by_hand() {
     }
     drop(machine);
 }
+
+/// A filter by which the kernel answers one system call as one that has never heard of it (`struct sock_filter`s).
+fn without(call: libc::c_long) -> [libc::sock_filter; 4] {
+    let step = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
+    let number = u32::try_from(call).unwrap();
+    [
+        // Load the number of the call; if it is this one, fail with ENOSYS; else let it pass.
+        step(0x20, 0, 0),
+        step(0x15, 1, number),
+        step(0x06, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned()),
+        step(0x06, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+#[test]
+fn on_a_kernel_that_is_too_old_it_says_what_is_missing_and_which_one_to_use() {
+    let machine = Machine::with_pair();
+    for (call, what) in [
+        (libc::SYS_pidfd_open, "this kernel lacks pidfd_open (Linux 5.3), by which scripts are waited for"),
+        (libc::SYS_memfd_create, "this kernel lacks sealed memory files (Linux 3.17)"),
+    ] {
+        let mut filter = without(call);
+        let forget = move || {
+            let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+            #[expect(unsafe_code, reason = "a process can only be filtered from inside")]
+            // SAFETY: the kernel reads the four instructions, which this closure owns, and writes nothing.
+            let outcome =
+                unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+            if outcome == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+        };
+        std::fs::write(machine.path("stderr"), "").unwrap();
+        let mut command = machine.command(&["-n"]);
+        #[expect(unsafe_code, reason = "between fork and exec")]
+        // SAFETY: one system call; nothing is allocated and no lock is taken.
+        unsafe {
+            command.pre_exec(forget)
+        };
+        assert_eq!(command.status().unwrap().code(), Some(1), "{what}");
+        let said = machine.read("stderr");
+        assert!(said.contains(&format!("standfastd: {what}")), "{said}");
+        assert!(said.contains("; Linux 5.3 or later is needed"), "{said}");
+        assert!(!Path::new("/run/keepalived.pid").exists(), "nothing was begun");
+    }
+    // A test of a configuration needs none of that.
+    assert_eq!(machine.status(&["-t"]), 0);
+}
