@@ -17,6 +17,7 @@ mod container;
 #[cfg(feature = "dbus")]
 mod dbus;
 mod dumps;
+mod etcd;
 mod exchange;
 mod front;
 mod hostile;
