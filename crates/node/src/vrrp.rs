@@ -359,6 +359,7 @@ impl VrrpNode {
         let before = core::mem::take(&mut self.holdings);
         let mut former_ways = core::mem::take(&mut self.ways);
         self.find_homes();
+        self.refresh_filter(system);
         self.retired = before.into_iter().map(|holding| holding.without(&self.holdings)).collect();
         self.told = names_of(&self.config).map(|name| (name.clone(), self.facts(name))).collect();
         let interfaces = self.told.iter().filter_map(|(name, facts)| Some((name.clone(), facts.clone()?))).collect();
@@ -459,13 +460,16 @@ impl VrrpNode {
         let refused = self.places.ensure(&mut self.observed, system);
         let before = core::mem::take(&mut self.holdings);
         self.find_homes();
+        // A device that was just made has no address yet: as soon as it has one, the kernel tells its neighbours of it, with
+        // the virtual MAC, which is not for a standby to use.
+        // REQ: MC-JOIN-05
+        self.refresh_filter(system);
         // What lives nowhere by the configuration's names, as on a link that was renamed, must not stay where it was.
         self.retired.extend(before.into_iter().map(|holding| holding.without(&self.holdings)));
         self.keep_settings(system);
         self.reconcile_fixed(now, system);
         let deaf = self.open_sockets(system);
         self.close_sockets(system);
-        self.refresh_filter(system);
         for (instance, what) in refused.into_iter().chain(deaf) {
             self.feed(now, Event::OperationFailed { instance, what: &what }, system);
         }

@@ -36,16 +36,16 @@ fn master(config: VrrpConfig, machine: &mut Machine) -> (VrrpNode, Instant) {
 }
 
 #[test]
-fn a_vmac_is_made_before_it_is_listened_on_and_carries_advertisements_and_addresses() {
+fn a_vmac_is_made_and_filtered_before_it_is_listened_on_and_carries_advertisements_and_addresses() {
     let mut machine = Machine::default();
     let (mut node, at) = master(with_vmac(Vmac::default()), &mut machine);
     assert_eq!(
         machine.take_log(),
         [
             "device vrrp.51 above eth0",
+            "filter closes [], 1 devices",
             "listen eth0 index 2 vrids []",
             "listen vrrp.51 index 101 vrids [51]",
-            "filter closes [], 1 devices",
             "INIT to BACKUP: started",
             "send priority 100 by 101",
             "add 192.168.1.200/32",
