@@ -24,9 +24,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::task::AbortHandle;
 
-/// Sockets kept for later, of all kinds together: as many as are under way at a time on a director of thousands of
-/// checks a second. Each takes the kernel some kilobytes.
-const MOST_IDLE: usize = 256;
+/// Sockets that a prober keeps for later at most, of all kinds together: as many as are under way at a time on a director
+/// of thousands of checks a second. Each is a descriptor, and takes the kernel some kilobytes.
+pub const KEPT_SOCKETS: usize = 256;
 
 /// Sockets whose news are taken in one look.
 const NEWS_AT_ONCE: usize = 64;
@@ -298,7 +298,7 @@ impl Drop for Connection {
         // One that failed, or of which news may still come, is closed; so is one too many.
         let kept = self.sound
             && !seat.awaited
-            && hall.idle_count < MOST_IDLE
+            && hall.idle_count < KEPT_SOCKETS
             && rustix::net::connect_unspec(seat.socket.as_fd()).is_ok();
         if kept {
             (seat.news, seat.waker) = (None, None);

@@ -29,6 +29,7 @@ mod tls;
 mod udp;
 mod words;
 
+pub use connections::KEPT_SOCKETS;
 pub use deadline::Deadlines;
 pub use genhash::{Hashed, genhash};
 pub use standfast_lvs::{Inability, Reason, Verdict};

@@ -305,6 +305,6 @@ pub fn run(command: &Operate) -> io::Result<u8> {
         Operate::Drain(words) => order::server(&words.server, ServerWish::Drain { within_s: words.within }),
         Operate::Disable(words) => order::server(words, ServerWish::Disable),
         Operate::Weight(words) => order::server(&words.server, ServerWish::Weight(words.weight)),
-        Operate::Ipvs { stats } => ipvs::run(stats),
+        Operate::Ipvs { stats } => ipvs::run(*stats),
     }
 }

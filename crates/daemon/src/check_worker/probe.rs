@@ -8,7 +8,7 @@ use crate::runner_client::RunnerClient;
 use core::time::Duration;
 use rustix::process::{Resource, getrlimit};
 use standfast_api::runner::{RequestId, RunOutcome};
-use standfast_check::{Attempt, Check, Deadlines, Prober, bfd, file, misc};
+use standfast_check::{Attempt, Check, Deadlines, KEPT_SOCKETS, Prober, bfd, file, misc};
 use standfast_kernel::process::schedule::allow_open_files;
 use standfast_kernel::timer::boottime;
 use standfast_lvs::{CheckerId, Verdict};
@@ -256,8 +256,8 @@ fn descriptors_for(config: &LvsConfig) -> usize {
 /// More at a time than that wait for the processor anyway; each has a socket buffer in the kernel besides.
 const MOST_AT_A_TIME: usize = 16_384;
 
-/// For channels, netlink, timers and what libraries open.
-const DESCRIPTORS_BESIDES: usize = 64;
+/// For channels, netlink, timers and what libraries open; and for sockets that checks leave to others.
+const DESCRIPTORS_BESIDES: usize = 64 + KEPT_SOCKETS;
 
 #[cfg(test)]
 mod tests;
