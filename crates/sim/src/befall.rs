@@ -264,13 +264,14 @@ impl<D: Director> World<D> {
             self.catch_up(id, waiting)?;
         }
         self.act(id, Input::Wake)?;
+        if let Some(router) = outslept.into_iter().find(|router| self.machines[id.0].holds(*router)) {
+            return broken(Law::ListensAfterPause, format!("machine {}, router {router}, {slept:?}", id.0));
+        }
+        // What is new in the configuration begins anew: an owner as master.
         if core::mem::take(&mut self.machines[id.0].reload_waits) {
             self.reload(id)?;
         }
-        match outslept.into_iter().find(|router| self.machines[id.0].holds(*router)) {
-            Some(router) => broken(Law::ListensAfterPause, format!("machine {}, router {router}, {slept:?}", id.0)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn stop(&mut self, id: MachineId) -> Result<(), Broken> {
@@ -361,10 +362,8 @@ impl<D: Director> World<D> {
             // In a group the members wait for one another, and links must be there for all of them.
             let fresh =
                 |r: usize| ages[r].is_some_and(|age| age <= machine.duties[r].as_ref().map_or(age, |d| d.interval));
-            let all_fresh = self
-                .scenario
-                .moving_with(router)
-                .all(|(r, other)| fresh(r) && held >> r & 1 == 1 && machine.kernel.is_usable(other.lan));
+            let members = || self.scenario.moving_with(router).map(|(member, _)| member);
+            let all_fresh = members().all(|r| fresh(r) && held >> r & 1 == 1) && self.links_carry(machine, router);
             if was && !holds && alone && all_fresh && !self.excused[id.0] && machine.service_good {
                 return broken(Law::AdoptsOrListens, format!("machine {} dropped router {router}: {age:?}", id.0));
             }

@@ -44,10 +44,14 @@ impl<D: Director> World<D> {
         self.tally.resignations += u64::from(resigns);
         let priority = advert.priority.map_or(0, standfast_model::Priority::get);
         self.trace.advert(self.now, id, router, priority);
-        let leaves =
-            resigns && self.scenario.moving_with(router).all(|(_, r)| self.machines[id.0].kernel.is_usable(r.lan));
+        // A reload may have given it another number, under which it goes on with what is left to it, and the one with the
+        // former number leaves.
+        let goes_on = self.machines[id.0].instance_of(router).is_none_or(|instance| instance.vrid == advert.vrid);
+        let usable = |r: &VirtualRouter| self.machines[id.0].kernel.is_usable(r.lan);
+        let leaves = resigns && goes_on && self.scenario.moving_with(router).all(|(_, r)| usable(r));
         let bit = |set: u64| set >> router & 1 == 1;
-        self.laws.sent(self.now, Sent { by: id, router, resigns, leaves, was: bit(was), holds: bit(holds) })?;
+        let holds = bit(holds) && (goes_on || !resigns);
+        self.laws.sent(self.now, Sent { by: id, router, resigns, leaves, was: bit(was), holds })?;
         if resigns {
             for (router, _) in self.scenario.moving_with(router) {
                 self.laws.served_for_a_moment(self.now, router);
@@ -219,9 +223,8 @@ impl<D: Director> World<D> {
         }
     }
 
-    /// Whether a machine could be master of a virtual router: it runs, and every link that its membership depends on
-    /// carries.
-    fn is_healthy(&self, machine: &Machine<D>, router: usize) -> bool {
+    /// Whether every link carries that a machine's membership of a virtual router depends on.
+    pub(crate) fn links_carry(&self, machine: &Machine<D>, router: usize) -> bool {
         let needs = |number: usize, r: &VirtualRouter, lan: LanId| {
             let Some(instance) = machine.instance_of(number) else { return false };
             // In a group every weight counts as 0.
@@ -232,12 +235,17 @@ impl<D: Director> World<D> {
             let lans = (0..self.scenario.lans).map(LanId);
             lans.filter(|lan| needs(number, r, *lan)).all(|lan| machine.kernel.is_usable(lan))
         };
+        self.scenario.moving_with(router).all(|(number, r)| carries(number, r))
+    }
+
+    /// Whether a machine could be master of a virtual router: it runs, and nothing stands against it.
+    fn is_healthy(&self, machine: &Machine<D>, router: usize) -> bool {
         let failed = machine.scripted && (!machine.service_good || self.now < machine.unsure_until);
         machine.running().is_some()
             && machine.duties[router].is_some()
             && !self.excused[machine.id.0]
             && !failed
-            && self.scenario.moving_with(router).all(|(number, r)| carries(number, r))
+            && self.links_carry(machine, router)
     }
 }
 

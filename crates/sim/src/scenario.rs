@@ -354,7 +354,7 @@ impl Plan {
         let signed = rng.once_in(4).then(|| hmac(rng, time_window));
         let authentication = match (version, rng.below(6)) {
             (Version::V2, 0 | 1) if signed.is_none() => Authentication::Pass(password()),
-            (Version::V2, 2 | 3) if signed.is_none() => Authentication::Ah(password()),
+            (Version::V2, 2) if signed.is_none() => Authentication::Ah(password()),
             (Version::V2 | Version::V3, _) => Authentication::None,
         };
         let octet = u8::try_from(number).unwrap_or(0);
