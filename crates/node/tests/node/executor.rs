@@ -240,3 +240,20 @@ fn an_address_is_announced_on_its_own_link_and_not_where_there_is_no_arp() {
     assert_eq!(announced([false, true]), BTreeSet::from([ETH0]));
     assert_eq!(announced([true, true]), BTreeSet::new());
 }
+
+#[test]
+fn a_master_announces_its_addresses_once_by_order_and_a_standby_nothing() {
+    let order = Input::Announce { instance: InstanceId(0) };
+    let mut machine = Machine::default();
+    let mut standby = started(&mut machine, &[]);
+    machine.take_log();
+    standby.handle(Instant::ZERO, order, &mut machine);
+    assert!(machine.take_log().is_empty(), "it would draw the traffic of the master");
+    let mut machine = Machine::default();
+    let (mut node, at) = master(&mut machine);
+    machine.take_log();
+    node.handle(at, Input::Announce { instance: InstanceId(0) }, &mut machine);
+    assert_eq!(machine.take_log(), ["announce 2"]);
+    node.handle(at, Input::Announce { instance: InstanceId(9) }, &mut machine);
+    assert!(machine.take_log().is_empty(), "there is none of that number");
+}
