@@ -53,7 +53,7 @@ pub enum Operate {
     #[command(after_help = "Example: standfast weight 10.0.0.1:80 50")]
     Weight(Weight),
     /// List the kernel's table of virtual servers, as ipvsadm -Ln does
-    #[command(after_help = "Examples: standfast ipvs; standfast ipvs --stats")]
+    #[command(after_help = "Example: standfast ipvs --stats")]
     Ipvs {
         /// What has been counted, in full, as ipvsadm -Ln --stats --exact does
         #[arg(long)]

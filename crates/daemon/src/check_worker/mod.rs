@@ -5,17 +5,18 @@
 
 mod addresses;
 mod director;
+mod lease;
 mod marker;
 mod notify;
 mod orders;
 mod probe;
-mod lease;
 mod table;
-mod witness;
 mod traffic;
+mod witness;
 
 use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
+use crate::journal;
 use crate::link::{Command, SupervisorLink};
 use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use director::Worker;
@@ -26,6 +27,7 @@ use standfast_kernel::process::schedule::Schedule;
 use standfast_kernel::timer::{Timer, boottime};
 use standfast_lvs::Event;
 use std::io;
+use std::os::fd::OwnedFd;
 use tracing::error;
 use witness::Witnesses;
 
@@ -60,20 +62,8 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     set_schedule(&mut schedule, &slice.global.processes.checker);
     confine(WorkerKind::Check, slice.global.net_namespace_ipvs.is_some())?;
     let mut witnesses = Witnesses::of(&slice);
-    let mut worker = if has_pool(&slice) {
-        Worker::new(slice, attached, options.restarted)?
-    } else {
-        supervisor.ready();
-        match without_pool(&mut supervisor, &mut witnesses, &mut schedule).await {
-            None => return Ok(()),
-            // Nobody is balanced yet, and a kernel that cannot balance is found out by whoever asked for it.
-            Some((generation, slice)) => {
-                let worker = Worker::new(*slice, attached, false)?;
-                supervisor.reloaded(generation, Ok(()));
-                worker
-            }
-        }
-    };
+    let begun = begin(slice, attached, options.restarted, (&mut supervisor, &mut witnesses, &mut schedule)).await?;
+    let Some(mut worker) = begun else { return Ok(()) };
     let mut timer = Timer::new()?;
     let deadlines = worker.probes.deadlines().clone();
     supervisor.ready();
@@ -127,7 +117,10 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 moved?;
                 worker.addresses_changed();
             }
-            (witness, said) = witnesses.next() => supervisor.tell(&FromWorker::Witness { witness, said }),
+            (witness, said) = witnesses.next() => {
+                journal::witness(&witness, &said);
+                supervisor.tell(&FromWorker::Witness { witness, said });
+            }
             answer = worker.runner.next() => worker.answered(answer),
             // Something is left to be done, and everything else is looked at in between.
             () = tokio::task::yield_now(), if worker.is_busy() => worker.work(),
@@ -140,6 +133,24 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
             }
         }
     }
+}
+
+/// The worker of what there is to balance, once there is anything; none when it was told to stop before.
+async fn begin(
+    slice: CheckSlice,
+    attached: Vec<OwnedFd>,
+    restarted: bool,
+    (supervisor, witnesses, schedule): (&mut SupervisorLink, &mut Witnesses, &mut Schedule),
+) -> Result<Option<Worker>, Problem> {
+    if has_pool(&slice) {
+        return Worker::new(slice, attached, restarted).map(Some);
+    }
+    supervisor.ready();
+    let Some((generation, slice)) = without_pool(supervisor, witnesses, schedule).await else { return Ok(None) };
+    // Nobody is balanced yet, and a kernel that cannot balance is found out by whoever asked for it.
+    let worker = Worker::new(*slice, attached, false)?;
+    supervisor.reloaded(generation, Ok(()));
+    Ok(Some(worker))
 }
 
 /// Whether there is anything to balance: a worker that is there for witnesses alone leaves IPVS alone.
@@ -202,7 +213,10 @@ async fn without_pool(
                 | Command::Switchover { .. }
                 | Command::Announce { .. } => {}
             },
-            (witness, said) = witnesses.next() => supervisor.tell(&FromWorker::Witness { witness, said }),
+            (witness, said) = witnesses.next() => {
+                journal::witness(&witness, &said);
+                supervisor.tell(&FromWorker::Witness { witness, said });
+            }
         }
     }
 }
