@@ -275,8 +275,8 @@ fn objects_hold_what_is_configured_and_what_is_so() {
     expect("2.21.1.13.1", Value::Integer(4));
     expect("2.21.1.14.1", Value::Integer(1));
     expect("3.3.1.21.1", Value::Gauge32(1));
-    expect("3.4.1.6.1.2", Value::Integer(2));
-    expect("3.4.1.2.1.3", Value::Integer(2));
+    expect("3.4.1.6.1.3", Value::Integer(2));
+    expect("3.4.1.2.1.1", Value::Integer(2));
     expect("2.3.1.4.3", Value::NoSuchInstance);
     expect("2.3.1.99.1", Value::NoSuchObject);
     // A master's address is its own, a standby's is whom it hears.
@@ -294,7 +294,7 @@ fn counters_are_shown_in_each_of_their_widths() {
     let view = view();
     let expect = |name: &str, value: Value| assert_eq!(get(&view, &format!("{KEEPALIVED}.3.{name}")), value, "{name}");
     for (service, server) in [("27", "14"), ("38", "27")] {
-        for name in [format!("3.1.{service}.1"), format!("4.1.{server}.1.1")] {
+        for name in [format!("3.1.{service}.1"), format!("4.1.{server}.1.2")] {
             let whole = (3 << 32) + 5;
             expect(&name, if service == "27" { Value::Gauge32(u32::MAX) } else { Value::Counter64(whole) });
         }
@@ -306,28 +306,28 @@ fn counters_are_shown_in_each_of_their_widths() {
     expect("3.1.42.1", Value::Gauge32(9));
     expect("3.1.50.1", Value::Gauge32(0));
     expect("3.1.74.1", Value::Counter64((9 << 32) + 1));
-    expect("4.1.15.1.1", Value::Gauge32(11));
-    expect("4.1.17.1.1", Value::Gauge32(13));
-    expect("4.1.19.1.1", Value::Counter32(8));
-    expect("4.1.26.1.1", Value::Gauge32(6));
-    expect("4.1.39.1.1", Value::Gauge32(0));
-    expect("4.1.62.1.1", Value::Counter64(6));
-    expect("4.1.15.1.2", Value::Gauge32(0));
+    expect("4.1.15.1.2", Value::Gauge32(11));
+    expect("4.1.17.1.2", Value::Gauge32(13));
+    expect("4.1.19.1.2", Value::Counter32(8));
+    expect("4.1.26.1.2", Value::Gauge32(6));
+    expect("4.1.39.1.2", Value::Gauge32(0));
+    expect("4.1.62.1.2", Value::Counter64(6));
+    expect("4.1.15.1.3", Value::Gauge32(0));
 }
 
 #[test]
 fn the_weight_of_a_real_server_can_be_set_and_nothing_else() {
     let view = view();
     let test = |name: &str, value: &Value| view.test(&format!("{KEEPALIVED}.{name}").parse().unwrap(), value);
-    assert_eq!(test("3.4.1.7.1.1", &Value::Integer(0)), Ok(()));
-    assert_eq!(test("3.4.1.7.1.1", &Value::Integer(-1)), Err(SetError::WrongValue));
-    assert_eq!(test("3.4.1.7.1.1", &Value::Gauge32(1)), Err(SetError::WrongType));
+    assert_eq!(test("3.4.1.7.1.2", &Value::Integer(0)), Ok(()));
+    assert_eq!(test("3.4.1.7.1.2", &Value::Integer(-1)), Err(SetError::WrongValue));
+    assert_eq!(test("3.4.1.7.1.2", &Value::Gauge32(1)), Err(SetError::WrongType));
     // The sorry server's is not, and what is not there cannot be made.
-    assert_eq!(test("3.4.1.7.1.3", &Value::Integer(1)), Err(SetError::NotWritable));
-    assert_eq!(test("3.4.1.6.1.1", &Value::Integer(1)), Err(SetError::NotWritable));
+    assert_eq!(test("3.4.1.7.1.1", &Value::Integer(1)), Err(SetError::NotWritable));
+    assert_eq!(test("3.4.1.6.1.2", &Value::Integer(1)), Err(SetError::NotWritable));
     assert_eq!(test("2.3.1.7.1", &Value::Integer(1)), Err(SetError::NotWritable));
     assert_eq!(test("9.9", &Value::Integer(1)), Err(SetError::NoCreation));
-    let name = format!("{KEEPALIVED}.3.4.1.7.1.2").parse().unwrap();
+    let name = format!("{KEEPALIVED}.3.4.1.7.1.3").parse().unwrap();
     let orders = view.orders(&[standfast_agentx::VarBind { name, value: Value::Integer(6) }]);
     assert_eq!(orders.len(), 1);
     assert_eq!((orders[0].server.as_str(), orders[0].of.as_deref()), ("10.0.0.2:80", Some("TCP 192.0.2.1:80")));

@@ -18,6 +18,8 @@ mod same_tables;
 #[cfg(test)]
 mod sctp;
 #[cfg(test)]
+mod snmp;
+#[cfg(test)]
 mod told;
 #[cfg(test)]
 mod whole;

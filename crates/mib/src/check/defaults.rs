@@ -1,4 +1,4 @@
-//! What servers say for checks that say nothing, with what is used when nobody says anything.
+//! What servers say for checks that say nothing. What nobody says is 0, but for what is the same for all checks.
 
 use core::time::Duration;
 use standfast_agentx::Value;
@@ -22,13 +22,11 @@ pub(super) enum Asked {
 
 impl Asked {
     fn of(self, said: &CheckDefaults) -> Duration {
-        let delay_loop = said.delay_loop.unwrap_or(DELAY_LOOP);
         match self {
-            Self::DelayLoop => delay_loop,
-            Self::Warmup => said.warmup.unwrap_or(delay_loop),
+            Self::DelayLoop => said.delay_loop.unwrap_or(DELAY_LOOP),
+            Self::Warmup => said.warmup.unwrap_or_default(),
             Self::ConnectTimeout => said.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
-            // That of most checks.
-            Self::DelayBeforeRetry => said.delay_before_retry.unwrap_or(Duration::from_secs(1)),
+            Self::DelayBeforeRetry => said.delay_before_retry.unwrap_or_default(),
             Self::Retry => Duration::ZERO,
         }
     }
@@ -36,7 +34,7 @@ impl Asked {
     /// In whole seconds, or the count of retries.
     pub(super) fn seconds(self, said: &CheckDefaults) -> Value {
         match self {
-            Self::Retry => Value::unsigned(said.retry.unwrap_or(1)),
+            Self::Retry => Value::unsigned(said.retry.unwrap_or(0)),
             Self::DelayLoop | Self::DelayBeforeRetry | Self::Warmup | Self::ConnectTimeout => {
                 Value::unsigned(self.of(said).as_secs())
             }

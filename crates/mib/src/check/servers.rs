@@ -1,4 +1,4 @@
-//! `real_server`, and the sorry server, which comes behind the others.
+//! `real_server`, and the sorry server, which comes before the others.
 
 use super::defaults::Asked;
 use super::services::tunnel;
@@ -20,6 +20,9 @@ const COLUMNS: &[u32] = &[
     62, 63,
 ];
 
+/// The place of the sorry server, which is none of the real servers.
+const SORRY: usize = usize::MAX;
+
 /// The column that can be set.
 pub(super) const WEIGHT: u32 = 7;
 
@@ -29,15 +32,17 @@ pub(super) fn entry() -> Oid {
 
 pub(super) fn table(world: &World) -> Table {
     let rows = world.slice.lvs.virtual_servers.iter().enumerate().flat_map(|(service, found)| {
-        let count = found.real_servers.len() + usize::from(found.sorry_server.is_some());
-        (0..count).map(move |at| (vec![number(service), number(at)], [service, at, 0]))
+        let sorry = found.sorry_server.as_ref().map(|_| (vec![number(service), 1], [service, SORRY, 0]));
+        let before = usize::from(sorry.is_some());
+        let others = 0..found.real_servers.len();
+        sorry.into_iter().chain(others.map(move |at| (vec![number(service), number(at + before)], [service, at, 0])))
     });
     Table::new(entry(), COLUMNS, rows, cell)
 }
 
 fn cell(world: &World, [place, at, _]: Place, column: u32) -> Option<Value> {
     let service = world.service(place)?;
-    let Some(server) = service.real_servers.get(at) else { return sorry(world, place, service, column) };
+    let Some(server) = service.real_servers.get(at) else { return sorry(world, service, column) };
     let status = world.service_status(place).and_then(|status| status.servers.get(at));
     match column {
         2 => Some(Value::Integer(1)),
@@ -89,7 +94,11 @@ fn counted(world: &World, service: &VirtualServer, server: SocketAddr, column: u
 fn checks(service: &VirtualServer, server: &RealServer, column: u32) -> Option<Value> {
     let said: &CheckDefaults = server.options.checks.as_deref().unwrap_or(&service.options.defaults.checks);
     Some(match column {
-        41 => Value::text(said.virtual_host.as_deref()?),
+        // Its own, not that of its virtual server.
+        41 => {
+            let own = said.virtual_host.as_ref();
+            Value::text(own.filter(|own| service.options.defaults.checks.virtual_host.as_ref() != Some(own))?)
+        }
         42 => Value::truth(said.alpha),
         43 => Asked::Retry.seconds(said),
         44 => Asked::DelayBeforeRetry.seconds(said),
@@ -106,8 +115,8 @@ fn checks(service: &VirtualServer, server: &RealServer, column: u32) -> Option<V
 fn configured(server: &RealServer, column: u32) -> Option<Value> {
     let options = &server.options;
     Some(match column {
-        8 => Value::unsigned(server.upper_threshold),
-        9 => Value::unsigned(server.lower_threshold),
+        8 if server.upper_threshold != 0 => Value::unsigned(server.upper_threshold),
+        9 if server.lower_threshold != 0 => Value::unsigned(server.lower_threshold),
         // remove(1), inhibit(2)
         10 => Value::truth(!server.inhibit_on_failure),
         11 => command(options.notify_up.as_ref()?),
@@ -121,18 +130,18 @@ fn configured(server: &RealServer, column: u32) -> Option<Value> {
     })
 }
 
-fn sorry(world: &World, place: usize, service: &VirtualServer, column: u32) -> Option<Value> {
+fn sorry(world: &World, service: &VirtualServer, column: u32) -> Option<Value> {
     let server = service.sorry_server.as_ref()?;
     match column {
         2 => Some(Value::Integer(2)),
         3 => Some(address::kind(server.address.ip())),
         4 => Some(address::value(server.address.ip())),
         5 => Some(Value::unsigned(server.address.port())),
-        6 => Some(Value::truth(world.service_status(place).is_some_and(|status| status.on_sorry_server))),
-        7 => Some(Value::Integer(1)),
-        10 => Some(Value::truth(!server.inhibit)),
         14..=39 | 58..=62 => counted(world, service, server.address, column),
         40 => Some(forwarding(server.forwarding)),
+        // It is not checked, and nobody is told of it.
+        42 | 47 => Some(Value::truth(false)),
+        43..=46 | 48..=51 => Some(Value::Gauge32(0)),
         52..=54 => tunnel(server.forwarding, column - 52),
         _ => None,
     }

@@ -33,14 +33,14 @@ pub(crate) fn kind(service: &VirtualServer) -> Value {
     })
 }
 
-/// tcp(1), udp(2), sctp(3), none(4)
-fn protocol(key: &ServiceKey) -> Value {
-    Value::Integer(match key {
+/// tcp(1), udp(2), sctp(3); a mark has none.
+fn protocol(key: &ServiceKey) -> Option<Value> {
+    Some(Value::Integer(match key {
         ServiceKey::Address { protocol: Protocol::Tcp, .. } => 1,
         ServiceKey::Address { protocol: Protocol::Udp, .. } => 2,
         ServiceKey::Address { protocol: Protocol::Sctp, .. } => 3,
-        ServiceKey::FirewallMark { .. } => 4,
-    })
+        ServiceKey::FirewallMark { .. } => return None,
+    }))
 }
 
 fn scheduler(name: &str) -> Value {
@@ -110,7 +110,7 @@ fn persistence(service: &VirtualServer, column: u32) -> Option<Value> {
         (13, _) => Some(Value::truth(persistence.is_some())),
         (14, _) => Some(Value::unsigned(persistence?.timeout_seconds)),
         (15, Family::Inet) => {
-            let length = persistence?.granularity;
+            let length = persistence.map_or(32, |persistence| persistence.granularity);
             let mask = u32::MAX.checked_shl(32_u32.saturating_sub(length.into())).unwrap_or(0);
             Some(address::value(IpAddr::V4(Ipv4Addr::from(mask))))
         }
@@ -136,16 +136,14 @@ fn checks(service: &VirtualServer, column: u32) -> Option<Value> {
 
 fn flags(service: &VirtualServer, column: u32) -> Option<Value> {
     let flags = service.flags;
-    let scheduler = service.scheduler.as_str();
     Some(match column {
         37 => Value::truth(service.one_packet),
-        // keepalived and we alike: every service is hashed.
-        52 => Value::truth(true),
-        53 => Value::truth(scheduler == "sh" && flags.first),
-        54 => Value::truth(scheduler == "sh" && flags.second),
+        // `hashed`, which nobody has to say: the kernel sets it.
+        52 => Value::truth(false),
+        // The schedulers share their flags.
+        53 | 62 => Value::truth(flags.first),
+        54 | 63 => Value::truth(flags.second),
         55 => Value::truth(flags.third),
-        62 => Value::truth(scheduler == "mh" && flags.first),
-        63 => Value::truth(scheduler == "mh" && flags.second),
         _ => return None,
     })
 }
@@ -176,7 +174,7 @@ pub(super) fn tunnel(forwarding: Forwarding, place: u32) -> Option<Value> {
 fn configured(service: &VirtualServer, column: u32) -> Option<Value> {
     let options = &service.options;
     Some(match column {
-        8 => protocol(&service.key),
+        8 => protocol(&service.key)?,
         9 => scheduler(service.scheduler.as_str()),
         10 => forwarding(forwarding_of(service)),
         12 => Value::text(options.defaults.checks.virtual_host.as_deref()?),

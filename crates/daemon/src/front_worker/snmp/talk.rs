@@ -95,7 +95,15 @@ pub(super) async fn talk(
             }
             None => {}
         }
-        for line in shared.take_lines(boottime()) {
+        let lines = shared.take_lines(boottime());
+        // How many servers are up is in a status that comes behind the line of the one that went.
+        let view = if lines.iter().any(|line| line.field("service").is_some()) {
+            ask_for_status(errands).await;
+            shared.view(boottime())
+        } else {
+            view
+        };
+        for line in lines {
             tell(&mut session, notification::of(view.world(), &line));
         }
         write(&mut stream, &mut session).await?;
