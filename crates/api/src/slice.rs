@@ -137,7 +137,14 @@ impl FrontSlice {
     #[must_use]
     pub fn of(config: &Config, host: &str, token: Option<Token>) -> Self {
         let name = config.global.router_id.clone().unwrap_or_else(|| host.to_owned());
-        Self { name, http: config.global.http.clone(), token, dbus: DbusSlice::of(config), exchange: ExchangeSlice::of(config), snmp: SnmpSlice::of(config, host) }
+        Self {
+            name,
+            http: config.global.http.clone(),
+            token,
+            dbus: DbusSlice::of(config),
+            exchange: ExchangeSlice::of(config),
+            snmp: SnmpSlice::of(config, host),
+        }
     }
 }
 

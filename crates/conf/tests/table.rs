@@ -154,7 +154,9 @@ fn needed(block: &Block) -> &'static str {
         "bfd_instance" => "neighbor_ip 192.0.2.76\n",
         "witness" => "ping 192.0.2.76\n",
         "witness/etcd" => "endpoint http://192.0.2.76:2379\nlease_key other\n",
-        "vrrp_instance/witness" | "vrrp_sync_group/witness" => "use known\nneed any\nunreachable take\nlost step_down\n",
+        "vrrp_instance/witness" | "vrrp_sync_group/witness" => {
+            "use known\nneed any\nunreachable take\nlost step_down\n"
+        }
         "garp_group" => "garp_interval 0.1\n",
         "vrrp_instance/auth_hmac" => "key 9 abcdef0123456789abcdef0123456789\nactive_key 9\n",
         "virtual_server/real_server/MISC_CHECK" => "misc_path /usr/bin/true\n",

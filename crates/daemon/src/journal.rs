@@ -16,7 +16,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use standfast_kernel::timer::boottime;
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Cause, InterfaceName, Refusal, State, Transition};
+use standfast_model::{Cause, InterfaceName, Refusal, State, Transition, Witnessed};
 use standfast_net::Operation;
 use standfast_node::Record;
 use standfast_vrrp::Notice;
@@ -165,6 +165,17 @@ fn held_back(id: InstanceId, why: Option<&Cause>, names: &[(String, InterfaceNam
             "({instance}) hears no master and does not take over: {cause}"
         ),
         None => info!(event, instance, interface, "({instance}) hears a master again, no takeover is wanted"),
+    }
+}
+
+/// A witness says something else than before. That a lease was renewed is no news.
+pub fn witness(witness: &str, said: &Witnessed) {
+    let event = EventName::Tracked.name();
+    match said {
+        Witnessed::Unreachable { .. } => warn!(event, cause = %said, good = false, "witness {witness} {said}"),
+        Witnessed::Reached => info!(event, cause = %said, good = true, "witness {witness} {said}"),
+        Witnessed::Refused { .. } => info!(event, cause = %said, good = false, "witness {witness} {said}"),
+        Witnessed::Held { .. } | Witnessed::Unasked => {}
     }
 }
 

@@ -18,8 +18,8 @@ use standfast_api::{
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
-use standfast_model::{Instant, Witnessed};
 use standfast_model::config::track::TrackedService;
+use standfast_model::{Instant, Witnessed};
 use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
 

@@ -139,7 +139,8 @@ impl Metrics {
         let help = "Whether a peer of the exchange is heard";
         gauges(encoder, "standfast_peer_up", help, peers().map(|(labels, peer)| (labels, flag(peer.alive))))?;
         let help = "Virtual routers of which a peer is master while this node is";
-        let clashes = peers().map(|(labels, peer)| (labels, f64::from(u32::try_from(peer.two_masters.len()).unwrap_or(u32::MAX))));
+        let clashes = peers()
+            .map(|(labels, peer)| (labels, f64::from(u32::try_from(peer.two_masters.len()).unwrap_or(u32::MAX))));
         gauges(encoder, "standfast_peer_two_masters", help, clashes)?;
         let help = "Datagrams of a peer that were believed";
         counters(encoder, "standfast_peer_datagrams", help, peers().map(|(labels, peer)| (labels, peer.accepted)))?;

@@ -9,7 +9,9 @@ use crate::traffic::Traffic;
 use core::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use standfast_api::{DaemonStatus, InstanceStatus, PeerStatus, ServerStatus, ServiceStatus, Snapshot, WorkerKind, WorkerStatus};
+use standfast_api::{
+    DaemonStatus, InstanceStatus, PeerStatus, ServerStatus, ServiceStatus, Snapshot, WorkerKind, WorkerStatus,
+};
 use standfast_model::ipvs::ServiceKey;
 use standfast_model::{Instant, Refusal, State};
 

@@ -190,7 +190,7 @@ impl Datagram {
         if !signed.starts_with(&MAGIC) {
             return Err(Error::Magic);
         }
-        if !mac(key, signed).is_some_and(|mac| mac.verify_slice(signature).is_ok()) {
+        if mac(key, signed).is_none_or(|mac| mac.verify_slice(signature).is_err()) {
             return Err(Error::Signature);
         }
         let mut rest = Reader(signed.get(MAGIC.len()..).unwrap_or_default());

@@ -36,7 +36,16 @@ impl Book {
         let events: VecDeque<Rc<Recorded>> =
             store.as_mut().map(|store| store.read(EVENTS)).unwrap_or_default().into_iter().map(Rc::new).collect();
         let next = events.back().map_or(1, |last| last.number.saturating_add(1));
-        Self { snapshot: None, peers: Vec::new(), events, next, news: Rc::new(Notify::new()), store, waiting: Waiting::new(), asked: 0 }
+        Self {
+            snapshot: None,
+            peers: Vec::new(),
+            events,
+            next,
+            news: Rc::new(Notify::new()),
+            store,
+            waiting: Waiting::new(),
+            asked: 0,
+        }
     }
 
     /// Takes in what the supervisor says.

@@ -81,7 +81,11 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
     let told = WAITING_EVENTS as u64 + 2000;
     for number in 0..told {
         link.event(event(number));
-        link.status(Status::Check(CheckStatus { at: Instant::from_nanos(number), services: Vec::new(), traffic: Vec::new() }));
+        link.status(Status::Check(CheckStatus {
+            at: Instant::from_nanos(number),
+            services: Vec::new(),
+            traffic: Vec::new(),
+        }));
     }
     // From here on the supervisor reads, and the worker does nothing but wait for commands.
     let reader = async {

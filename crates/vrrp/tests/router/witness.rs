@@ -51,10 +51,11 @@ fn state(world: &World) -> State {
 
 /// What was said about being held back, in order.
 fn said(world: &World) -> Vec<String> {
-    let held = world.nodes[0].notices().into_iter().filter_map(|notice| match notice {
-        Notice::HeldBack { why, .. } => Some(why.as_ref().map_or("over".to_owned(), ToString::to_string)),
-        _ => None,
-    });
+    let why = |notice: &Notice| {
+        let Notice::HeldBack { why, .. } = notice else { return None };
+        Some(why.as_ref().map_or("over".to_owned(), ToString::to_string))
+    };
+    let held = world.nodes[0].notices().into_iter().filter_map(why);
     held.collect()
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use standfast_model::config::exchange::{Exchange, ExchangeKey};
 use standfast_model::ipvs::Family;
-use standfast_model::{Version, VrrpCounters, Vrid};
+use standfast_model::{Version, Vrid, VrrpCounters};
 
 const EAST: &str = "192.0.2.1";
 const WEST: &str = "192.0.2.2";
@@ -71,12 +71,16 @@ fn octets(of: &mut Ledger, now: Instant, vrrp: &VrrpStatus) -> Vec<u8> {
 }
 
 /// One second of both: each tells the other.
-fn second(now: Instant, east: (&mut Ledger, &VrrpStatus), west: (&mut Ledger, &VrrpStatus)) -> [Option<Refusal>; 2] {
-    let (from_east, from_west) = (octets(east.0, now, east.1), octets(west.0, now, west.1));
+fn second(
+    now: Instant,
+    (east, of_east): (&mut Ledger, &VrrpStatus),
+    (west, of_west): (&mut Ledger, &VrrpStatus),
+) -> [Option<Refusal>; 2] {
+    let (from_east, from_west) = (octets(east, now, of_east), octets(west, now, of_west));
     let source = |address: &str| address.parse().unwrap();
     let fresh = [u8::try_from(now.as_nanos() / 100_000_000 % 251).unwrap(); 16];
-    let west_says = east.0.hear(now, source(WEST), &from_west, fresh).unwrap().err();
-    let east_says = west.0.hear(now, source(EAST), &from_east, fresh).unwrap().err();
+    let west_says = east.hear(now, source(WEST), &from_west, fresh).unwrap().err();
+    let east_says = west.hear(now, source(EAST), &from_east, fresh).unwrap().err();
     [west_says, east_says]
 }
 
@@ -94,7 +98,9 @@ fn two_that_have_just_started_believe_each_other_after_one_round_and_two_masters
     let mut found = [None; 2];
     for now in [5_000, 6_000, 7_000, 8_000] {
         second(at(now), (&mut east, &master), (&mut west, &begun));
-        for (found, news) in found.iter_mut().zip([east.judge(at(now), Some(&master)), west.judge(at(now), Some(&begun))]) {
+        for (found, news) in
+            found.iter_mut().zip([east.judge(at(now), Some(&master)), west.judge(at(now), Some(&begun))])
+        {
             if matches!(news.as_slice(), [News::TwoMasters { .. }]) {
                 assert_eq!(*found, None, "said once");
                 *found = Some(now);
@@ -195,12 +201,8 @@ fn what_differs_is_told_in_words_while_the_peer_is_heard() {
     other.interval = AdvertInterval::from_centiseconds(300).unwrap();
     other.authentication = 1;
     other.addresses.push("192.0.2.101/24".to_owned());
-    let mut east = Ledger::new(
-        slice(WEST, 7, vec![instance("VI_1", 51), instance("VI_2", 52)]),
-        "name",
-        [10; 16],
-        numbers(10),
-    );
+    let mut east =
+        Ledger::new(slice(WEST, 7, vec![instance("VI_1", 51), instance("VI_2", 52)]), "name", [10; 16], numbers(10));
     let mut west = Ledger::new(slice(EAST, 7, vec![other]), "name", [100; 16], numbers(100));
     let status = vrrp(State::Backup, at(0));
     for now in [1_000, 2_000, 3_000] {
