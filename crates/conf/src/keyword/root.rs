@@ -52,7 +52,8 @@ pub static ROOT: Block = Block {
             Args::Word("NAME"),
             &TRACK_GROUP,
             "Named set of instances that static entries can be tied to; must precede the entries using it.",
-        ),
+        )
+        .live(),
         list(
             "static_ipaddress",
             Entries::Addresses,
@@ -131,7 +132,8 @@ pub static ROOT: Block = Block {
             Args::Word("NAME"),
             &BFD_INSTANCE,
             "One BFD session; must precede track_bfd/BFD_CHECK users.",
-        ),
+        )
+        .live(),
         block(
             "track_file",
             Args::Word("NAME"),
