@@ -155,3 +155,19 @@ fn a_reload_says_what_came_of_it_by_word_and_status() {
     assert!(events.out.lines().any(|line| line.contains("error Reload refused")), "{}", events.out);
     assert!(events.out.lines().any(|line| line.contains("is confirmed by user 0")), "{}", events.out);
 }
+
+#[test]
+fn an_upgrade_says_who_took_over_or_why_nobody_did() {
+    let daemon = Daemon::start();
+    let refused = daemon.run(&["upgrade"]);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert!(refused.err.contains("is the program that runs"), "{refused:?}");
+    let done = daemon.run(&["upgrade", "--force"]);
+    let release = env!("CARGO_PKG_VERSION");
+    assert_eq!((done.status, done.out), (0, format!("upgraded from {release} to {release}\n")), "{}", done.err);
+    daemon.wait_for("mastership", |daemon| daemon.run(&["status"]).out.contains("MASTER"));
+    daemon.write("vrrp_instance {");
+    let refused = daemon.run(&["upgrade", "--force"]);
+    assert_eq!(refused.status, 1);
+    assert!(refused.err.contains("keepalived.conf:1:1"), "{refused:?}");
+}
