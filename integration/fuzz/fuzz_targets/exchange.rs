@@ -9,7 +9,7 @@ const KEY: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 fuzz_target!(|octets: &[u8]| {
     assert!(Datagram::open(octets, b"another key of thirty-two octets").is_err());
-    let signed = sign([b"SFX1", octets].concat(), KEY);
+    let signed = sign([&b"SFX1"[..], octets].concat(), KEY);
     let Ok(datagram) = Datagram::open(&signed, KEY) else { return };
     let sealed = datagram.seal(KEY);
     assert!(sealed.len() <= MAX_LEN);
