@@ -151,7 +151,7 @@ pub(crate) fn receive(times: u32) {
     let mut standby = started(2, 100, &mut sink);
     let mut now = Instant::ZERO;
     for packet in packets.iter().cycle().take(usize::try_from(times).unwrap_or(usize::MAX)) {
-        now = now + INTERVAL / COUNT;
+        now += INTERVAL / COUNT;
         if let Some(received) = received(black_box(packet)) {
             standby.handle(now, Input::Packet(received), &mut sink);
         }

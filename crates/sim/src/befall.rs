@@ -285,9 +285,10 @@ impl<D: Director> World<D> {
             return Ok(());
         }
         for (number, router) in self.scenario.routers.iter().enumerate() {
-            // What another program has put on a link that has another name is its own, and what it has just put anywhere.
-            let known = machine.kernel.is_known(router.lan);
-            let left = router.addresses.iter().any(|address| match known {
+            // What another program has put on a link that has another name is its own, and where no configuration names it,
+            // and what it has just put anywhere.
+            let ours = machine.kernel.is_known(router.lan) && machine.duties[number].is_some();
+            let left = router.addresses.iter().any(|address| match ours {
                 true => machine.kernel.has(router.lan, *address),
                 false => machine.kernel.has_of_a_node(router.lan, *address),
             });

@@ -9,6 +9,7 @@ use crate::machine::{Director, Machine};
 use crate::packet;
 use crate::scenario::{VirtualRouter, interface};
 use crate::world::World;
+use ipnet::IpNet;
 use standfast_model::config::instance::HmacMode;
 use standfast_model::{Cause, State, Transition};
 use standfast_node::{Packet, Record};
@@ -162,10 +163,17 @@ impl<D: Director> World<D> {
         for (number, router) in self.scenario.routers.iter().enumerate() {
             let master = machine.states[number] == State::Master;
             // A reload may have given an address to another instance.
-            let wanted =
-                |address| masters().any(|(duty, _)| duty.as_ref().is_some_and(|duty| duty.addresses.contains(address)));
+            let wanted = |address: &IpNet| {
+                masters().any(|(duty, _)| duty.as_ref().is_some_and(|duty| duty.addresses.contains(address)))
+            };
+            // What no configuration names and another program has put there is nobody's here.
+            let ours = machine.duties[number].is_some();
+            let has = |address: &IpNet| match ours || wanted(address) {
+                true => machine.kernel.has(router.lan, *address),
+                false => machine.kernel.has_of_a_node(router.lan, *address),
+            };
             let wrong = machine.holds(number) != master
-                || router.addresses.iter().any(|address| machine.kernel.has(router.lan, *address) != wanted(address));
+                || router.addresses.iter().any(|address| has(address) != wanted(address));
             // A link that has another name is not the daemon's to look after.
             if wrong && machine.kernel.is_known(router.lan) {
                 let has: Vec<_> = router.addresses.iter().filter(|a| machine.kernel.has(router.lan, **a)).collect();
