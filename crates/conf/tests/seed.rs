@@ -53,10 +53,15 @@ fn service(address: &str, port: u16, protocol: Protocol, servers: &[&str]) -> Vi
         real.options.smtp_alert = true;
         real
     };
+    let plain = VirtualServer::plain(ServiceKey::Address { address: address.parse().unwrap(), port, protocol });
+    let mut options = plain.options;
+    options.defaults.checks.delay_loop = Some(Duration::from_secs(3));
+    options.defaults.forwarding = Some(Forwarding::Nat);
     VirtualServer {
         scheduler: "rr".parse().unwrap(),
         real_servers: servers.iter().map(real).collect(),
-        ..VirtualServer::plain(ServiceKey::Address { address: address.parse().unwrap(), port, protocol })
+        options,
+        ..VirtualServer::plain(plain.key)
     }
 }
 
