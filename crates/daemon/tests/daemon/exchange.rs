@@ -4,6 +4,7 @@ use crate::adoption::Peer;
 use crate::front::status;
 use crate::machine::{Machine, PAIR, run, wait_for};
 use core::time::Duration;
+use rustix::process::Signal;
 use standfast_kernel::timer::boottime;
 use std::net::UdpSocket;
 use std::process::Command;
@@ -86,5 +87,29 @@ fn what_is_forged_is_counted_and_nothing_follows_and_another_key_is_no_peer() {
     socket.send_to(&[0; 100], "192.0.2.1:8113").unwrap();
     let peer = status().peers.remove(0);
     assert_eq!((peer.accepted, peer.alive, peer.two_masters.len()), (0, false, 0));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn a_reload_begins_and_ends_the_exchange() {
+    let machine = Machine::with_pair();
+    let mut daemon = machine.start(&[]);
+    assert!(status().peers.is_empty());
+    let reload = |text: &str| {
+        let before = machine.read("stderr").matches("Reload finished").count();
+        machine.write("keepalived.conf", text);
+        daemon.signal(Signal::HUP);
+        wait_for("the reload", || machine.read("stderr").matches("Reload finished").count() > before);
+    };
+    let text = with_peer("192.0.2.2", KEY);
+    reload(&text);
+    let _peer = Peer::start_with(&machine, &text.replace("192.0.2.2", "192.0.2.1"));
+    wait_for("the exchange", || status().peers.first().is_some_and(|peer| peer.alive));
+    let accepted = status().peers[0].accepted;
+    // Another reload leaves it as it is.
+    reload(&text.replace("priority 150", "priority 140"));
+    wait_for("more of it", || status().peers[0].accepted > accepted + 1);
+    reload(PAIR);
+    wait_for("the end of it", || status().peers.is_empty());
     assert_eq!(daemon.stop(), 0);
 }
