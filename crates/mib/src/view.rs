@@ -56,13 +56,9 @@ impl View {
             let known = self.tables.iter().any(|table| table.knows(name));
             return Err(if known { SetError::NotWritable } else { SetError::NoCreation });
         };
-        match value {
-            Value::Integer(weight) => {
-                let weight = u32::try_from(*weight).map_err(|_| SetError::WrongValue)?;
-                Ok(ServerOrder { server, of: Some(service), wish: ServerWish::Weight(weight) })
-            }
-            _ => Err(SetError::WrongType),
-        }
+        let Value::Integer(weight) = value else { return Err(SetError::WrongType) };
+        let weight = u32::try_from(*weight).map_err(|_| SetError::WrongValue)?;
+        Ok(ServerOrder { server, of: Some(service), wish: ServerWish::Weight(weight) })
     }
 }
 

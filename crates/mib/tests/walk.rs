@@ -342,10 +342,11 @@ fn said(fields: &[(&str, &str)]) -> Said {
 /// The names of what a line is worth, and the objects of the last, as text.
 fn told(view: &View, fields: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let all = notification::of(view.world(), &said(fields));
-    let names = all.iter().map(|one| match &one[0].value {
-        Value::Oid(name) => name.to_string(),
-        other => format!("{other:?}"),
-    });
+    let name = |one: &notification::Notification| {
+        let Value::Oid(name) = &one[0].value else { return format!("{:?}", one[0].value) };
+        name.to_string()
+    };
+    let names = all.iter().map(name);
     let last = all.last().into_iter().flatten().skip(1).map(|object| format!("{} {:?}", object.name, object.value));
     (names.collect(), last.collect())
 }
