@@ -306,7 +306,7 @@ fn what_is_frozen_stands_still_and_nothing_that_happens_meanwhile_is_lost() {
 fn a_daemon_that_is_gone_is_missed_and_its_successor_is_greeted() {
     let mut screen = Screen::new(80, 24);
     let rows = screen.after([Input::Lost("no daemon answers: No such file".to_owned())]);
-    assert_eq!(rows[0], " NO DAEMON  no daemon answers: No such file; it is asked every second");
+    assert_eq!(rows[0], " NO DAEMON  asked every second; no daemon answers: No such file");
     let first = snapshot(vec![instance("VI_1", State::Master)], Vec::new());
     let rows = screen.after([status(first.clone()), event(1, "first")]);
     assert!(rows[0].starts_with(" OK  1 MASTER, 0 BACKUP"), "{rows:?}");

@@ -68,9 +68,9 @@ impl Watch {
     fn head(&self) -> Vec<Line<'static>> {
         let (verdict, text) = match (&self.lost, self.shown()) {
             (Some(why), Some(now)) => {
-                (Verdict::Critical, format!("{why}; below is what was so at {} UTC", clock(now.daemon.unix, 8)))
+                (Verdict::Critical, format!("below is what was so at {} UTC; {why}", clock(now.daemon.unix, 8)))
             }
-            (Some(why), None) => (Verdict::Critical, format!("{why}; it is asked every second")),
+            (Some(why), None) => (Verdict::Critical, format!("asked every second; {why}")),
             (None, Some(now)) => {
                 let (verdict, remarks) = judge(now);
                 (verdict, if remarks.is_empty() { summary(now) } else { remarks.join("; ") })

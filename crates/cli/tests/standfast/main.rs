@@ -12,3 +12,4 @@ mod pairs;
 mod samples;
 mod sarif;
 mod steer;
+mod watch;
