@@ -18,10 +18,10 @@ mod tests {
     use super::*;
 
     /// Kilobytes of memory that are no file's.
-    fn anonymous() -> usize {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().trim().parse().unwrap()
+    fn anonymous() -> Option<usize> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        line.trim().strip_suffix(" kB")?.trim().parse().ok()
     }
 
     #[test]
@@ -30,10 +30,10 @@ mod tests {
         // Without it the allocator gives the end of its memory back by itself.
         let stays = blocks.pop();
         drop(blocks);
-        let before = anonymous();
+        let before = anonymous().unwrap();
         give_back_memory();
-        let after = anonymous();
+        let after = anonymous().unwrap();
         assert!(after + 10_000 < before, "{after} of {before} kB");
-        assert_eq!(stays.map(|block| block[999]), Some(1));
+        assert_eq!(stays.as_deref(), Some(&[1; 1000]));
     }
 }
