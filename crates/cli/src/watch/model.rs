@@ -351,11 +351,6 @@ impl Watch {
             Pane::Events => events,
         }
     }
-
-    /// `10:21:40 UTC` of what is shown.
-    pub(super) fn time(&self) -> Option<String> {
-        self.shown().map(|now| format!("{} UTC", clock(now.daemon.unix, 8)))
-    }
 }
 
 /// The time of day in so many characters: 8 for seconds, 12 for milliseconds.

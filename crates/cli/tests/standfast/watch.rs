@@ -36,7 +36,7 @@ impl Terminal {
             .env("LC_ALL", "C.UTF-8")
             .env_remove("TMUX")
             .output()
-            .expect("tmux is not installed: apt-get install tmux");
+            .unwrap_or_else(|error| panic!("tmux is not installed (apt-get install tmux): {error}"));
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
