@@ -158,7 +158,7 @@ fn who_has(address: Ipv4Addr, from: Ipv4Addr) -> Vec<u8> {
 
 fn sum(bytes: &[u8]) -> [u8; 2] {
     let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
-    let total = words.fold(0_u32, |sum, word| sum + word);
+    let total: u32 = words.sum();
     let folded = (total & 0xffff) + (total >> 16);
     (!u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap()).to_be_bytes()
 }
