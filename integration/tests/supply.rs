@@ -38,7 +38,7 @@ fn packages() -> Vec<Value> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let known: Value = serde_json::from_slice(&output.stdout).unwrap();
-    known["packages"].as_array().unwrap().clone()
+    known.get("packages").unwrap().as_array().unwrap().clone()
 }
 
 /// The licences that are allowed, as `cargo deny` is told.

@@ -60,7 +60,7 @@ fn process(supervisor: i32, title: &str) -> i32 {
         std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap().starts_with(&format!("standfastd: {title}\0"))
     };
     let found = children.split_whitespace().map(|pid| pid.parse().unwrap()).find(titled);
-    found.unwrap_or_else(|| panic!("no {title} worker among {children}"))
+    found.expect(title)
 }
 
 fn has_ipvs() -> bool {
