@@ -116,7 +116,7 @@ fn a_walk_of_services_is_keepalived_s_and_weights_are_set_and_deaths_told() -> R
                 .filter(down)
                 .find_map(|line| line.split_once("4.1.0 = OID: "))
                 .map(|(_, told)| told.to_owned());
-            line.ok_or_else(|| lab::Error::Missing(log))
+            line.ok_or(lab::Error::Missing(log))
         })
     });
     let [theirs, ours] = told;
