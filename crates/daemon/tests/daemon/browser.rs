@@ -39,15 +39,15 @@ impl Browser {
             .unwrap();
         let (orders, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut browser = Self { child, orders, answers, number: 0, session: Value::Null };
-        let target = browser.order("Target.createTarget", json!({ "url": url }))["targetId"].clone();
-        let attached = browser.order("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
+        let target = browser.order("Target.createTarget", &json!({ "url": url }))["targetId"].clone();
+        let attached = browser.order("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
         browser.session = attached["sessionId"].clone();
         browser
     }
 
     /// Gives an order and waits for its answer, which is null if it was refused: a page that is not there yet has no values.
     /// What else is told meanwhile is passed over.
-    fn order(&mut self, method: &str, parameters: Value) -> Value {
+    fn order(&mut self, method: &str, parameters: &Value) -> Value {
         self.number += 1;
         let mut order = json!({ "id": self.number, "method": method, "params": parameters });
         if !self.session.is_null() {
@@ -69,7 +69,7 @@ impl Browser {
     /// The value of an expression in the page.
     fn value(&mut self, expression: &str) -> Value {
         let parameters = json!({ "expression": expression, "returnByValue": true });
-        self.order("Runtime.evaluate", parameters)["result"]["value"].clone()
+        self.order("Runtime.evaluate", &parameters)["result"]["value"].clone()
     }
 
     fn text(&mut self) -> String {
