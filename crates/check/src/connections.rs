@@ -1,9 +1,10 @@
 //! TCP connections of checks, made with sockets that are used again.
 //!
-//! A socket that has served is disconnected, which resets its connection as closing it would, and waits here for the
-//! next check that wants one like it: thousands of checks a second need not make as many sockets, each with its options
-//! and its place among what is waited for. All are in one epoll set of their own, and each is looked at only while
-//! somebody waits for it. It knows sockets and readiness, and nothing of checks.
+//! A socket whose server has said all it had to say is disconnected and waits here for the next check that wants one like
+//! it: thousands of checks a second need not make as many sockets, each with its options and its place among what is
+//! waited for. Disconnecting resets what the server has not closed, so whoever has only knocked hangs up instead, and the
+//! socket is closed. All are in one epoll set of their own, and each is looked at only while somebody waits for it. It
+//! knows sockets and readiness, and nothing of checks.
 
 use crate::errno;
 use crate::socket;
@@ -77,13 +78,13 @@ struct Seat {
     waker: Option<Waker>,
 }
 
-/// A connection; dropping it resets it.
+/// A connection; dropping it resets it, if the server has not closed it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     hall: Connections,
     seat: u64,
     kind: Kind,
-    /// It was made and has not failed, so its socket can serve again.
+    /// It was made, has not failed and is not to be closed: its socket can serve again.
     sound: bool,
     /// Something was sent, and nothing can have come back yet.
     asked: bool,
@@ -284,6 +285,11 @@ impl Connection {
         }
     }
 
+    /// Ends it in order: the server reads its end, as it would of any client. Its socket serves nobody after that.
+    pub(crate) fn hang_up(mut self) {
+        self.sound = false;
+    }
+
     fn failed<T>(&mut self, error: Errno) -> io::Result<T> {
         self.sound = false;
         Err(error.into())
@@ -307,5 +313,63 @@ impl Drop for Connection {
         } else {
             hall.seats.remove(&self.seat);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// Answers what it is sent, and closes.
+    fn echo() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut bytes = [0; 4];
+                let mut stream = stream.unwrap();
+                stream.read_exact(&mut bytes).unwrap();
+                stream.write_all(&bytes).unwrap();
+            }
+        });
+        address
+    }
+
+    fn to(target: SocketAddr) -> Connect {
+        Connect {
+            target,
+            bind_address: None,
+            bind_port: None,
+            bind_interface: None,
+            mark: 0,
+            timeout: core::time::Duration::from_secs(5),
+        }
+    }
+
+    async fn ask(connections: &Connections, target: SocketAddr, words: &[u8; 4]) -> [u8; 4] {
+        let mut connection = connections.connect(&to(target)).await.ok().unwrap();
+        connection.send(words).await.unwrap();
+        let mut heard = [0; 4];
+        connection.read(|socket| rustix::io::read(socket, &mut heard)).await.unwrap();
+        heard
+    }
+
+    #[test]
+    fn a_socket_that_served_serves_any_other_server_also_after_one_that_refused() {
+        let servers: Vec<_> = (0..10).map(|_| echo()).collect();
+        let refuses = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let connections = Connections::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            for (server, words) in servers.iter().zip([b"one.", b"two.", b"last"].into_iter().cycle()) {
+                assert_eq!(ask(&connections, *server, words).await, *words, "and nothing of the one before");
+            }
+            assert_eq!(connections.hall().seats.len(), 1, "one after the other they need one socket");
+            assert!(connections.connect(&to(refuses)).await.is_err());
+            assert_eq!(&ask(&connections, servers[0], b"more").await, b"more");
+        });
     }
 }

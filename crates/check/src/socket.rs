@@ -14,8 +14,8 @@ use tokio::net::{TcpSocket, UdpSocket};
 
 /// A TCP socket that is ready to connect.
 ///
-/// Closing it resets the connection (linger 0): thousands of checks a minute would otherwise each leave a local port
-/// in TIME_WAIT for a minute, and a fixed `bind_port` could be used once a minute only.
+/// With a `bind_port` closing it resets the connection (linger 0): otherwise that port could be used once a minute only.
+/// Every other connection ends in order, since servers complain in their logs about what is reset before they took it.
 pub(crate) fn tcp(connect: &Connect) -> Result<TcpSocket, Inability> {
     Ok(TcpSocket::from_std_stream(plain_tcp(connect)?.into()))
 }
@@ -24,7 +24,9 @@ pub(crate) fn tcp(connect: &Connect) -> Result<TcpSocket, Inability> {
 pub(crate) fn plain_tcp(connect: &Connect) -> Result<Socket, Inability> {
     let socket = Socket::new(Domain::for_address(connect.target), Type::STREAM.nonblocking(), Some(Protocol::TCP))
         .map_err(|e| errno::of_set_up(&e))?;
-    socket.set_linger(Some(Duration::ZERO)).map_err(|e| errno::of_set_up(&e))?;
+    if connect.bind_port.is_some() {
+        socket.set_linger(Some(Duration::ZERO)).map_err(|e| errno::of_set_up(&e))?;
+    }
     apply(&socket, connect)?;
     Ok(socket)
 }

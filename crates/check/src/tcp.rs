@@ -17,7 +17,7 @@ const LEAST_EPHEMERAL_PORT: u16 = 1024;
 /// Connects within `connect_timeout`, and hangs up.
 pub(crate) async fn check(connect: &Connect, limits: &Deadlines, connections: &Connections) -> Verdict {
     let outcome = if Connections::serve(connect) {
-        borrow(connect, limits, connections).await.map(drop)
+        borrow(connect, limits, connections).await.map(Connection::hang_up)
     } else {
         open(connect, limits).await.map(drop)
     };

@@ -7,7 +7,7 @@ mod support;
 
 use core::time::Duration;
 use socket2::{Domain, SockAddr, Socket, Type};
-use standfast_check::{Inability, Prober, Reason, Verdict};
+use standfast_check::{Inability, Reason, Verdict};
 use standfast_model::InterfaceName;
 use standfast_model::config::lvs::{Connect, Probe};
 use std::io::Read;
@@ -84,14 +84,25 @@ fn a_connection_to_itself_is_no_server() {
 }
 
 #[test]
-fn the_connection_comes_from_the_bound_address_and_ends_in_a_reset() {
+fn the_connection_comes_from_the_bound_address_and_ends_in_order() {
     let (listener, target) = listener("127.0.0.1:0");
     let source: IpAddr = "127.9.8.7".parse().unwrap();
     assert_eq!(check(Connect { bind_address: Some(source), ..to(target) }), Verdict::Ok);
     let (mut stream, peer) = listener.accept().unwrap();
     assert_eq!(peer.ip(), source);
-    let error = stream.read(&mut [0; 1]).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
+fn a_server_that_accepts_late_reads_the_end_of_the_connection_and_no_reset() {
+    let (listener, target) = listener("127.0.0.1:0");
+    for _ in 0..3 {
+        assert_eq!(check(to(target)), Verdict::Ok);
+        // BIND and others complain in their logs of a peer that is gone before they accept.
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.peer_addr().unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0);
+    }
 }
 
 #[test]
@@ -196,8 +207,8 @@ fn the_mark_is_on_the_probe() {
 }
 
 #[test]
-fn five_hundred_checks_at_once_leave_no_connection_behind() {
-    in_own_network("five_hundred_checks_at_once_leave_no_connection_behind", || {
+fn five_hundred_checks_at_once_leave_no_connection_open() {
+    in_own_network("five_hundred_checks_at_once_leave_no_connection_open", || {
         ip("link set lo up");
         let (listener, target) = listener("127.0.0.1:0");
         std::thread::spawn(move || listener.incoming().for_each(drop));
@@ -216,42 +227,13 @@ fn five_hundred_checks_at_once_leave_no_connection_behind() {
             verdicts
         });
         assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Ok), "{verdicts:?}");
-        // State 06 of this file is TIME_WAIT.
-        let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let waiting = sockets.lines().filter(|line| line.split_whitespace().nth(3) == Some("06")).count();
-        assert_eq!(waiting, 0, "{sockets}");
-    });
-}
-
-#[test]
-fn attempts_of_many_checks_share_sockets_and_a_socket_that_served_serves_any_other_target() {
-    in_own_network("attempts_of_many_checks_share_sockets_and_a_socket_that_served_serves_any_other_target", || {
-        ip("link set lo up");
-        let targets: Vec<_> = (1..=40).map(|host| listener(&format!("127.0.0.{host}:0"))).collect();
-        let closed = closed("127.0.0.9:0");
-        let prober = Prober::new(None);
-        let checks: Vec<_> = targets.iter().map(|(_, target)| prober.prepare(&Probe::Tcp(to(*target)))).collect();
-        let refused = prober.prepare(&Probe::Tcp(to(closed)));
-        let sockets = || {
-            let open = std::fs::read_dir("/proc/self/fd").unwrap();
-            let links = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
-            links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+        // State 0A of this file is LISTEN and 06 TIME_WAIT: every other is a connection that one side has not ended yet.
+        let open = || {
+            let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+            let states = sockets.lines().skip(1).filter_map(|line| line.split_whitespace().nth(3).map(str::to_owned));
+            states.filter(|state| !matches!(state.as_str(), "0A" | "06")).count()
         };
-        block_on(async {
-            let before = sockets();
-            let mut ports = std::collections::BTreeSet::new();
-            for check in checks.iter().chain(&checks) {
-                assert_eq!(check.attempt().await, Verdict::Ok);
-            }
-            for (listener, target) in targets.iter().chain(&targets) {
-                // Each is a connection of its own, from its own port, and was reset.
-                let (mut stream, from) = listener.accept().unwrap();
-                assert!(ports.insert((*target, from)), "{target} was met twice from {from}");
-                assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
-            }
-            assert_eq!(sockets() - before, 1, "one after the other they need one socket");
-            assert_eq!(refused.attempt().await, failed(Reason::Refused));
-            assert_eq!(checks[0].attempt().await, Verdict::Ok, "after one that was refused");
-        });
+        let (_, took) = support::timed(|| while open() > 0 {});
+        assert!(took < Duration::from_secs(10), "{took:?}");
     });
 }
