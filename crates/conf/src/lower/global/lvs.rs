@@ -59,7 +59,12 @@ pub(super) fn take(parser: &mut Parser<'_>, statement: &Statement, draft: &mut D
 }
 
 fn nftables(slot: &mut Option<NftablesIpvs>) -> &mut NftablesIpvs {
-    slot.get_or_insert_with(|| NftablesIpvs { table: TABLE.to_owned(), priority: -1, first_mark: 1000, counters: false })
+    slot.get_or_insert_with(|| NftablesIpvs {
+        table: TABLE.to_owned(),
+        priority: -1,
+        first_mark: 1000,
+        counters: false,
+    })
 }
 
 /// `[tcp S] [tcpfin S] [udp S]`
