@@ -122,6 +122,9 @@ struct Layout {
     blocks: Vec<Blocks>,
     /// In a definition whose last line ended in a backslash: the level inside it.
     definition: Option<usize>,
+    /// The level inside a definition that an empty line or a comment has ended: the reader takes it up again where the
+    /// next line ends in a backslash.
+    interrupted: Option<usize>,
     /// A definition may begin a definition where it is used: from here on lines are only indented.
     careful: bool,
     blank: bool,
@@ -135,6 +138,7 @@ impl Layout {
             blocks: vec![Blocks::default(); ids.len() + 1],
             ids,
             definition: None,
+            interrupted: None,
             careful: false,
             blank: false,
             last: Last::Opening,
@@ -151,6 +155,14 @@ impl Layout {
         let (code, comment) = (trim(code), trim(comment));
         if code.is_empty() && comment.is_empty() {
             return self.blank_line();
+        }
+        if !code.is_empty()
+            && let Some(level) = self.interrupted.take()
+        {
+            let begins = code.first() == Some(&b'$') && code.contains(&b'=');
+            self.definition = (is_continued(code) && !begins).then_some(level);
+            // A brace behind a backslash ends a line for the reader: what of it belongs where is its own affair.
+            self.careful |= self.definition.is_none() && code.contains(&b'\\');
         }
         if self.definition.is_some() || (self.careful && !code.is_empty()) {
             return self.definition_line(raw, code, comment);
@@ -243,11 +255,14 @@ impl Layout {
         self.last = Last::Other;
         // A line of a value that itself ends in a backslash begins a definition where the value is used.
         self.careful |= is_continued(code) && body.last() == Some(&b'\\');
+        self.interrupted = if code.is_empty() { self.definition } else { None };
         self.definition = is_continued(code).then_some(level);
     }
 
     fn blank_line(&mut self) {
-        if self.definition.take().is_some() || self.careful {
+        let ended = self.definition.take();
+        self.interrupted = ended.or(self.interrupted);
+        if ended.is_some() || self.careful {
             // It ends the definition, so it is a word of the language here.
             self.out.push(b'\n');
             self.last = Last::Other;

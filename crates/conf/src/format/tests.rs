@@ -86,6 +86,14 @@ fn a_line_that_keepalived_can_read_stays_one() {
 }
 
 #[test]
+fn a_definition_that_the_reader_takes_up_again_behind_a_gap_stays_one() {
+    for gap in ["# note\n", "\n", "\n# note\n\n"] {
+        let text = format!("$A= \\\n{gap}192.0.2.1 \\\nvirtual_ipaddress {{ 192.0.2.1 }}\nb {{ $A\n}}\n");
+        assert_eq!(meaning(&format(text.as_bytes()).unwrap(), ""), meaning(text.as_bytes(), ""), "{text}");
+    }
+}
+
+#[test]
 fn a_definition_that_begins_another_where_it_is_used_makes_the_rest_of_the_file_its_own() {
     let text = "$A= \\\n$B=x \\ \\\n\n$A\ny { z }\nfoo   bar\n";
     agrees(text).unwrap();
