@@ -85,6 +85,12 @@ _standfast() {
             standfast,switchover)
                 cmd="standfast__subcmd__switchover"
                 ;;
+            standfast,upgrade)
+                cmd="standfast__subcmd__upgrade"
+                ;;
+            standfast,watch)
+                cmd="standfast__subcmd__watch"
+                ;;
             standfast,weight)
                 cmd="standfast__subcmd__weight"
                 ;;
@@ -101,7 +107,7 @@ _standfast() {
 
     case "${cmd}" in
         standfast)
-            opts="-h -V --help --version check explain check-pair fmt config keywords genhash doctor status events why stats reload plan switchover maintenance log-level ready drain disable weight ipvs confirm completions man"
+            opts="-h -V --help --version check explain check-pair fmt config keywords genhash doctor status watch events why stats reload plan switchover maintenance log-level ready drain disable weight ipvs confirm upgrade completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,7 +431,7 @@ _standfast() {
             return 0
             ;;
         standfast__subcmd__ipvs)
-            opts="-h --help"
+            opts="-h --stats --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -619,6 +625,42 @@ _standfast() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        standfast__subcmd__upgrade)
+            opts="-h --force --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        standfast__subcmd__watch)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -33,8 +33,9 @@ complete -c standfast -n "__fish_standfast_needs_command" -f -a "fmt" -d 'Lay a 
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "config" -d 'Show configurations'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "keywords" -d 'List every keyword with its words, range and default'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "genhash" -d 'Print the digest of a page, for `digest` of a url: keepalived\'s genhash'
-complete -c standfast -n "__fish_standfast_needs_command" -f -a "doctor" -d 'Look for what makes such a pair fail on this machine, with the reason and the command that mends it. Status 0: nothing but hints, 1: warnings, 2: problems'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "doctor" -d 'Look for what makes a pair fail in the field, with the reason and the command that mends it. Status 0: nothing but hints, 1: warnings, 2: problems'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "status" -d 'Say how things are; the exit status is that of a monitoring plugin'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "watch" -d 'Show how things are and what happens, live in this terminal; ? lists the keys'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "events" -d 'List what has happened, in the words of the journal'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "why" -d 'Say what led to the last change of an instance or a server'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "stats" -d 'Print the counters of every instance, as keepalived does on SIGUSR2'
@@ -49,10 +50,11 @@ complete -c standfast -n "__fish_standfast_needs_command" -f -a "disable" -d 'Ta
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "weight" -d 'Give a real server another weight than the configured one'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "ipvs" -d 'List the kernel\'s table of virtual servers, as ipvsadm -Ln does'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "confirm" -d 'Keep the configuration that was reloaded with --confirm'
+complete -c standfast -n "__fish_standfast_needs_command" -f -a "upgrade" -d 'Have the program that is now on the disk take over from the running one, without a failover'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "completions" -d 'Print completions for a shell'
 complete -c standfast -n "__fish_standfast_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c standfast -n "__fish_standfast_using_subcommand check" -l format -d 'How the diagnostics are written' -r -f -a "human\t'With source lines, for a person'
-json\t'For programs; see standfast(1)'
+json\t'One object, for programs; see standfast(1)'
 sarif\t'SARIF 2.1.0, for code review tools'"
 complete -c standfast -n "__fish_standfast_using_subcommand check" -s i -l config-id -d 'Take the lines that begin with @ID; by default the host name up to its first dot' -r
 complete -c standfast -n "__fish_standfast_using_subcommand check" -l strict -d 'Anything said is fatal, hints as well: the status is 0 only if there is nothing to say'
@@ -62,7 +64,7 @@ complete -c standfast -n "__fish_standfast_using_subcommand check" -s h -l help 
 complete -c standfast -n "__fish_standfast_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand check-pair" -l ids -d 'The two configuration ids, for files with @ID lines' -r
 complete -c standfast -n "__fish_standfast_using_subcommand check-pair" -l format -d 'How the findings are written' -r -f -a "human\t'With source lines, for a person'
-json\t'For programs; see standfast(1)'
+json\t'One object, for programs; see standfast(1)'
 sarif\t'SARIF 2.1.0, for code review tools'"
 complete -c standfast -n "__fish_standfast_using_subcommand check-pair" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c standfast -n "__fish_standfast_using_subcommand fmt" -l check -d 'Change nothing; status 1 and the name of each file that would change'
@@ -75,7 +77,7 @@ complete -c standfast -n "__fish_standfast_using_subcommand config; and __fish_s
 complete -c standfast -n "__fish_standfast_using_subcommand config; and __fish_seen_subcommand_from show" -l elsewhere -d 'The files are meant for another machine: every interface exists'
 complete -c standfast -n "__fish_standfast_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand keywords" -l coverage -d 'How many of keepalived\'s keywords are known and acted upon, block by block; with names compared to a table whose first column holds paths, if one is given' -r -F
-complete -c standfast -n "__fish_standfast_using_subcommand keywords" -l json -d 'For programs'
+complete -c standfast -n "__fish_standfast_using_subcommand keywords" -l json -d 'As JSON, for programs'
 complete -c standfast -n "__fish_standfast_using_subcommand keywords" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s s -l server -d 'The server\'s address' -r
 complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s p -l port -d 'Its port' -r
@@ -91,15 +93,17 @@ complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s I -l use
 complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s v -l verbose -d 'List what came as well'
 complete -c standfast -n "__fish_standfast_using_subcommand genhash" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c standfast -n "__fish_standfast_using_subcommand doctor" -s c -l config -d 'The configuration that this machine is looked at for' -r -F
-complete -c standfast -n "__fish_standfast_using_subcommand doctor" -l json -d 'For programs'
+complete -c standfast -n "__fish_standfast_using_subcommand doctor" -l json -d 'As JSON, for programs'
 complete -c standfast -n "__fish_standfast_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand status" -l socket -d 'The control socket of the daemon' -r -F
-complete -c standfast -n "__fish_standfast_using_subcommand status" -l json -d 'For programs'
+complete -c standfast -n "__fish_standfast_using_subcommand status" -l json -d 'As JSON, for programs'
 complete -c standfast -n "__fish_standfast_using_subcommand status" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand watch" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand watch" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand events" -s n -l last -d 'How many of the last ones' -r
 complete -c standfast -n "__fish_standfast_using_subcommand events" -l socket -d 'The control socket of the daemon' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand events" -s f -l follow -d 'Go on with what happens from now on'
-complete -c standfast -n "__fish_standfast_using_subcommand events" -l json -d 'For programs: one object a line'
+complete -c standfast -n "__fish_standfast_using_subcommand events" -l json -d 'As JSON, for programs: one object a line'
 complete -c standfast -n "__fish_standfast_using_subcommand events" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand why" -l socket -d 'The control socket of the daemon' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand why" -s h -l help -d 'Print help'
@@ -111,7 +115,7 @@ complete -c standfast -n "__fish_standfast_using_subcommand reload" -l force -d 
 complete -c standfast -n "__fish_standfast_using_subcommand reload" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand plan" -l from -d 'Ask no daemon: from this configuration, as if it ran here as master with every server up' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand plan" -l socket -d 'The control socket of the daemon' -r -F
-complete -c standfast -n "__fish_standfast_using_subcommand plan" -l json -d 'For programs'
+complete -c standfast -n "__fish_standfast_using_subcommand plan" -l json -d 'As JSON, for programs'
 complete -c standfast -n "__fish_standfast_using_subcommand plan" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand switchover" -l for -d 'Preempt again as configured after so many seconds; by default not before --undo' -r
 complete -c standfast -n "__fish_standfast_using_subcommand switchover" -l socket -d 'The control socket of the daemon' -r -F
@@ -134,8 +138,12 @@ complete -c standfast -n "__fish_standfast_using_subcommand disable" -s h -l hel
 complete -c standfast -n "__fish_standfast_using_subcommand weight" -l of -d 'Of this virtual server only: 192.0.2.1:80, or a firewall mark' -r
 complete -c standfast -n "__fish_standfast_using_subcommand weight" -l socket -d 'The control socket of the daemon' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand weight" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand ipvs" -l stats -d 'What has been counted, in full, as ipvsadm -Ln --stats --exact does'
 complete -c standfast -n "__fish_standfast_using_subcommand ipvs" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand confirm" -l socket -d 'The control socket of the daemon' -r -F
 complete -c standfast -n "__fish_standfast_using_subcommand confirm" -s h -l help -d 'Print help'
+complete -c standfast -n "__fish_standfast_using_subcommand upgrade" -l socket -d 'The control socket of the daemon' -r -F
+complete -c standfast -n "__fish_standfast_using_subcommand upgrade" -l force -d 'Also if it is the program that runs, or ignores statements of the configuration'
+complete -c standfast -n "__fish_standfast_using_subcommand upgrade" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c standfast -n "__fish_standfast_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

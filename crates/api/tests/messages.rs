@@ -4,12 +4,12 @@
 
 use proptest::prelude::*;
 use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Order, Recorded, Request, ServerOrder, ServerWish};
+use standfast_api::snmp::ServiceTraffic;
 use standfast_api::{
     CheckSlice, CheckStatus, DaemonStatus, DecodeError, Event, EventKind, Facility, FromFront, FromWorker, Generation,
     Hello, InstanceStatus, LogSettings, PROTOCOL_VERSION, Said, ServerStatus, ServiceStatus, Setup, Snapshot, Status,
     ToFront, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
 };
-use standfast_api::snmp::ServiceTraffic;
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::tracking::{Known, ScriptState};
 use standfast_model::{Cause, Field, Instant, Mismatch, Refusal, Rival, State, Vrid, VrrpCounters};

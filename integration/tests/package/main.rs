@@ -1,7 +1,6 @@
 //! The Debian package on Debian machines with a systemd.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, reason = "the helper of a test fails it by panicking")]
 
 mod migrated;
 mod replaced;

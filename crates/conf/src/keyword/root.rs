@@ -2,7 +2,8 @@
 
 use super::{
     Args, BFD_INSTANCE, Block, Entries, GARP_GROUP, GLOBAL_DEFS, Keyword, Kind, SSL, Status, TRACK_FILE, TRACK_GROUP,
-    U32, VIRTUAL_SERVER, VRRP_INSTANCE, VRRP_SCRIPT, VRRP_SYNC_GROUP, VRRP_TRACK_PROCESS, WITNESS, block, flag, list, value,
+    U32, VIRTUAL_SERVER, VRRP_INSTANCE, VRRP_SCRIPT, VRRP_SYNC_GROUP, VRRP_TRACK_PROCESS, WITNESS, block, flag, list,
+    value,
 };
 
 /// The top level of the file.

@@ -1,6 +1,8 @@
 //! Keywords of instances and groups.
 
-use super::{Args, Block, Entries, GROUP_WITNESS, I32, INSTANCE_WITNESS, MAX_32, SECOND, Status, U32, block, flag, list, value};
+use super::{
+    Args, Block, Entries, GROUP_WITNESS, I32, INSTANCE_WITNESS, MAX_32, SECOND, Status, U32, block, flag, list, value,
+};
 
 /// `vrrp_sync_group`
 pub(crate) static VRRP_SYNC_GROUP: Block = Block {
@@ -37,7 +39,8 @@ pub(crate) static VRRP_SYNC_GROUP: Block = Block {
             "BFD sessions tracked by all members; must already be defined.",
         )
         .live(),
-        block("witness", Args::Flag, &GROUP_WITNESS, "Whether the group, when it hears no master, may take over.").own(),
+        block("witness", Args::Flag, &GROUP_WITNESS, "Whether the group, when it hears no master, may take over.")
+            .own(),
         list(
             "track_virtual_server",
             Entries::VirtualServers,

@@ -1,5 +1,6 @@
 //! One worker as its supervisor sees it: started, listened to, stopped, started again.
 
+mod relay;
 mod reload;
 mod rest;
 
@@ -10,6 +11,8 @@ use crate::link::LONG_STATUS;
 use crate::succession::{Entrusted, Heir};
 use crate::worker::{ARGUMENT, slice_label};
 use core::time::Duration;
+use relay::Told;
+pub(super) use relay::Verdict;
 use rest::Rest;
 use rustix::process::{Pid, Signal, kill_process};
 use standfast_api::{
@@ -19,9 +22,7 @@ use standfast_kernel::channel::{self, Channel, Incoming, Outbox, Received};
 use standfast_kernel::memfd;
 use standfast_kernel::process::{OwnBinary, PidFile};
 use standfast_kernel::timer::boottime;
-use standfast_model::config::track::TrackedService;
 use standfast_model::{Instant, Witnessed};
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -61,18 +62,10 @@ pub(super) struct Worker {
     rest: Option<Rest>,
     /// What a `bfd` worker has said and nobody has been told yet.
     heard_of_bfd: Vec<Verdict>,
-    /// BFD sessions as it knows them, since its last start.
-    bfd: BTreeMap<String, bool>,
-    /// What it knows of tracked virtual servers.
-    quorums: BTreeMap<TrackedService, bool>,
     /// What a `check` worker has said of witnesses and nobody has been told yet.
     heard_of_witnesses: Vec<(String, Witnessed)>,
-    /// What it knows of witnesses, since its last start.
-    witnesses: BTreeMap<String, Witnessed>,
-    /// Which leases it knows to be wanted, or not, since its last start.
-    leases: BTreeMap<String, bool>,
-    /// Whether the instance of the sync daemon is master, as it knows it, since its last start.
-    sync_master: Option<bool>,
+    /// What it was told of others' findings, since its last start.
+    told: Told,
     /// The starts of itself and of the runner that know each other.
     introduced: Option<(u32, u32)>,
 }
@@ -100,14 +93,6 @@ struct Running {
     /// When a process that does not end is told by signal, and when it is killed.
     terminate_at: Option<Instant>,
     kill_at: Option<Instant>,
-}
-
-/// A BFD session as its worker sees it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Verdict {
-    pub(super) session: String,
-    pub(super) up: bool,
-    pub(super) told: Vec<WorkerKind>,
 }
 
 /// How a worker's process ended.
@@ -149,12 +134,8 @@ impl Worker {
             rest: None,
             introduced: None,
             heard_of_bfd: Vec::new(),
-            bfd: BTreeMap::new(),
-            quorums: BTreeMap::new(),
             heard_of_witnesses: Vec::new(),
-            witnesses: BTreeMap::new(),
-            leases: BTreeMap::new(),
-            sync_master: None,
+            told: Told::default(),
         })
     }
 
@@ -298,11 +279,7 @@ impl Worker {
                 if self.rest.is_none() {
                     self.trouble = None;
                 }
-                self.bfd.clear();
-                self.quorums.clear();
-                self.witnesses.clear();
-                self.leases.clear();
-                self.sync_master = None;
+                self.told = Told::default();
             }
             Err(error) => {
                 error!("cannot start {kind} worker: {error}");
@@ -347,66 +324,6 @@ impl Worker {
         }
         self.introduced = starts;
         Ok(())
-    }
-
-    /// What a `bfd` worker has said since this was asked last.
-    pub(super) fn take_verdicts(&mut self) -> Vec<Verdict> {
-        core::mem::take(&mut self.heard_of_bfd)
-    }
-
-    /// Tells it of a BFD session, unless it knows. What finds no room is told at the next opportunity.
-    pub(super) fn tell_of_bfd(&mut self, verdict: &Verdict) {
-        let Verdict { session, up, told } = verdict;
-        let knows = self.bfd.get(session) == Some(up);
-        let Some(channel) = self.open_channel().filter(|_| !knows && told.contains(&self.kind())) else { return };
-        let message = encode(&ToWorker::Bfd { session: session.clone(), up: *up });
-        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
-            self.bfd.insert(session.clone(), *up);
-        }
-    }
-
-    /// Tells it of a tracked virtual server, unless it knows.
-    pub(super) fn tell_of_quorum(&mut self, service: &TrackedService, has_quorum: bool) {
-        let knows = self.quorums.get(service) == Some(&has_quorum);
-        let Some(channel) = self.open_channel().filter(|_| !knows) else { return };
-        let message = encode(&ToWorker::Quorum { service: service.clone(), has_quorum });
-        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
-            self.quorums.insert(service.clone(), has_quorum);
-        }
-    }
-
-    /// What a `check` worker has said of witnesses since this was asked last.
-    pub(super) fn take_witnessed(&mut self) -> Vec<(String, Witnessed)> {
-        core::mem::take(&mut self.heard_of_witnesses)
-    }
-
-    /// Tells it what a witness says, unless it knows.
-    pub(super) fn tell_of_witness(&mut self, witness: &str, said: &Witnessed) {
-        let knows = self.witnesses.get(witness) == Some(said);
-        let Some(channel) = self.open_channel().filter(|_| !knows) else { return };
-        let message = encode(&ToWorker::Witness { witness: witness.to_owned(), said: said.clone() });
-        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
-            self.witnesses.insert(witness.to_owned(), said.clone());
-        }
-    }
-
-    /// Tells it whether a lease is wanted, unless it knows.
-    pub(super) fn tell_of_lease(&mut self, witness: &str, wanted: bool) {
-        let knows = self.leases.get(witness) == Some(&wanted);
-        let Some(channel) = self.open_channel().filter(|_| !knows) else { return };
-        let message = encode(&ToWorker::Lease { witness: witness.to_owned(), wanted });
-        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
-            self.leases.insert(witness.to_owned(), wanted);
-        }
-    }
-
-    /// Tells it whether the instance of the connection sync daemon is master, unless it knows.
-    pub(super) fn tell_of_sync(&mut self, master: bool) {
-        let Some(channel) = self.open_channel().filter(|_| self.sync_master != Some(master)) else { return };
-        let message = encode(&ToWorker::SyncInstance { master });
-        if message.is_ok_and(|message| channel.send(&message, &[]).is_ok()) {
-            self.sync_master = Some(master);
-        }
     }
 
     fn open_channel(&self) -> Option<&Channel> {

@@ -157,7 +157,12 @@ pub(crate) fn snapshot(services: u32) -> Snapshot {
         adverts: 398,
     });
     let check = CheckStatus { at: ago(0), services: (0..services).map(service).collect(), traffic: Vec::new() };
-    Snapshot { daemon, vrrp: Some(VrrpStatus { at: ago(0), instances, tracked: Known::default() }), check: Some(check), peers: Vec::new() }
+    Snapshot {
+        daemon,
+        vrrp: Some(VrrpStatus { at: ago(0), instances, tracked: Known::default() }),
+        check: Some(check),
+        peers: Vec::new(),
+    }
 }
 
 /// A site.

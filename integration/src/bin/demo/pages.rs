@@ -36,7 +36,8 @@ impl Pages {
     pub(crate) fn open(seed: &Seed) -> Result<Self> {
         let mut doors = Vec::new();
         for (director, address, port) in DIRECTORS {
-            let to = format!("{address}:{PAGE}").parse().map_err(|_| Error::Plan(format!("{address} is no address")))?;
+            let to =
+                format!("{address}:{PAGE}").parse().map_err(|_| Error::Plan(format!("{address} is no address")))?;
             doors.push((director, seed.lab.machine(director)?.door(to, port)?));
         }
         Ok(Self { doors })
