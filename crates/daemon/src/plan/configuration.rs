@@ -100,14 +100,23 @@ fn subjects(config: &Config) -> BTreeMap<String, Node> {
         put(format!("vrrp_sync_group {}", group.name), node);
     }
     let mut common = vrrp.common.clone();
-    for script in core::mem::take(&mut common.scripts) {
-        put(format!("vrrp_script {}", script.name), of(&script));
+    // The weights lie beside what they belong to, by its place.
+    let own = core::mem::take(&mut common.own_weights);
+    let weighed = |mut node: Node, weight: Option<&(i16, bool)>| {
+        if let Some((weight, reverse)) = weight {
+            let reverse = if *reverse { " reverse" } else { "" };
+            set(&mut node, "weight", Node::Leaf(format!("{weight}{reverse}")));
+        }
+        node
+    };
+    for (at, script) in core::mem::take(&mut common.scripts).iter().enumerate() {
+        put(format!("vrrp_script {}", script.name), weighed(of(script), own.scripts.get(at)));
     }
-    for file in core::mem::take(&mut common.files) {
-        put(format!("track_file {}", file.name), of(&file));
+    for (at, file) in core::mem::take(&mut common.files).iter().enumerate() {
+        put(format!("track_file {}", file.name), weighed(of(file), own.files.get(at)));
     }
-    for process in core::mem::take(&mut common.processes) {
-        put(format!("vrrp_track_process {}", process.name), of(&process));
+    for (at, process) in core::mem::take(&mut common.processes).iter().enumerate() {
+        put(format!("vrrp_track_process {}", process.name), weighed(of(process), own.processes.get(at)));
     }
     for group in core::mem::take(&mut common.track_groups) {
         put(format!("track_group {}", group.name), list(group.members.iter().map(instance_name)));
