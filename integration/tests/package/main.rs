@@ -15,13 +15,15 @@ pub(crate) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// The package of the programs that this test was built with.
-pub(crate) fn package() -> std::path::PathBuf {
+/// The package of the programs that this test was built with. Tests that run at the same time each make their own.
+pub(crate) fn package(of: &str) -> std::path::PathBuf {
     let program = Daemon::standfastd().unwrap().program().to_owned();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let built = std::process::Command::new(root.join("scripts/package"))
         .arg("--built")
         .arg(Path::new(&program).parent().unwrap())
+        .arg("--out")
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(of))
         .output()
         .unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

@@ -36,7 +36,7 @@ fn step(pair: &Seed, what: &str, director: &Machine, package: &str) -> Result<Du
 
 #[test]
 fn a_pair_is_moved_node_by_node_and_back_and_no_step_costs_more_than_a_resignation() -> Result<()> {
-    let standfast = package();
+    let standfast = package("migrated");
     let mut plan = seed::plan("migration");
     plan.backend(lab::Backend::UserMode);
     plan.directors().for_each(|director| {

@@ -19,7 +19,7 @@ fn holds(machine: &Machine) -> bool {
 
 #[test]
 fn the_package_replaces_keepalived_is_upgraded_without_a_resignation_and_leaves_nothing() -> Result<()> {
-    let package = package();
+    let package = package("replaced");
     let mut plan = Plan::new("package");
     plan.backend(Backend::UserMode);
     let lan = plan.lan("lan");

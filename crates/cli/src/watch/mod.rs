@@ -58,8 +58,10 @@ pub fn run(words: &Words) -> io::Result<u8> {
     let (to, inputs) = sync_channel(QUEUE);
     start(&words.socket.path, &to, signals);
     let ended = show(&mut Watch::new(theme), &inputs, |watch| terminal.draw(|frame| watch.draw(frame)).map(drop));
+    // A terminal that was resized meanwhile may keep what was drawn (tmux 3.3 does).
+    let cleared = terminal.clear();
     let restored = ratatui::try_restore();
-    ended.and(restored).map(|()| 0)
+    ended.and(cleared).and(restored).map(|()| 0)
 }
 
 /// Draws after everything that came, until it is enough. What came meanwhile is drawn together.

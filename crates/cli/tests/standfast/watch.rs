@@ -106,7 +106,8 @@ fn a_terminal_follows_a_fault_a_recovery_and_a_restart_of_the_daemon() {
     let screen = terminal.wait_for(&["VI_E", "MASTER", "this node"]);
     assert!(screen.starts_with(" OK "), "{screen}");
     terminal.keys(&["q"]);
-    terminal.wait_for(&["status 0"]);
+    let screen = terminal.wait_for(&["status 0"]);
+    assert!(!screen.contains("VI_E") && !screen.contains("MASTER"), "the terminal is as it was before: {screen}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 
 mod adoption;
 mod answers;
+mod appearance;
 mod beside_keepalived;
 mod browser;
 mod confinement;

@@ -35,13 +35,13 @@ const COST: &str = "for p in $(pgrep 'standfastd|keepalived'); do \
     grep '^Pss:' /proc/$p/smaps_rollup 2>/dev/null; done";
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Cost {
+pub(crate) struct Cost {
     run_nanos: f64,
-    pss_kib: f64,
+    pub(crate) pss_kib: f64,
 }
 
 impl Cost {
-    fn read(director: &Machine) -> Result<(Self, Moment)> {
+    pub(crate) fn read(director: &Machine) -> Result<(Self, Moment)> {
         let text = director.run(COST)?;
         let mut cost = Self::default();
         for line in text.lines() {
@@ -52,6 +52,11 @@ impl Cost {
             }
         }
         Ok((cost, Moment::now()))
+    }
+
+    /// The share of a core in percent, from this reading to a later one.
+    pub(crate) fn share(self, from: Moment, later: Self, to: Moment) -> f64 {
+        (later.run_nanos - self.run_nanos) / 10_000.0 / millis(to.since(from))
     }
 }
 
@@ -92,9 +97,6 @@ fn one(pair: &Pair, window: Duration) -> Result<[f64; 7]> {
     pause(window);
     let (master_after, master_to) = Cost::read(&pair.first)?;
     let (standby_after, standby_to) = Cost::read(&pair.second)?;
-    let share = |before: Cost, after: Cost, from: Moment, to: Moment| {
-        (after.run_nanos - before.run_nanos) / 10_000.0 / millis(to.since(from))
-    };
     // Listening to the LAN costs the machine something, so it is done after what it costs is known.
     let capture = pair.lab.lan("lan")?.capture_only("ip proto 112")?;
     let begin = Moment::now();
@@ -114,8 +116,8 @@ fn one(pair: &Pair, window: Duration) -> Result<[f64; 7]> {
     }
     let at = |percent| percentile(&off, percent).unwrap_or(f64::NAN);
     Ok([
-        share(master, master_after, master_from, master_to),
-        share(standby, standby_after, standby_from, standby_to),
+        master.share(master_from, master_after, master_to),
+        standby.share(standby_from, standby_after, standby_to),
         master_after.pss_kib,
         percentile(&rates, 50).unwrap_or(f64::NAN),
         at(50),

@@ -3,6 +3,7 @@
 //!
 //! Reads as the order of the measurements; how each is taken is in the module of its name.
 
+mod bfd;
 mod checks;
 mod crash;
 mod detection;
@@ -65,13 +66,14 @@ fn main() -> ExitCode {
 /// A measure of VRRP.
 type Measure = fn(&Settings, &mut Book) -> Result<()>;
 
-const MEASURES: [(&str, Measure); 6] = [
+const MEASURES: [(&str, Measure); 7] = [
     ("outage", outage::measure),
     ("crash", crash::measure),
     ("takeover", takeover::measure),
     ("start", start::measure),
     ("load", load::measure),
     ("stress", stress::measure),
+    ("bfd", bfd::measure),
 ];
 
 fn vrrp(settings: &Settings, book: &mut Book) -> Result<()> {

@@ -6,13 +6,7 @@ use std::time::Duration;
 use lab::seed::Daemon;
 use lab::{Backend, Exit, Lab, Machine, Moment, Plan, Process, Result};
 
-const fn seconds(count: u64) -> Duration {
-    Duration::from_secs(count)
-}
-
-const fn millis(count: u64) -> Duration {
-    Duration::from_millis(count)
-}
+use crate::{millis, seconds};
 
 /// Five packets at 100 ms, and what a shared machine adds.
 const LOST_WITHIN: Duration = millis(500 + 250);
