@@ -18,7 +18,7 @@ const UNCHECKED: &[(&str, usize)] = &[
     ("crates/kernel/src/linkbeat.rs", 1),
     ("crates/kernel/src/process/daemonize.rs", 1),
     ("crates/kernel/src/process/identity.rs", 1),
-    ("crates/kernel/src/process/memory.rs", 2),
+    ("crates/kernel/src/process/memory.rs", 1),
     ("crates/kernel/src/process/pid_file.rs", 1),
     ("crates/kernel/src/process/schedule.rs", 2),
     ("crates/kernel/src/process/script.rs", 2),

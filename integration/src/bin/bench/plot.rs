@@ -67,7 +67,7 @@ fn span(row: &Row) -> (f64, f64) {
     if !least.is_finite() {
         return (0.0, 1.0);
     }
-    let room = ((most - least) * 0.05).max(most.abs() * 0.005).max(f64::MIN_POSITIVE);
+    let room = if most > least { (most - least) * 0.05 } else { (most.abs() * 0.005).max(f64::MIN_POSITIVE) };
     let from = if least > most / 2.0 { least - room } else { least.min(0.0) };
     (from, most + room)
 }
