@@ -16,6 +16,8 @@ use crate::status;
 use core::time::Duration;
 use model::{Input, Key, Watch};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{Clear, ClearType};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 use standfast_api::control::{Answer, Request};
@@ -59,7 +61,7 @@ pub fn run(words: &Words) -> io::Result<u8> {
     start(&words.socket.path, &to, signals);
     let ended = show(&mut Watch::new(theme), &inputs, |watch| terminal.draw(|frame| watch.draw(frame)).map(drop));
     // A terminal that was resized meanwhile may keep what was drawn (tmux 3.3 does).
-    let cleared = terminal.clear();
+    let cleared = execute!(io::stdout(), Clear(ClearType::All));
     let restored = ratatui::try_restore();
     ended.and(cleared).and(restored).map(|()| 0)
 }

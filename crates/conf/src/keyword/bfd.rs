@@ -17,12 +17,17 @@ pub(crate) static BFD_INSTANCE: Block = Block {
         value("idle_tx", Args::Milliseconds(1_000_000, 4_294_967_000), "1000", "Transmit interval when not up.").live(),
         value("multiplier", Args::Number(1, 255), "5", "Detection multiplier.").live(),
         flag("passive", "Do not start sending until the peer does.").live(),
-        value("ttl", Args::Number(1, 255), "255 IPv4, 64 IPv6", "TTL/hop limit sent and base of the receive check.")
-            .live(),
+        value(
+            "ttl",
+            Args::Number(1, 255),
+            "255; over IPv6 64 is taken",
+            "TTL/hop limit sent and base of the receive check.",
+        )
+        .live(),
         value(
             "hoplimit",
             Args::Number(1, 255),
-            "255 IPv4, 64 IPv6",
+            "255; over IPv6 64 is taken",
             "TTL or hop limit of what is sent, and what the received one is measured by.",
         )
         .status(Status::Alias("ttl"))

@@ -29,6 +29,9 @@ fn session(name: &str, head: Span, draft: &BfdDraft, diagnostics: &mut Diagnosti
         }
         fits
     });
+    // keepalived sends 64 over IPv6 where nothing is written, which RFC 5881 section 5 has every other neighbour refuse: we
+    // send 255. What comes is measured by its 64 all the same.
+    let sent = draft.ttl.unwrap_or(255);
     let ttl = draft.ttl.unwrap_or(if neighbor.value.is_ipv4() { 255 } else { 64 });
     let mut max_hops = Some(0);
     if let Some(written) = draft.max_hops {
@@ -51,10 +54,32 @@ fn session(name: &str, head: Span, draft: &BfdDraft, diagnostics: &mut Diagnosti
         idle_tx: draft.idle_tx.unwrap_or(Duration::from_secs(1)),
         multiplier: draft.multiplier.unwrap_or(5),
         passive: draft.passive,
-        ttl,
-        max_hops,
+        ttl: sent,
+        max_hops: max_hops.map(|hops| hops.saturating_add(sent - ttl)),
         multihop: draft.multihop,
         vrrp: both || draft.vrrp,
         checker: both || draft.checker,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::Memory;
+    use crate::{Options, load};
+    use std::path::Path;
+
+    #[test]
+    fn over_ipv6_255_hops_are_sent_and_64_are_taken_where_nothing_is_written() {
+        let of = |words: &str| {
+            let text = format!("bfd_instance A {{\n neighbor_ip 2001:db8::2\n{words}}}\n");
+            let loaded = load(&Memory::new().file("/f", text.as_str()), Path::new("/f"), &Options::default());
+            let session = loaded.config.unwrap().bfd.sessions.remove(0);
+            (session.ttl, session.max_hops.map(|hops| session.ttl - hops))
+        };
+        assert_eq!(of(""), (255, Some(64)));
+        assert_eq!(of(" max_hops 2\n"), (255, Some(62)));
+        assert_eq!(of(" max_hops -1\n"), (255, None));
+        assert_eq!(of(" hoplimit 64\n"), (64, Some(64)));
+        assert_eq!(of(" ttl 255\n"), (255, Some(255)));
+    }
 }
