@@ -82,7 +82,7 @@ fn a_session_with_frr(name: &str, own: &str, peer: &str) -> Result<()> {
         Ok(())
     };
     down("shut down by its administrator", &|| order("shutdown").map(drop))?;
-    assert!(ours.log().contains("Entering FAULT STATE: BFD session peer is down"), "{}", ours.log());
+    ours.wait_for("Entering FAULT STATE: BFD session peer is down", seconds(5))?;
     order("no shutdown")?;
     until("the session was up again", seconds(20), holds)?;
     for _ in 0..2 {
