@@ -1,4 +1,4 @@
-//! What the view knows and what is looked at: statuses, events and keys in, a frame out (by [`super::view`]).
+//! What the view knows and what is looked at: statuses, events and keys in, a frame out (by `view`).
 //!
 //! Pure: it knows neither terminal, socket nor clock. What time it is, a status says.
 
