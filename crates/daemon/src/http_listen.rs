@@ -1,60 +1,13 @@
-//! What the page needs that only the supervisor can give: listening sockets, which may be at low ports and in another
-//! network namespace, and the token, which may be in a file that nobody else can read.
+//! What the page needs that only the supervisor can give, besides its sockets: the token, which may be in a file that
+//! nobody else can read, and the name of the host.
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 use standfast_api::Token;
 use standfast_model::config::global::Http;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use tracing::warn;
-
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 128;
-
-/// The sockets of `http_listen`. One that is held already at the same address is kept, with the clients that wait at it.
-/// What cannot be had is said: nothing depends on it.
-pub(crate) fn sockets(http: &Http, held: &[OwnedFd]) -> Vec<OwnedFd> {
-    let mut sockets = Vec::new();
-    for address in &http.listen {
-        let kept = held.iter().find(|held| address_of(held).is_some_and(|held| held == *address));
-        let socket = match kept {
-            Some(kept) => kept.try_clone(),
-            None => bound(*address),
-        };
-        match socket {
-            Ok(socket) => sockets.push(socket),
-            Err(error) => warn!("http_listen {address}: {error}; the page is not served there"),
-        }
-    }
-    sockets
-}
-
-/// Where it listens, if it is a socket of TCP that does.
-pub(crate) fn address_of(descriptor: &OwnedFd) -> Option<SocketAddr> {
-    if !sockopt::socket_acceptconn(descriptor).unwrap_or(false) {
-        return None;
-    }
-    TcpListener::from(descriptor.try_clone().ok()?).local_addr().ok()
-}
-
-fn bound(address: SocketAddr) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-    sockopt::set_socket_reuseaddr(&socket, true)?;
-    // A virtual address may be on another node now.
-    if address.is_ipv4() {
-        sockopt::set_ip_freebind(&socket, true)?;
-    } else {
-        sockopt::set_ipv6_freebind(&socket, true)?;
-        sockopt::set_ipv6_v6only(&socket, true)?;
-    }
-    bind(&socket, &address)?;
-    listen(&socket, BACKLOG)?;
-    Ok(socket)
-}
 
 /// The token in the file of `http_token`. One that others could read or write is none.
 pub(crate) fn token(http: &Http) -> Option<Token> {
@@ -102,18 +55,6 @@ pub(crate) fn nothing() -> io::Result<OwnedFd> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
-
-    #[test]
-    fn a_socket_that_is_held_is_kept_and_one_that_is_in_use_is_done_without() {
-        let first = bound("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = address_of(&first).unwrap();
-        let http = Http { listen: vec![address], ..Http::default() };
-        assert!(sockets(&http, &[]).is_empty(), "the address is in use");
-        let kept = sockets(&http, &[nothing().unwrap(), first]);
-        assert_eq!(kept.iter().map(address_of).collect::<Vec<_>>(), [Some(address)]);
-        // An address that is not here yet can be listened at.
-        assert!(bound("192.0.2.77:0".parse().unwrap()).is_ok());
-    }
 
     #[test]
     fn a_token_that_others_can_read_is_none() {

@@ -5,7 +5,7 @@
 //! - [`worker`], [`link`]: the frame into which a worker's loop is put; `confinement`: what a worker gives up
 //! - [`runner_worker`], [`mailer`]: scripts, FIFOs, mail, files and processes for the other workers
 //! - [`runner_client`]: how a worker has things run and told
-//! - [`front_worker`], [`control_socket`]: what operators talk to; `http_listen`: what the page needs of the supervisor
+//! - [`front_worker`], [`control_socket`]: what operators talk to; `front_sockets`, `http_listen`: what the front needs of the supervisor
 //! - [`genhash`]: keepalived's other program, which is the operator's command here
 //! - [`dump`]: statistics and data in keepalived's forms
 //! - [`succession`]: what passes to the program that takes the daemon's place, and whether it can
@@ -19,9 +19,9 @@ pub mod configuration;
 mod confinement;
 pub mod control_socket;
 pub mod dump;
-mod exchange_sockets;
 pub mod exit_status;
 mod file_watch;
+mod front_sockets;
 pub mod front_worker;
 pub mod genhash;
 pub mod host;

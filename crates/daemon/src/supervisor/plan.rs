@@ -6,7 +6,7 @@ use super::maintenance;
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::worker::PROCESS_NAME;
-use crate::{control_socket, exchange_sockets, http_listen, remains, run_state, stamps, verdicts};
+use crate::{control_socket, front_sockets, http_listen, remains, run_state, stamps, verdicts};
 use rustix::net::sockopt;
 use standfast_api::{
     BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
@@ -169,8 +169,7 @@ fn for_front(options: &Options, config: &Config, mut held: impl Iterator<Item = 
     let sockets: Vec<OwnedFd> = held.skip(2).collect();
     attached.push(or_nothing(history(&run_state::history(options, config)))?);
     attached.push(or_nothing(history(&run_state::availability(options, config)))?);
-    attached.extend(http_listen::sockets(&config.global.http, &sockets));
-    attached.extend(exchange_sockets::sockets(config.exchange.as_ref(), &sockets));
+    attached.extend(front_sockets::sockets(config, &sockets));
     Ok(attached)
 }
 

@@ -15,6 +15,7 @@ mod view;
 
 use super::book::Book;
 use super::client::Errand;
+use crate::front_sockets::{Purpose, use_of};
 use body::Body;
 use core::convert::Infallible;
 use core::time::Duration;
@@ -137,7 +138,7 @@ impl Server {
     }
 
     fn listen(self: &Rc<Self>, socket: OwnedFd) -> Option<JoinHandle<()>> {
-        let address = crate::http_listen::address_of(&socket)?;
+        let (_, address) = use_of(&socket).filter(|(purpose, _)| *purpose == Purpose::Page)?;
         let listener = std::net::TcpListener::from(socket);
         let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
         let listener = listener.inspect_err(|error| warn!("the page cannot be served at {address}: {error}")).ok()?;

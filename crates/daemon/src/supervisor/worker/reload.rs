@@ -1,14 +1,14 @@
 //! A new configuration, as it concerns one worker: handed over, answered for, or held against it.
 
 use super::{ANSWER_WITHIN, Awaited, Worker, slice_label};
-use crate::{exchange_sockets, http_listen};
+use crate::front_sockets;
 use core::time::Duration;
 use standfast_api::{Generation, ToWorker, WorkerKind, encode};
 use standfast_kernel::channel::SendError;
 use standfast_kernel::memfd::{self, MemfdError};
 use standfast_kernel::timer::boottime;
 use standfast_model::Config;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use tracing::warn;
 
 impl Worker {
@@ -49,11 +49,8 @@ impl Worker {
 
     /// Of the front: it and its successors get the sockets that these settings want.
     pub(in crate::supervisor) fn listen_by(&mut self, config: &Config) {
-        let mut sockets = http_listen::sockets(&config.global.http, &self.attached);
-        sockets.extend(exchange_sockets::sockets(config.exchange.as_ref(), &self.attached));
-        let kept =
-            |held: &OwnedFd| http_listen::address_of(held).is_none() && exchange_sockets::address_of(held).is_none();
-        self.attached.retain(kept);
+        let sockets = front_sockets::sockets(config, &self.attached);
+        self.attached.retain(|held| front_sockets::use_of(held).is_none());
         self.attached.extend(sockets);
     }
 
