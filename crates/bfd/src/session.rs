@@ -19,6 +19,19 @@ const PROMPT_PACKETS_APART: Duration = Duration::from_millis(1);
 /// A leaving session says so for a detection time of its neighbour, and no longer than this: somebody waits for us.
 const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
+/// The share of its interval by which a periodic packet may leave before its time, together with others: who wakes for one
+/// sends all that are nearly due. It is taken from the jitter that RFC 5880 6.8.7 has drawn (up to a quarter).
+const COMPANY_PERCENT: u32 = 5;
+
+/// When the next packet leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Due {
+    /// At the latest.
+    at: Instant,
+    /// From then on if something else is sent anyway.
+    from: Instant,
+}
+
 /// A state that was left, and for what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Change {
@@ -52,7 +65,7 @@ pub(crate) struct Session {
     tx_until_confirmed: Option<Duration>,
     rx_until_confirmed: Option<Duration>,
     sent: Option<(Instant, Control)>,
-    due: Option<Instant>,
+    due: Option<Due>,
     expires: Option<Instant>,
     /// Set when leaving.
     gone_at: Option<Instant>,
@@ -119,7 +132,7 @@ impl Session {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        [self.due, self.expires, self.gone_at].into_iter().flatten().min()
+        [self.due.map(|due| due.at), self.expires, self.gone_at].into_iter().flatten().min()
     }
 
     /// Whether it has said for long enough that it leaves.
@@ -271,28 +284,35 @@ impl Session {
         } else if self.has_news() {
             // REQ: BFD-6.8.7-05
             let soon = self.sent.map_or(now, |(at, _)| (at + PROMPT_PACKETS_APART).max(now));
-            self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+            if self.due.is_none_or(|due| due.at > soon) {
+                self.due = Some(Due { at: soon, from: soon });
+            }
         } else if !self.wanted() {
             self.due = None;
-        } else if self.due.is_none() || self.due > latest {
+        } else if self.due.is_none_or(|due| latest.is_some_and(|latest| due.at > latest)) {
             // REQ: BFD-6.8.3-05
-            self.due = self.sent.map(|(at, _)| at + self.jittered(chance));
+            self.due = self.sent.map(|(at, _)| self.due_after(at, chance));
         }
     }
 
-    /// The packet that is due, if one is.
+    /// The packet that is due, or nearly so, if one is.
     pub(crate) fn speak(&mut self, now: Instant, chance: &mut Chance) -> Option<[u8; LEN]> {
-        self.due.filter(|due| *due <= now)?;
+        self.due.filter(|due| due.from <= now)?;
         let packet = self.send(now, self.content());
-        let interval = self.jittered(chance);
-        self.due = (self.speaks() && self.wanted()).then(|| now + interval);
+        let next = self.due_after(now, chance);
+        self.due = (self.speaks() && self.wanted()).then_some(next);
         Some(packet)
     }
 
-    fn jittered(&self, chance: &mut Chance) -> Duration {
+    /// The next periodic packet after one of this moment: what is drawn, and what company may take off that, are together
+    /// the jitter of the RFC.
+    fn due_after(&self, sent: Instant, chance: &mut Chance) -> Due {
         // REQ: BFD-6.8.7-01 BFD-6.8.7-02
-        let percent = if self.config.multiplier == 1 { 10..=25 } else { 0..=25 };
-        chance.shortened(self.transmit_interval(), percent)
+        let most = 25 - COMPANY_PERCENT;
+        let percent = if self.config.multiplier == 1 { 10..=most } else { 0..=most };
+        let interval = self.transmit_interval();
+        let at = sent + chance.shortened(interval, percent);
+        Due { at, from: at - interval * COMPANY_PERCENT / 100 }
     }
 
     /// Whether the neighbour, and our role, let us speak at all.

@@ -28,6 +28,9 @@ pub struct Speaker {
     chance: Chance,
     complained: Option<Instant>,
     strangers: u64,
+    /// Nothing is due before this. What a packet moves to a later moment leaves it as it was, so that a packet costs what its
+    /// own session costs and not what all do.
+    earliest: Option<Instant>,
     started: bool,
     stopping: bool,
 }
@@ -43,6 +46,7 @@ impl Speaker {
             chance: Chance::new(seed),
             complained: None,
             strangers: 0,
+            earliest: None,
             started: false,
             stopping: false,
         };
@@ -54,25 +58,45 @@ impl Speaker {
         speaker
     }
 
-    /// Appends what is to be done because of this event.
+    /// Appends what is to be done because of this event. [`Event::Wake`] may come at any time: it sends what is due, and what
+    /// may leave a little early together with it.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, output: &mut Output) {
-        match event {
-            Event::Packet(received) => self.packet(now, &received, output),
-            Event::Wake if !self.started => self.plan(now),
-            Event::Wake => {}
-            Event::Reload(config) => self.reload(now, config, output),
-            Event::PortTaken(port) => self.leave_port(port),
-            Event::Shutdown => self.shut_down(now, output),
+        let all = match event {
+            Event::Packet(received) => {
+                self.packet(now, &received, output);
+                false
+            }
+            Event::Wake => {
+                if !self.started {
+                    self.plan(now);
+                }
+                true
+            }
+            Event::Reload(config) => {
+                self.reload(now, config, output);
+                true
+            }
+            Event::PortTaken(port) => {
+                self.leave_port(port);
+                false
+            }
+            Event::Shutdown => {
+                self.shut_down(now, output);
+                true
+            }
+        };
+        if all || self.earliest.is_some_and(|at| at <= now) {
+            self.expire(now, output);
+            self.speak(now, output);
+            self.leaving.retain(|session| !session.is_gone(now));
+            self.earliest = self.sessions.iter().chain(&self.leaving).filter_map(Session::next_deadline).min();
         }
-        self.expire(now, output);
-        self.speak(now, output);
-        self.leaving.retain(|session| !session.is_gone(now));
     }
 
-    /// When to call again.
+    /// When to call again at the latest; sometimes a little early.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.sessions.iter().chain(&self.leaving).filter_map(Session::next_deadline).min()
+    pub const fn next_deadline(&self) -> Option<Instant> {
+        self.earliest
     }
 
     /// The sockets that are needed.
@@ -142,6 +166,7 @@ impl Speaker {
             output.push(Action::Send { path: session.path(), packet });
         }
         session.plan(now, &mut self.chance);
+        self.earliest = [self.earliest, session.next_deadline()].into_iter().flatten().min();
     }
 
     /// Which session a packet is for: by its name for it, or else by the addresses (RFC 5880 6.3, RFC 5881 3).
