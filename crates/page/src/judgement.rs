@@ -1,10 +1,11 @@
-//! How good or bad a status is, in the words of monitors.
+//! How good or bad a status is, in the words of monitors: the page, `/healthz`, `standfast status` and `standfast watch`
+//! say the same.
 
 use core::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use standfast_api::{Snapshot, WorkerKind};
-use standfast_model::{Mismatch, State};
+use standfast_model::{Cause, Mismatch, State};
 
 /// A rival that was not heard for so long has given way, or nobody hears it any more.
 const RIVALRY: Duration = Duration::from_secs(30);
@@ -54,8 +55,14 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<Remark>) {
             (Some(_), true) => {}
         }
     }
+    for worker in &snapshot.daemon.workers {
+        if let Some(trouble) = &worker.trouble {
+            remark(Verdict::Critical, format!("{} worker {trouble}", worker.kind));
+        }
+    }
     for instance in snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances) {
-        if instance.state == State::Fault {
+        // Maintenance is said as the order that it is.
+        if instance.state == State::Fault && instance.fault != Some(Cause::Maintenance) {
             let why = instance.fault.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
             remark(Verdict::Critical, format!("{} is in FAULT{why}", instance.name));
         }

@@ -2,6 +2,7 @@
 //!
 //! - [`report`]: how things are, in the form that programs get (`/api/v1/status`)
 //! - [`judgement`]: how good or bad that is
+//! - [`moment`]: moments and lengths of time in words
 //! - [`history`]: how long what was served, kept within limits
 //! - [`traffic`]: the kernel's connections, and how they went
 //! - [`directors`]: what the other directors say
@@ -17,7 +18,7 @@ pub mod happened;
 pub mod history;
 pub mod judgement;
 pub mod metrics;
-mod moment;
+pub mod moment;
 pub mod page;
 pub mod report;
 pub mod schema;

@@ -1,8 +1,8 @@
 //! Availability of each virtual router's addresses and of each virtual server: what part of the time, how often not, for
 //! how long, and how long in between.
 
+use super::words::length;
 use crate::history::{Availability, Figures};
-use crate::moment::length;
 use crate::report::Report;
 use maud::{Markup, html};
 

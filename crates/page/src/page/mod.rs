@@ -14,11 +14,12 @@ use crate::directors::Director;
 use crate::happened::Happened;
 use crate::history::History;
 use crate::judgement::Verdict;
-use crate::moment::{iso, length, utc};
+use crate::moment;
 use crate::report::Report;
 use crate::traffic::Samples;
+use core::time::Duration;
 use maud::{DOCTYPE, Markup, html};
-use words::mark;
+use words::{length, mark};
 
 /// Remarks that are shown; the interface for programs has all of them.
 const MAX_REMARKS: usize = 20;
@@ -49,6 +50,7 @@ pub struct Sheet<'a> {
 #[must_use]
 pub fn document(sheet: &Sheet<'_>) -> String {
     let Sheet { report, now_unix_ms, takes_orders, .. } = *sheet;
+    let now = Duration::from_millis(now_unix_ms);
     let title = format!("{} \u{b7} {}", report.node.name, report.verdict.word());
     let document = html! {
         (DOCTYPE)
@@ -67,7 +69,7 @@ pub fn document(sheet: &Sheet<'_>) -> String {
                 header.top {
                     h1 { (report.node.name) small { "standfast " (report.node.release) } }
                     span.asof {
-                        time #asof datetime=(iso(now_unix_ms)) { (utc(now_unix_ms)) " UTC" }
+                        time #asof datetime=(moment::iso(now)) { (moment::utc(now)) " UTC" }
                         " \u{2002}"
                         span #live { "as of then" }
                     }

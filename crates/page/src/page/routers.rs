@@ -2,10 +2,9 @@
 
 use super::Sheet;
 use super::pictures::band;
-use super::words::{Class, mark, of_mastership, of_state};
+use super::words::{Class, length, mark, of_mastership, of_state};
 use crate::directors::{Director, counterpart, mastership};
 use crate::history::{Condition, DAY_MS, Span};
-use crate::moment::length;
 use crate::report::{Instance, instance_key};
 use maud::{Markup, html};
 

@@ -1,9 +1,8 @@
 //! What changed lately, with causes.
 
 use super::Sheet;
-use super::words::{Class, mark};
+use super::words::{Class, mark, time};
 use crate::happened::{About, Happened};
-use crate::moment::{iso, utc};
 use maud::{Markup, html};
 
 /// Changes that are shown.
@@ -18,7 +17,7 @@ pub(super) fn section(sheet: &Sheet<'_>) -> Markup {
                 ol.events {
                     @for event in sheet.events.iter().take(SHOWN) {
                         li {
-                            time datetime=(iso(event.at_unix_ms)) { (utc(event.at_unix_ms)) }
+                            (time(event.at_unix_ms))
                             (kind(event))
                             span.text { (event.message) }
                         }

@@ -2,7 +2,9 @@
 
 use crate::directors::Mastership;
 use crate::judgement::Verdict;
+use crate::moment;
 use crate::report::{Server, Service};
+use core::time::Duration;
 use maud::{Markup, html};
 
 /// What something means.
@@ -39,6 +41,17 @@ impl Class {
             Self::None => "\u{2013}",
         }
     }
+}
+
+/// A length of time in words.
+pub(super) fn length(ms: u64) -> String {
+    moment::length(Duration::from_millis(ms))
+}
+
+/// A moment, for people and for machines.
+pub(super) fn time(unix_ms: u64) -> Markup {
+    let unix = Duration::from_millis(unix_ms);
+    html! { time datetime=(moment::iso(unix)) { (moment::utc(unix)) } }
 }
 
 /// A shape and a word.

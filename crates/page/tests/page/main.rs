@@ -11,3 +11,4 @@ mod browser;
 mod fixture;
 mod forms;
 mod markup;
+mod verdicts;

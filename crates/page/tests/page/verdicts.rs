@@ -1,0 +1,58 @@
+//! What is said of a status in the words of monitors, wherever that is: page, `/healthz`, `standfast status`.
+
+use crate::fixture::snapshot;
+use standfast_api::Snapshot;
+use standfast_model::{Cause, State};
+use standfast_page::judgement::{Remark, Verdict, judge};
+
+fn remarks(snapshot: &Snapshot) -> Vec<(Verdict, String)> {
+    judge(snapshot).1.into_iter().map(|Remark { verdict, text }| (verdict, text)).collect()
+}
+
+/// The site of the fixture without its troubles.
+fn calm() -> Snapshot {
+    let mut snapshot = snapshot(1);
+    let instances = &mut snapshot.vrrp.as_mut().unwrap().instances;
+    instances.truncate(2);
+    instances[0].rival = None;
+    instances[1].mismatches.clear();
+    snapshot
+}
+
+#[test]
+fn nothing_is_said_where_nothing_is_wrong() {
+    assert_eq!(judge(&calm()), (Verdict::Ok, Vec::new()));
+}
+
+#[test]
+fn what_is_worst_comes_first() {
+    let (verdict, remarks) = judge(&snapshot(1));
+    let said: Vec<(Verdict, &str)> = remarks.iter().map(|remark| (remark.verdict, remark.text.as_str())).collect();
+    let expected = [
+        (Verdict::Critical, "VI_WEB has another master: 192.0.2.9, priority 90"),
+        (Verdict::Critical, "VI_STORAGE_REPLICATION is in FAULT: link of eth1 is down"),
+        (Verdict::Warning, "VI_DNS: advertisement interval of 192.0.2.9 is 2 s, ours 1 s"),
+    ];
+    assert_eq!((verdict, said.as_slice()), (Verdict::Critical, expected.as_slice()));
+}
+
+#[test]
+fn maintenance_is_a_warning_and_no_fault() {
+    let mut snapshot = calm();
+    let instance = &mut snapshot.vrrp.as_mut().unwrap().instances[0];
+    (instance.state, instance.fault) = (State::Fault, Some(Cause::Maintenance));
+    instance.ordered = Some("maintenance".to_owned());
+    assert_eq!(remarks(&snapshot), [(Verdict::Warning, "VI_WEB: maintenance".to_owned())]);
+}
+
+#[test]
+fn a_worker_that_dies_again_and_again_is_critical_though_it_runs_now() {
+    let mut snapshot = calm();
+    snapshot.daemon.workers[1].trouble = Some("dies again and again".to_owned());
+    assert_eq!(remarks(&snapshot), [(Verdict::Critical, "check worker dies again and again".to_owned())]);
+    snapshot.daemon.workers[1].pid = None;
+    snapshot.daemon.workers[1].trouble = None;
+    // The front is who answers: that it runs need not be said.
+    snapshot.daemon.workers[3].pid = None;
+    assert_eq!(remarks(&snapshot), [(Verdict::Critical, "check worker does not run".to_owned())]);
+}
