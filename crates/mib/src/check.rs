@@ -111,7 +111,7 @@ pub(crate) fn weight_at(world: &World, tables: &[Table], name: &Oid) -> Option<(
     let (column, [service, server, _]) = tables.iter().find_map(|table| table.find(name))?;
     let service = world.service(service).filter(|_| column == servers::WEIGHT)?;
     let address: SocketAddr = service.real_servers.get(server)?.address;
-    Some((words(&service.key), address.to_string()))
+    Some((words(world.own_key(service)?), address.to_string()))
 }
 
 /// A service in the words of an order.

@@ -157,7 +157,7 @@ fn refused(world: &World, said: &Said) -> Vec<Notification> {
 fn service_of<'w>(world: &'w World, said: &Said) -> Option<(usize, &'w VirtualServer)> {
     let name = said.field("service")?;
     let services = world.slice.lvs.virtual_servers.iter().enumerate();
-    services.into_iter().find(|(_, service)| service.key.to_string() == name)
+    services.into_iter().find(|(_, service)| world.own_key(service).is_some_and(|key| key.to_string() == name))
 }
 
 /// What says which virtual server it is about.

@@ -28,8 +28,11 @@ pub type Interfaces = BTreeMap<String, Interface>;
 /// Everything that objects are made of.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// The configuration, as far as it is shown.
+    /// The configuration, as far as it is shown, with the firewall marks that are in force.
     pub slice: Rc<SnmpSlice>,
+    configured: Rc<SnmpSlice>,
+    /// The status of checks is of this configuration: a place here is a place there.
+    in_step: bool,
     /// How things are; none before anything was told.
     pub snapshot: Option<Rc<Snapshot>>,
     /// The interfaces of this host.
@@ -37,14 +40,56 @@ pub struct World {
     traffic: BTreeMap<ServiceKey, usize>,
 }
 
+fn is_marked(service: &VirtualServer) -> bool {
+    service.options.group.as_ref().is_some_and(|group| !group.marked.is_empty())
+}
+
+/// Whether a status is of these virtual servers, as far as their keys tell.
+fn is_of(services: &[VirtualServer], statuses: &[ServiceStatus]) -> bool {
+    let fits = |(service, status): (&VirtualServer, &ServiceStatus)| {
+        let family = |key: &ServiceKey| matches!(key, ServiceKey::FirewallMark { .. }).then(|| key.family());
+        let marks = is_marked(service) && family(&service.key).is_some() && family(&service.key) == family(&status.key);
+        marks || service.key == status.key
+    };
+    services.len() == statuses.len() && services.iter().zip(statuses).all(fits)
+}
+
+/// The same with the marks that the status tells.
+fn with_marks(mut slice: Rc<SnmpSlice>, statuses: &[ServiceStatus]) -> Rc<SnmpSlice> {
+    let differ = |(service, status): (&VirtualServer, &ServiceStatus)| service.key != status.key;
+    if slice.lvs.virtual_servers.iter().zip(statuses).any(differ) {
+        for (service, status) in Rc::make_mut(&mut slice).lvs.virtual_servers.iter_mut().zip(statuses) {
+            if let ServiceKey::FirewallMark { mark, .. } = status.key {
+                service.set_mark(mark);
+            }
+        }
+    }
+    slice
+}
+
 impl World {
     /// One of these.
     #[must_use]
     pub fn new(slice: Rc<SnmpSlice>, snapshot: Option<Rc<Snapshot>>, interfaces: Rc<Interfaces>) -> Self {
         let check = snapshot.as_ref().and_then(|snapshot| snapshot.check.as_ref());
+        let services = check.map_or(&[][..], |check| &check.services);
+        let in_step = is_of(&slice.lvs.virtual_servers, services);
+        let configured = Rc::clone(&slice);
+        let slice = if in_step { with_marks(slice, services) } else { slice };
         let traffic =
             check.into_iter().flat_map(|check| &check.traffic).enumerate().map(|(at, (key, _))| (*key, at)).collect();
-        Self { slice, snapshot, interfaces, traffic }
+        Self { slice, configured, in_step, snapshot, interfaces, traffic }
+    }
+
+    /// Whether it is made of these.
+    #[must_use]
+    pub fn is_of(&self, slice: &Rc<SnmpSlice>, snapshot: Option<&Rc<Snapshot>>, interfaces: &Rc<Interfaces>) -> bool {
+        let told = match (&self.snapshot, snapshot) {
+            (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        told && Rc::ptr_eq(&self.configured, slice) && Rc::ptr_eq(&self.interfaces, interfaces)
     }
 
     pub(crate) fn instance(&self, place: usize) -> Option<&Instance> {
@@ -91,10 +136,19 @@ impl World {
     }
 
     pub(crate) fn service_status(&self, place: usize) -> Option<&ServiceStatus> {
-        let key = self.service(place)?.key;
+        let service = self.service(place)?;
         let all = &self.snapshot.as_ref()?.check.as_ref()?.services;
-        let there = all.get(place).filter(|status| status.key == key);
-        there.or_else(|| all.iter().find(|status| status.key == key))
+        if self.in_step {
+            return all.get(place);
+        }
+        let key = self.own_key(service)?;
+        all.iter().find(|status| status.key == *key)
+    }
+
+    /// What the kernel knows a virtual server by. None while its mark is not known: that of the configuration may be another
+    /// group's, because a group keeps its mark through reloads (`nftables_ipvs`).
+    pub(crate) fn own_key<'s>(&self, service: &'s VirtualServer) -> Option<&'s ServiceKey> {
+        (self.in_step || !is_marked(service)).then_some(&service.key)
     }
 
     pub(crate) fn traffic(&self, key: &ServiceKey) -> Option<&ServiceTraffic> {

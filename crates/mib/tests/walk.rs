@@ -125,6 +125,7 @@ fn snapshot(config: &Config) -> Snapshot {
             last_transition: None,
             mismatches: Vec::new(),
             rival: None,
+            claims: Vec::new(),
             counters,
         }
     });
@@ -168,7 +169,14 @@ fn snapshot(config: &Config) -> Snapshot {
 }
 
 fn view_of(text: &str) -> View {
+    view_with(text, |_| {})
+}
+
+/// A view whose status was changed by somebody else.
+fn view_with(text: &str, change: impl FnOnce(&mut CheckStatus)) -> View {
     let config = read(text);
+    let mut snapshot = snapshot(&config);
+    change(snapshot.check.as_mut().unwrap());
     let interface = Interface {
         index: 6,
         hardware: Some([2, 0, 0, 0, 0, 1]),
@@ -176,7 +184,7 @@ fn view_of(text: &str) -> View {
     };
     let interfaces = Interfaces::from([("eth0".to_owned(), interface)]);
     let slice = Rc::new(SnmpSlice::of(&config, "host").unwrap());
-    View::new(World::new(slice, Some(Rc::new(snapshot(&config))), Rc::new(interfaces)))
+    View::new(World::new(slice, Some(Rc::new(snapshot)), Rc::new(interfaces)))
 }
 
 fn view() -> View {
@@ -416,6 +424,44 @@ fn servers_and_quorums_are_told_with_the_service_they_are_of() {
     assert_eq!(names, ["1.3.6.1.4.1.9586.100.5.3.5.0.2"]);
     let quorum = [column(3, 23, "Integer(1)"), column(3, 22, "Gauge32(1)")];
     assert_eq!(last, [&service[..], &quorum, &end].concat());
+}
+
+/// A group keeps its mark when a reload puts another before it, and the configuration counts anew.
+#[test]
+fn a_virtual_server_that_goes_by_a_mark_is_the_one_in_its_place() {
+    let mut text = "global_defs {\n router_id R\n enable_snmp_checker\n enable_traps\n nftables_ipvs\n}\n".to_owned();
+    for (host, group) in ["new", "old"].into_iter().enumerate() {
+        text += &format!(
+            "virtual_server_group {group} {{\n 192.0.2.{host} 80\n}}\nvirtual_server group {group} {{\n lb_kind NAT\n \
+             protocol TCP\n real_server 10.0.0.{host} 80 {{\n }}\n}}\n"
+        );
+    }
+    let marks = |status: &CheckStatus| status.services.iter().map(|service| service.key).collect::<Vec<_>>();
+    let view = view_with(&text, |status| {
+        let [new, old] = marks(status)[..] else { panic!("{:?}", status.services) };
+        assert!(new.to_string().contains("1000") && old.to_string().contains("1001"), "{new} {old}");
+        (status.services[0].key, status.services[1].key, status.services[1].live) = (old, new, 7);
+        status.traffic.iter_mut().zip([old, new]).for_each(|(traffic, key)| traffic.0 = key);
+        status.traffic[1].1.total.connections = 99;
+    });
+    let cell = |name: &str| get(&view, &format!("{KEEPALIVED}.{name}"));
+    assert_eq!([cell("3.3.1.21.1"), cell("3.3.1.21.2")], [Value::Gauge32(1), Value::Gauge32(7)]);
+    let connections = walk(&view).into_iter().any(|(name, value)| {
+        name.to_string().starts_with(&format!("{KEEPALIVED}.3.3.1."))
+            && name.to_string().ends_with(".2")
+            && value == Value::Counter64(99)
+    });
+    assert!(connections, "what the kernel counted for the second is not its own");
+    let name = format!("{KEEPALIVED}.3.4.1.7.2.1").parse().unwrap();
+    let orders = view.orders(&[standfast_agentx::VarBind { name, value: Value::Integer(6) }]);
+    assert_eq!((orders[0].server.as_str(), orders[0].of.as_deref()), ("10.0.0.1:80", Some("1000")));
+    let fields = [("event", "quorum-lost"), ("service", "FWM  1000")];
+    let (_, objects) = told(&view, &fields);
+    let group = format!("{KEEPALIVED}.3.3.1.3 {:?}", Value::text("old"));
+    assert!(objects.contains(&group), "{objects:?}");
+    // While the status is still that of another configuration nobody knows whose mark it is.
+    let behind = view_with(&text, |status| drop(status.services.pop()));
+    assert!(notification::of(behind.world(), &said(&fields)).is_empty());
 }
 
 #[test]

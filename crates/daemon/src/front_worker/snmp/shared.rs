@@ -103,16 +103,8 @@ impl Shared {
     pub(super) fn view(&self, now: Instant) -> Rc<View> {
         let (slice, snapshot, interfaces) = (self.slice(), self.book.borrow().snapshot(), self.interfaces(now));
         let mut view = self.view.borrow_mut();
-        let same = view.as_ref().is_some_and(|view| {
-            let world = view.world();
-            let told = match (&world.snapshot, &snapshot) {
-                (Some(one), Some(other)) => Rc::ptr_eq(one, other),
-                (None, None) => true,
-                (Some(_), None) | (None, Some(_)) => false,
-            };
-            told && Rc::ptr_eq(&world.slice, &slice) && Rc::ptr_eq(&world.interfaces, &interfaces)
-        });
-        match view.as_ref().filter(|_| same) {
+        let same = |view: &&Rc<View>| view.world().is_of(&slice, snapshot.as_ref(), &interfaces);
+        match view.as_ref().filter(same) {
             Some(view) => Rc::clone(view),
             None => Rc::clone(view.insert(Rc::new(View::new(World::new(slice, snapshot, interfaces))))),
         }
