@@ -49,7 +49,7 @@ impl ExchangeSlice {
 
 impl ToldInstance {
     fn of(instance: &Instance) -> Self {
-        let authentication = match (&instance.options.hmac, instance.authentication) {
+        let authentication = match (&instance.options.hmac, &instance.authentication) {
             (Some(_), _) => 3,
             (None, Authentication::None) => 0,
             (None, Authentication::Pass(_)) => 1,

@@ -1,13 +1,17 @@
-//! A lease in etcd v3, by its JSON interface over HTTP: one holder of a key at a time.
+//! A lease in etcd v3, by its JSON interface over HTTP or HTTPS: one holder of a key at a time.
 //!
 //! It asks and understands answers. When a lease is renewed and what follows from losing it is decided elsewhere. What a
 //! member sends is bounded in bytes, every request in time, and nothing is followed or repeated.
 
+use crate::tls::{Read, Session};
 use crate::words;
-use core::fmt::Write as _;
 use core::time::Duration;
 use serde_json::{Value, json};
-use standfast_model::config::witness::Etcd;
+use standfast_kernel::openssl::Expected;
+use standfast_lvs::Verdict;
+use standfast_model::Secret;
+use standfast_model::config::lvs::TlsMaterial;
+use standfast_model::config::witness::{Etcd, EtcdTls};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -44,14 +48,17 @@ pub struct Client {
     /// The member that answered last is asked first.
     first: usize,
     /// The token of `user`, once there is one.
-    token: Option<String>,
+    token: Option<Secret>,
+    /// What handshakes are made with, once there was one. Made anew after a failure, so that certificates that were renewed
+    /// in their files are used without a reload.
+    session: Option<Session>,
 }
 
 impl Client {
     /// For a key that `holder` writes its name into; each request may take that long.
     #[must_use]
     pub fn new(config: Etcd, holder: String, timeout: Duration) -> Self {
-        Self { config, holder, timeout, first: 0, token: None }
+        Self { config, holder, timeout, first: 0, token: None, session: None }
     }
 
     /// Tries to get the key. A key that has our own name in it is taken over: a predecessor of this process left it.
@@ -139,44 +146,108 @@ impl Client {
                 Err(_) => trouble = format!("{member}: no answer within {} ms", self.timeout.as_millis()),
             }
             // Another member may know of another token.
-            self.token = None;
+            (self.token, self.session) = (None, None);
         }
         Err(trouble)
     }
 
     async fn ask_member(&mut self, member: SocketAddr, what: &str, question: &Value) -> Result<Value, String> {
-        if let (Some((name, password)), None) = (self.config.user.clone(), &self.token) {
-            let question = json!({ "name": name, "password": password.0 });
-            let answer = exchange(member, "auth/authenticate", &question, None).await?;
+        if let (Some(user), None) = (&self.config.user, &self.token) {
+            let password = String::from_utf8_lossy(user.password.octets());
+            let question = json!({ "name": user.name, "password": password });
+            let answer = self.exchange(member, "auth/authenticate", &question).await?;
             let token = answer.get("token").and_then(Value::as_str).ok_or("it gives no token")?;
             if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err("it gives a token that is none".to_owned());
             }
-            self.token = Some(token.to_owned());
+            self.token = Some(token.to_owned().into());
         }
-        exchange(member, what, question, self.token.as_deref()).await
+        self.exchange(member, what, question).await
+    }
+
+    /// One request, and the answer to it.
+    async fn exchange(&mut self, member: SocketAddr, what: &str, question: &Value) -> Result<Value, String> {
+        let request = request(member, what, question, self.token.as_ref());
+        let stream = TcpStream::connect(member).await.map_err(|error| in_words(&error))?;
+        let answer = match self.config.tls.clone() {
+            None => over_tcp(stream, request.octets()).await?,
+            Some(tls) => {
+                let session = self.session(&tls)?;
+                let expected = tls.server_name.as_deref().map_or(Expected::Address(member.ip()), Expected::Name);
+                over_tls(&session, stream, expected, request.octets()).await.map_err(|verdict| of_verdict(&verdict))?
+            }
+        };
+        understand(&answer)
+    }
+
+    fn session(&mut self, tls: &EtcdTls) -> Result<Session, String> {
+        if let Some(session) = &self.session {
+            return Ok(session.clone());
+        }
+        let (certificate, key) = tls.identity.clone().unzip();
+        let made = Session::verifying(&TlsMaterial { password: None, ca: tls.ca.clone(), certificate, key })?;
+        Ok(self.session.insert(made).clone())
     }
 }
 
-/// One request, and the answer to it.
-async fn exchange(member: SocketAddr, what: &str, question: &Value, token: Option<&str>) -> Result<Value, String> {
-    let shown = |error: std::io::Error| words::shown(error.to_string().to_lowercase().as_bytes());
-    let mut stream = TcpStream::connect(member).await.map_err(shown)?;
-    let body = question.to_string();
-    // HTTP/1.0, so that the answer ends with the connection and comes in one piece.
-    let mut request = format!(
+/// HTTP/1.0, so that the answer ends with the connection and comes in one piece.
+fn request(member: SocketAddr, what: &str, question: &Value, token: Option<&Secret>) -> Secret {
+    let body = Secret::from(question.to_string());
+    let head = format!(
         "POST /v3/{what} HTTP/1.0\r\nHost: {member}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
-        body.len()
+        body.octets().len()
     );
-    if let Some(token) = token {
-        let _ = write!(request, "Authorization: {token}\r\n");
-    }
-    request.push_str("\r\n");
-    request.push_str(&body);
-    stream.write_all(request.as_bytes()).await.map_err(shown)?;
+    let authorization = match token {
+        Some(token) => [&b"Authorization: "[..], token.octets(), b"\r\n"].concat(),
+        None => Vec::new(),
+    };
+    let authorization = Secret::new(authorization);
+    Secret::new([head.as_bytes(), authorization.octets(), b"\r\n", body.octets()].concat())
+}
+
+async fn over_tcp(mut stream: TcpStream, request: &[u8]) -> Result<Vec<u8>, String> {
+    stream.write_all(request).await.map_err(|error| in_words(&error))?;
     let mut answer = Vec::new();
-    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await.map_err(shown)?;
-    understand(&answer)
+    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await.map_err(|error| in_words(&error))?;
+    Ok(answer)
+}
+
+/// The same with somebody who proves who it is. What ends beneath TLS is no answer: anyone on the way could have ended it.
+async fn over_tls(
+    session: &Session,
+    stream: TcpStream,
+    expected: Expected<'_>,
+    request: &[u8],
+) -> Result<Vec<u8>, Verdict> {
+    let mut encrypted = session.shake_hands_with(stream, expected).await?;
+    encrypted.send(request).await?;
+    let (mut answer, mut space) = (Vec::new(), [0; 4096]);
+    loop {
+        let read = encrypted.read(|read| {
+            let outcome = read(&mut space)?;
+            if let Read::Bytes(length) = outcome {
+                answer.extend_from_slice(space.get(..length).unwrap_or_default());
+            }
+            Some(outcome)
+        });
+        match read.await? {
+            Read::Bytes(_) if (answer.len() as u64) < MAX_ANSWER_BYTES => {}
+            Read::Bytes(_) | Read::Closed => return Ok(answer),
+            Read::Cut => return Err(words::failed("the connection was cut off")),
+        }
+    }
+}
+
+fn in_words(error: &std::io::Error) -> String {
+    words::shown(error.to_string().to_lowercase().as_bytes())
+}
+
+fn of_verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Failed(reason) => reason.to_string(),
+        Verdict::Unable(inability) => inability.to_string(),
+        Verdict::Ok | Verdict::OkWithWeight(_) | Verdict::OkSoFar => "no answer".to_owned(),
+    }
 }
 
 /// The JSON in a whole answer of HTTP, if it says that all went well.

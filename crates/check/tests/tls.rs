@@ -194,7 +194,7 @@ fn the_certificate_of_the_ssl_block_is_shown_to_a_server_that_asks() {
     let (key, certificate) = worthless();
     let cipher = openssl::symm::Cipher::aes_128_cbc();
     let material = TlsMaterial {
-        password: Some("secret".to_owned()),
+        password: Some("secret".to_owned().into()),
         ca: None,
         certificate: Some(file("certificate.pem", &certificate.to_pem().unwrap())),
         key: Some(file("key.pem", &key.private_key_to_pem_pkcs8_passphrase(cipher, b"secret").unwrap())),

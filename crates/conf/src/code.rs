@@ -328,7 +328,10 @@ codes! {
         "No witness block has that name. To run without the witness that was asked for could mean two masters one day."
     UselessWitness "K0542" Fatal Silent "a witness that cannot be asked"
         "A witness has one of ping, tcp and etcd; etcd needs an endpoint and a key, and its lease is for one instance or one \
-         sync group."
+         sync group. What it needs for TLS must be there: absolute paths of files that can be read."
+    InsecureKey "K0543" Fatal Security "a key that others can change"
+        "Whoever can write the file of a private key, or one of the directories that lead to it, can speak for this director. As \
+         with scripts that root runs, only root may."
 
     NoCheckers "K0601" Hint Silent "a real server that is never checked"
         "The real server has no checker, so it stays in the table when it dies."
@@ -465,6 +468,15 @@ codes! {
          the other's, or the other has nopreempt and does not look: it stays master while it is broken. Make the weights \
          larger than the difference of the priorities, without nopreempt, or track without weight, so that a failure is a \
          FAULT."
+    PairLease "K1016" Fatal Report "a lease that both directors could hold"
+        "A lease keeps a pair from two masters only if both ask the same store for the same key, and each under a name of its own. \
+         Otherwise each gets its own lease, or takes over the other's as if it were its own."
+    PairWitness "K1017" Warning Report "witnesses that are not the same on both directors"
+        "When the directors are parted, each asks its own witnesses and follows its own policy. If those differ, both may take over, \
+         or neither. That can be meant; mostly one file was forgotten."
+    PairExchange "K1018" Fatal Report "peers that do not exchange their states"
+        "Each director names the other as its peer, where the other listens, and both have the same peer_key. Otherwise what one says \
+         is dropped by the other, and two masters that do not hear each other stay unnoticed."
 }
 
 #[cfg(test)]

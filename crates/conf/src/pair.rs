@@ -3,8 +3,10 @@
 //! Values are compared as the daemon would use them, defaults included; places are those of the statements. Each file is
 //! judged alone by `load`; here is only what neither file can show by itself.
 
+mod exchange;
 mod lvs;
 mod vrrp;
+mod witness;
 
 use crate::code::Code;
 use crate::diagnostic::{Class, Diagnostic, Diagnostics};
@@ -53,6 +55,7 @@ pub fn check_pair(host: &dyn Host, directors: &[Director<'_>; 2]) -> Pair {
         let sides = [Side { config: a, nodes: &nodes }, Side { config: b, nodes: &others }];
         vrrp::compare(&sides, &mut findings);
         lvs::compare(&sides, &mut findings);
+        exchange::compare(&sides, &mut findings);
     }
     Pair { loaded, findings: findings.finish(), sources }
 }

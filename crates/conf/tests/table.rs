@@ -15,6 +15,8 @@ fn loaded(text: &str) -> Loaded {
         .with_interface("eth1")
         .with_user("nobody", 65534)
         .entry("/usr/bin/true", program, "")
+        .entry("/etc/store.pem", Metadata { mode: 0o600, ..program }, "")
+        .entry("/etc/own.pem", Metadata { mode: 0o600, ..program }, "")
         .entry("/run/netns/blue", Metadata { mode: 0o644, ..program }, "")
         .file("/keepalived.conf", text);
     load_everything(&host, Path::new("keepalived.conf"), &Options::default())
@@ -47,6 +49,8 @@ fn special(path: &str, name: &str) -> Option<&'static str> {
         ("global_defs", "peer_listen") => "192.0.2.9 8114",
         ("witness", "tcp") => "192.0.2.50 443",
         ("witness/etcd", "endpoint") => "http://192.0.2.50:2379",
+        ("witness/etcd", "ca" | "certificate" | "private_key") => "/etc/store.pem",
+        ("witness/etcd", "server_name") => "store.example.org",
         (_, "use") if path.ends_with("/witness") => "known",
         (_, "lost") if path.ends_with("/witness") => "step_down",
         ("global_defs", "include_check") => "+match -read",
@@ -198,6 +202,8 @@ fn companions(path: &str, name: &str) -> &'static str {
         ("global_defs", "peer_key") => "peer west 192.0.2.3\n",
         ("witness/etcd", "user") => "password word\n",
         ("witness/etcd", "password") => "user word\n",
+        ("witness/etcd", "certificate") => "private_key /etc/own.pem\n",
+        ("witness/etcd", "private_key") => "certificate /etc/own.pem\n",
         ("vrrp_instance", "state") => "priority 150\n",
         ("virtual_server", "quorum") => "weight 200\n",
         ("virtual_server", "hysteresis") => "weight 200\nquorum 100\n",
@@ -224,6 +230,10 @@ fn configuration(block: &Block, keyword: &Keyword) -> String {
     let mut own = statement(block.path, keyword);
     // A witness is asked one thing.
     let rest = if block.path == "witness" && matches!(keyword.name, "tcp" | "etcd") { "" } else { needed(block) };
+    let about_tls = matches!(keyword.name, "ca" | "certificate" | "private_key" | "server_name");
+    let rest =
+        if block.path == "witness/etcd" && about_tls { rest.replace("http:", "https:") } else { rest.to_owned() };
+    let rest = rest.as_str();
     if is_repeat(block.path, canonical) {
         // The statement takes the place of the one that is always there.
         let kept = without(rest, canonical);

@@ -4,6 +4,7 @@ use core::fmt;
 use core::num::NonZeroU8;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 /// Virtual router id, 1..=255 (RFC 3768 5.3.3; 0 is invalid and there is no default).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -159,8 +160,8 @@ impl fmt::Display for AdvertInterval {
 
 /// The eight octets of simple-text authentication (RFC 2338 5.3.10; keepalived's `auth_pass`), zero-filled.
 ///
-/// It never appears in a log: `Debug` masks it.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+/// It never appears in a log, for `Debug` masks it, and is overwritten when it is dropped.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Password([u8; 8]);
 
 impl Password {
@@ -179,6 +180,12 @@ impl Password {
     #[must_use]
     pub const fn octets(&self) -> &[u8; 8] {
         &self.0
+    }
+}
+
+impl Drop for Password {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -115,7 +115,7 @@ pub fn noise(scenario: &Scenario, noise: Noise) -> Option<Datagram> {
         Family::Inet6 => Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 250).into(),
     };
     let vrid = if noise.wrong == Wrong::Vrid { Vrid::new(250)? } else { router.vrid };
-    let authentication = match (configured.authentication, noise.wrong) {
+    let authentication = match (configured.authentication.clone(), noise.wrong) {
         (Configured::Pass(_), Wrong::Password) => Authentication::None,
         (Configured::None, Wrong::Password) => Authentication::Pass(standfast_model::Password::truncating(b"guess")),
         (Configured::Pass(password), _) => Authentication::Pass(password),

@@ -420,7 +420,7 @@ impl Plan {
             initial_state: if rng.once_in(2) { InitialState::Master } else { InitialState::Backup },
             priority,
             advert_interval: if self.mixed_rates { interval(rng, self.version) } else { self.interval },
-            authentication: self.authentication,
+            authentication: self.authentication.clone(),
             addresses: plain(&self.addresses),
             excluded: plain(&self.excluded),
             preempt,

@@ -7,8 +7,8 @@ use crate::lan::LanId;
 use crate::machine::Datagram;
 use crate::rng::Rng;
 use core::time::Duration;
-use standfast_model::Instant;
 use standfast_model::config::instance::{Hmac, HmacKey, HmacMode, Replay};
+use standfast_model::{Instant, Secret};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -27,7 +27,7 @@ pub const NEXT_KEY: u8 = 2;
 /// What the machines of one virtual router have in common; `each` is a mode for one of them.
 #[must_use]
 pub fn hmac(rng: &mut Rng, window: Duration) -> (Hmac, [HmacMode; 2]) {
-    let key = |id: u8| HmacKey { id, octets: vec![id; 32] };
+    let key = |id: u8| HmacKey { id, octets: Secret::new(vec![id; 32]) };
     // Whoever asks for signatures has to do with those who sign; the others may be in the middle of a change.
     let modes = match rng.below(3) {
         0 => [HmacMode::Enforce, HmacMode::Enforce],

@@ -4,7 +4,7 @@
 use core::time::Duration;
 use ipnet::IpNet;
 use standfast_model::config::vrrp::{Instance, Preempt};
-use standfast_model::{AdvertInterval, Instant, Priority, Version, VirtualAddress, Vrid};
+use standfast_model::{AdvertInterval, Instant, Priority, Secret, Version, VirtualAddress, Vrid};
 use standfast_node::VrrpNode;
 use standfast_sim::fault::{Blows, Fault};
 use standfast_sim::lan::{LanId, MachineId};
@@ -234,7 +234,7 @@ fn two_versions_of_the_protocol_hear_nothing_of_each_other_and_none_of_them_flap
 /// A pair that signs, and believes only what is signed.
 fn signed(priority: u8) -> Instance {
     use standfast_model::config::instance::{Hmac, HmacKey, HmacMode, Replay};
-    let key = |id: u8| HmacKey { id, octets: vec![id; 32] };
+    let key = |id: u8| HmacKey { id, octets: Secret::new(vec![id; 32]) };
     let mut instance = instance(priority);
     instance.options.hmac = Some(Hmac {
         keys: vec![key(1), key(2)],

@@ -295,7 +295,7 @@ fn check_peer(partners: &Partners, packet: &Received<'_>) -> Result<(), Flaw> {
 /// What authentication a version 2 instance asks for: none over IPv6, where there is no trailer (KA-V2V6-01).
 pub(crate) fn wanted_authentication(instance: &Instance) -> Authentication {
     match (instance.version, instance.family) {
-        (Version::V2, Family::Inet) => instance.authentication,
+        (Version::V2, Family::Inet) => instance.authentication.clone(),
         (Version::V2, Family::Inet6) | (Version::V3, _) => Authentication::None,
     }
 }
@@ -327,7 +327,7 @@ fn check_authentication(
         Authentication::None => Err(Flaw::AuthType { received: received.octet(), expected: AuthType::None.octet() }),
         // REQ: VRRP2A-5.3.10-01
         Authentication::Pass(password) if known == AuthType::SimpleText => {
-            if view.password() == Some(*password) {
+            if view.password().as_ref() == Some(password) {
                 Ok(())
             } else {
                 Err(Flaw::Password)

@@ -70,7 +70,7 @@ impl Seals {
             Some(_) | None => clock,
         };
         self.sent = Some(sequence);
-        Some(Proof::sign(&active.octets, active.id, sequence, source, advert))
+        Some(Proof::sign(active.octets.octets(), active.id, sequence, source, advert))
     }
 
     /// Whether an advertisement is signed as it should be. Remembers nothing: that is for [`Self::accept`], when every
@@ -98,7 +98,7 @@ impl Seals {
             return Err(SealFlaw::Stale { skew, ahead });
         }
         let signer = key(hmac, proof.key_id()).ok_or(SealFlaw::Key(proof.key_id()))?;
-        if !proof.verifies(&signer.octets, view) {
+        if !proof.verifies(signer.octets.octets(), view) {
             return Err(SealFlaw::Invalid);
         }
         let mark = self.heard.iter().find(|(source, _)| *source == view.source()).map(|(_, mark)| *mark);

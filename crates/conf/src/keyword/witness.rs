@@ -25,7 +25,7 @@ pub(crate) static WITNESS_ETCD: Block = Block {
             "endpoint",
             Args::Word("URL"),
             "required",
-            "http:// with the numeric address and the port of a member; one line for each.",
+            "http:// or https:// with the numeric address and the port of a member; one line for each.",
         )
         .own(),
         value("lease_key", Args::Word("KEY"), "required", "The key in the store; the same on all directors.").own(),
@@ -39,6 +39,29 @@ pub(crate) static WITNESS_ETCD: Block = Block {
         .own(),
         value("user", Args::Word("NAME"), "none", "User of the store; needs password.").own(),
         value("password", Args::Word("PASSWORD"), "none", "Password of user.").own(),
+        value(
+            "ca",
+            Args::Word("FILE"),
+            "those of the system",
+            "Authorities, in PEM, one of which must have signed the certificate of the member.",
+        )
+        .own(),
+        value(
+            "server_name",
+            Args::Word("NAME"),
+            "the numeric address",
+            "The name that the certificate of every member must have.",
+        )
+        .own(),
+        value(
+            "certificate",
+            Args::Word("FILE"),
+            "none",
+            "Shown to the store, with its chain, in PEM; needs private_key.",
+        )
+        .own(),
+        value("private_key", Args::Word("FILE"), "none", "The key of certificate, in PEM, for root alone to read.")
+            .own(),
     ],
 };
 

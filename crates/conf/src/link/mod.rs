@@ -1,6 +1,7 @@
 //! From drafts to the `Config`: what one block says about another, defaults, and the checks that need both.
 
 mod bfd;
+mod etcd;
 mod lvs;
 mod scripts;
 mod trackers;
@@ -33,7 +34,7 @@ pub(crate) fn link(mut draft: Draft, host: &dyn Host, not_yet: bool, diagnostics
     let mut scripts = Scripts::new(host, draft.global.model.script_security);
     let bfd = bfd::link(&draft, diagnostics);
     let vrrp = vrrp::link(&draft, &mut scripts, diagnostics);
-    let witnesses = witness::used(&draft, &vrrp, diagnostics);
+    let witnesses = witness::used(&draft, &vrrp, host, diagnostics);
     let exchange = draft.global.exchange.finish(diagnostics);
     let servers = core::mem::take(&mut draft.servers);
     let lvs = lvs::link(&draft, servers, not_yet, &vrrp, &bfd, &mut scripts, diagnostics);

@@ -166,7 +166,7 @@ fn executable(metadata: Metadata, runner: Identity) -> bool {
 }
 
 /// Whether somebody else than root can write it. In a directory with the sticky bit nobody can replace what is root's.
-fn open_to_others(metadata: Metadata) -> bool {
+pub(super) fn open_to_others(metadata: Metadata) -> bool {
     let sticky = metadata.kind == FileKind::Directory && metadata.mode & 0o1000 != 0;
     let owner = metadata.uid != 0 && metadata.mode & 0o200 != 0;
     let group = metadata.gid != 0 && metadata.mode & 0o020 != 0;

@@ -309,7 +309,7 @@ fn authentication(draft: &InstanceDraft, version: Version, diagnostics: &mut Dia
         let headline = "authentication without a password";
         diagnostics.push(Diagnostic::new(Code::NoPassword, headline, kind.span, "the password is empty"));
     }
-    let password = said.password.unwrap_or_else(|| standfast_model::Password::truncating(b""));
+    let password = said.password.clone().unwrap_or_else(|| standfast_model::Password::truncating(b""));
     match kind.value {
         AuthType::Pass => Authentication::Pass(password),
         AuthType::Ah => Authentication::Ah(password),

@@ -2,24 +2,21 @@
 //!
 //! A mistake here is fatal: to run without the witness that somebody asked for would be two masters one day.
 
+use super::etcd;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::host::Host;
 use crate::lower::Draft;
-use crate::lower::witness::{EtcdDraft, KindDraft, PolicyDraft, WitnessDraft};
+use crate::lower::witness::{KindDraft, PolicyDraft, WitnessDraft};
 use crate::source::Span;
 use core::time::Duration;
 use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::vrrp::{InstanceId, VrrpConfig};
-use standfast_model::config::witness::{
-    Etcd, LeaseLost, NamedWitness, Secret, Witness, WitnessId, WitnessKind, WitnessPolicy,
-};
+use standfast_model::config::witness::{LeaseLost, NamedWitness, Witness, WitnessId, WitnessKind, WitnessPolicy};
 use std::collections::BTreeMap;
 
 /// `interval` and `timeout` when nobody says them.
 const SECOND: Duration = Duration::from_secs(1);
-
-/// `lease` when nobody says it: some seconds for an election inside the store, and some for the network.
-const LEASE: Duration = Duration::from_secs(10);
 
 /// The policy of an instance or a group; the witnesses that it uses are added to those that are known.
 pub(super) fn policy(
@@ -83,7 +80,7 @@ pub(super) fn policy(
 }
 
 /// The witnesses that are used. A lease is one unit's: two instances that move on their own could not share it.
-pub(super) fn used(draft: &Draft, vrrp: &VrrpConfig, diagnostics: &mut Diagnostics) -> Vec<Witness> {
+pub(super) fn used(draft: &Draft, vrrp: &VrrpConfig, host: &dyn Host, diagnostics: &mut Diagnostics) -> Vec<Witness> {
     let names: Vec<&str> = vrrp.common.witnesses.iter().map(|named| named.name.as_str()).collect();
     if names.len() > Witness::MOST {
         let span = draft.witnesses.span(names.get(Witness::MOST).copied().unwrap_or_default());
@@ -96,7 +93,7 @@ pub(super) fn used(draft: &Draft, vrrp: &VrrpConfig, diagnostics: &mut Diagnosti
     let defined = names.into_iter().filter_map(|name| {
         let (_, defined) = draft.witnesses.get(name)?;
         let head = draft.witnesses.span(name)?;
-        witness(name, head, defined, diagnostics)
+        witness(name, head, defined, host, diagnostics)
     });
     defined.collect()
 }
@@ -123,11 +120,17 @@ fn shared_leases(draft: &Draft, vrrp: &VrrpConfig, diagnostics: &mut Diagnostics
     }
 }
 
-fn witness(name: &str, head: Span, defined: &WitnessDraft, diagnostics: &mut Diagnostics) -> Option<Witness> {
+fn witness(
+    name: &str,
+    head: Span,
+    defined: &WitnessDraft,
+    host: &dyn Host,
+    diagnostics: &mut Diagnostics,
+) -> Option<Witness> {
     let kind = match &defined.kind {
         Some(KindDraft::Ping(address)) => WitnessKind::Ping(*address),
         Some(KindDraft::Tcp(place)) => WitnessKind::Tcp(*place),
-        Some(KindDraft::Etcd(etcd)) => WitnessKind::Etcd(Box::new(store(etcd, diagnostics)?)),
+        Some(KindDraft::Etcd(etcd)) => WitnessKind::Etcd(Box::new(etcd::store(etcd, host, diagnostics)?)),
         None => {
             let headline = format!("witness `{name}` asks nothing");
             let diagnostic = Diagnostic::new(Code::UselessWitness, headline, head, "it needs ping, tcp or etcd");
@@ -142,33 +145,5 @@ fn witness(name: &str, head: Span, defined: &WitnessDraft, diagnostics: &mut Dia
         timeout: defined.timeout.unwrap_or(SECOND),
         rise: defined.rise.unwrap_or(1),
         fall: defined.fall.unwrap_or(2),
-    })
-}
-
-fn store(written: &EtcdDraft, diagnostics: &mut Diagnostics) -> Option<Etcd> {
-    let mut lacks = |what: &str, help: &str| {
-        let headline = format!("`etcd` is used without `{what}`");
-        diagnostics.push(Diagnostic::new(Code::UselessWitness, headline, written.head, "it is needed here").help(help));
-    };
-    if written.endpoints.is_empty() {
-        lacks("endpoint", "endpoint http://192.0.2.1:2379");
-    }
-    if written.key.is_none() {
-        lacks("lease_key", "lease_key standfast/web");
-    }
-    let pair = |a: &Option<String>, b: &Option<String>| a.clone().zip(b.clone());
-    let user = pair(&written.user, &written.password);
-    if user.is_none() && (written.user.is_some() || written.password.is_some()) {
-        lacks("user and password together", "one is of no use without the other");
-    }
-    if written.endpoints.len() > Etcd::MOST_ENDPOINTS {
-        lacks("fewer endpoints", "seven are enough");
-    }
-    Some(Etcd {
-        endpoints: written.endpoints.clone(),
-        key: written.key.clone()?,
-        lease: written.lease.unwrap_or(LEASE),
-        holder: written.holder.clone(),
-        user: user.map(|(name, password)| (name, Secret(password))),
     })
 }

@@ -338,7 +338,10 @@ pub(crate) fn tls(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) 
     let mut tls = TlsMaterial::default();
     while let Some(statement) = parser.next() {
         let slot = match statement.keyword.name {
-            "password" => &mut tls.password,
+            "password" => {
+                tls.password = Some(statement.name().into());
+                continue;
+            }
             "ca" => &mut tls.ca,
             "certificate" => &mut tls.certificate,
             "key" => &mut tls.key,

@@ -8,6 +8,7 @@ use crate::parse::{Parser, Statement};
 use crate::source::Span;
 use crate::value::shown;
 use core::time::Duration;
+use standfast_model::Secret;
 use standfast_model::config::witness::{LeaseLost, Need, Unreachable};
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,12 +34,24 @@ pub(crate) enum KindDraft {
 #[derive(Debug)]
 pub(crate) struct EtcdDraft {
     pub(crate) head: Span,
-    pub(crate) endpoints: Vec<SocketAddr>,
+    pub(crate) endpoints: Vec<Spanned<EndpointDraft>>,
     pub(crate) key: Option<String>,
     pub(crate) lease: Option<Duration>,
     pub(crate) holder: Option<String>,
     pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) ca: Option<Spanned<String>>,
+    pub(crate) certificate: Option<Spanned<String>>,
+    pub(crate) private_key: Option<Spanned<String>>,
+    pub(crate) server_name: Option<Spanned<String>>,
+}
+
+/// A member of the store.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EndpointDraft {
+    pub(crate) address: SocketAddr,
+    /// `https://`
+    pub(crate) tls: bool,
 }
 
 /// What `witness` in an instance or a sync group says.
@@ -99,32 +112,47 @@ fn etcd(parser: &mut Parser<'_>, head: &Statement) -> Option<EtcdDraft> {
         holder: None,
         user: None,
         password: None,
+        ca: None,
+        certificate: None,
+        private_key: None,
+        server_name: None,
     };
     while let Some(statement) = parser.next() {
         let text = Some(statement.name());
+        let placed = || Some(Spanned { value: statement.name(), span: statement.span() });
         match statement.keyword.name {
-            "endpoint" => own.endpoints.extend(endpoint(parser, &statement)),
+            "endpoint" => {
+                let found = endpoint(parser, &statement);
+                own.endpoints.extend(found.map(|value| Spanned { value, span: statement.span() }));
+            }
             "lease_key" => own.key = text,
             "lease" => set(&mut own.lease, parser.time(&statement)),
             "holder" => own.holder = text,
             "user" => own.user = text,
-            "password" => own.password = text,
+            "password" => own.password = text.map(Secret::from),
+            "ca" => own.ca = placed(),
+            "certificate" => own.certificate = placed(),
+            "private_key" => own.private_key = placed(),
+            "server_name" => own.server_name = placed(),
             _ => not_lowered(parser, &statement),
         }
     }
     Some(own)
 }
 
-/// `http://192.0.2.1:2379`, `http://[2001:db8::1]:2379`
-fn endpoint(parser: &mut Parser<'_>, statement: &Statement) -> Option<SocketAddr> {
+/// `http://192.0.2.1:2379`, `https://[2001:db8::1]:2379`
+fn endpoint(parser: &mut Parser<'_>, statement: &Statement) -> Option<EndpointDraft> {
     let word = statement.arg(0)?;
     let parsed = core::str::from_utf8(word).ok().and_then(|text| {
-        let rest = text.strip_prefix("http://")?;
-        rest.strip_suffix('/').unwrap_or(rest).parse().ok()
+        let (tls, rest) = match text.strip_prefix("https://") {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix("http://")?),
+        };
+        Some(EndpointDraft { address: rest.strip_suffix('/').unwrap_or(rest).parse().ok()?, tls })
     });
     if parsed.is_none() {
         let headline = format!("`{}` is no endpoint", shown(word));
-        let label = "http://, a numeric address, a colon and a port are wanted";
+        let label = "http:// or https://, a numeric address, a colon and a port are wanted";
         parser.report(Diagnostic::new(Code::InvalidAddress, headline, statement.arg_span(0), label));
     }
     parsed

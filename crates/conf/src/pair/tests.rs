@@ -212,3 +212,53 @@ fn an_election_without_end_takes_both_options_and_two_intervals_of_version_3() {
     assert_eq!(codes(quiet, "advert_int 1"), [Code::PairInterval]);
     assert_eq!(codes("advert_int 5", "higher_prio_send_advert\n advert_int 1"), [Code::PairInterval]);
 }
+
+/// A pair with a witness and peers.
+fn witnessed(host: &str, change: (&str, &str)) -> String {
+    let (own, other) = if host == "a" { ("192.0.2.11", "192.0.2.12") } else { ("192.0.2.12", "192.0.2.11") };
+    let text = format!(
+        "global_defs {{\n router_id {host}\n peer other {other}\n peer_key 0123456789abcdef0123456789abcdef\n \
+         peer_listen {own}\n}}\n\
+         witness gateway {{\n ping 192.0.2.254\n}}\n\
+         witness store {{\n etcd {{\n endpoint http://192.0.2.9:2379\n lease_key web\n }}\n}}\n{}",
+        (if host == "a" { FIRST.to_owned() } else { standby() }).replacen(
+            "vrrp_sync_group G {\n",
+            "vrrp_sync_group G {\n witness {\n use store gateway\n need all\n unreachable stay\n lost keep\n }\n",
+            1
+        )
+    );
+    assert!(change.0.is_empty() || text.contains(change.0), "{}", change.0);
+    text.replacen(change.0, change.1, usize::from(!change.0.is_empty()))
+}
+
+#[test]
+fn witnesses_and_peers_of_a_pair_fit_each_other() {
+    let second = |from, to| found(&witnessed("a", ("", "")), &witnessed("b", (from, to)));
+    assert_eq!(second("", ""), []);
+    // Both members of the group ask; what does not fit is said for each place once.
+    let said = |from, to| {
+        let mut found = second(from, to);
+        found.dedup();
+        found
+    };
+    let store = "/b: witness store { | /a: witness store {".replace(" {", "");
+    assert_eq!(said("lease_key web", "lease_key mail"), one(Code::PairLease, &store));
+    assert_eq!(said("192.0.2.9:2379", "192.0.2.8:2379"), one(Code::PairLease, &store));
+    assert_eq!(said("lease_key web", "lease_key web\n holder a"), one(Code::PairLease, &store));
+    let policy = "/b: witness | /a: witness";
+    assert_eq!(said("need all", "need any"), one(Code::PairWitness, policy));
+    assert_eq!(said("ping 192.0.2.254", "ping 192.0.2.253"), one(Code::PairWitness, policy));
+    let key = "/b: peer_key 0123456789abcdef0123456789abcdeF | /a: peer_key 0123456789abcdef0123456789abcdef";
+    assert_eq!(said("456789abcdef\n", "456789abcdeF\n"), one(Code::PairExchange, key));
+    let elsewhere = "/b: peer other 192.0.2.13 | /a: peer_listen 192.0.2.11";
+    assert_eq!(said("other 192.0.2.11", "other 192.0.2.13"), one(Code::PairExchange, elsewhere));
+}
+
+#[test]
+fn peers_and_witnesses_on_one_director_only_are_found() {
+    let first = witnessed("a", ("", ""));
+    let without = standby();
+    let mut codes: Vec<_> = found(&first, &without).into_iter().map(|(code, _)| code).collect();
+    codes.dedup();
+    assert_eq!(codes, [Code::PairWitness, Code::PairExchange]);
+}

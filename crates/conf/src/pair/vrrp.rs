@@ -1,6 +1,6 @@
 //! Virtual routers of a pair: what makes one router refuse the other's advertisements, or both be master.
 
-use super::{Side, finding, place};
+use super::{Side, finding, place, witness};
 use crate::code::Code;
 use crate::diagnostic::{Class, Diagnostics};
 use crate::outline::Node;
@@ -74,6 +74,7 @@ pub(super) fn compare(sides: &[Side<'_>; 2], findings: &mut Diagnostics) {
         preemption(a, b, findings);
         weights(a, b, findings);
         unicast(a, b, findings);
+        witness::compare([(first, a.id, a.block), (second, b.id, b.block)], findings);
     }
     lone(&ours, &pairs.iter().map(|(a, _)| a.id).collect(), "second", findings);
     lone(&theirs, &pairs.iter().map(|(_, b)| b.id).collect(), "first", findings);
@@ -203,7 +204,7 @@ fn authentication(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
         });
         findings.push(finding(Code::PairAuthentication, headline, first, second));
     };
-    match (x.authentication, y.authentication) {
+    match (&x.authentication, &y.authentication) {
         (Authentication::None, Authentication::None) => {}
         (Authentication::Pass(p), Authentication::Pass(q)) | (Authentication::Ah(p), Authentication::Ah(q)) => {
             if p != q {
@@ -217,10 +218,10 @@ fn authentication(a: &Router<'_>, b: &Router<'_>, findings: &mut Diagnostics) {
         }
         (Authentication::None, Authentication::Pass(_) | Authentication::Ah(_))
         | (Authentication::Pass(_) | Authentication::Ah(_), Authentication::None) => {
-            let label = |given: Authentication| {
-                if given == Authentication::None { "no password here" } else { "a password here" }
+            let label = |given: &Authentication| {
+                if *given == Authentication::None { "no password here" } else { "a password here" }
             };
-            let labels = [label(x.authentication), label(y.authentication)];
+            let labels = [label(&x.authentication), label(&y.authentication)];
             report(format!("`{name}` has a password on one director only"), "auth_type", labels);
         }
     }

@@ -8,7 +8,8 @@
 use serde_json::{Map, Value};
 use standfast_model::config::lvs::Probe;
 use standfast_model::config::track::{Tracked, Tracker};
-use standfast_model::{Config, InterfaceName};
+use standfast_model::config::witness::{Etcd, Witness, WitnessId, WitnessKind, WitnessPolicy};
+use standfast_model::{Config, InterfaceName, Secret};
 use std::collections::BTreeMap;
 
 /// Fields whose values are secrets.
@@ -56,7 +57,7 @@ enum Node {
     /// A word.
     Leaf(String),
     /// A secret: compared by its value, shown as none.
-    Secret(String),
+    Secret(Secret),
     /// Parts by their names.
     Parts(BTreeMap<String, Node>),
 }
@@ -91,12 +92,14 @@ fn subjects(config: &Config) -> BTreeMap<String, Node> {
     for instance in &vrrp.instances {
         let mut node = of(instance);
         set(&mut node, "track", tracked(config, &instance.options.trackers));
+        consent(&mut node, config, instance.options.witness.as_ref());
         put(format!("vrrp_instance {}", instance.name), node);
     }
     for group in &vrrp.groups {
         let mut node = of(group);
         set(&mut node, "group", list(group.members.iter().map(instance_name)));
         set(&mut node, "track", tracked(config, &group.options.trackers));
+        consent(&mut node, config, group.options.witness.as_ref());
         put(format!("vrrp_sync_group {}", group.name), node);
     }
     let mut common = vrrp.common.clone();
@@ -123,8 +126,13 @@ fn subjects(config: &Config) -> BTreeMap<String, Node> {
     }
     common.bfd_sessions.clear();
     common.services.clear();
+    common.witnesses.clear();
     put("vrrp".to_owned(), of(&common));
     servers(config, &mut put);
+    for witness in &config.witnesses {
+        put(format!("witness {}", witness.name), asked(witness));
+    }
+    exchange(config, &mut put);
     for session in &config.bfd.sessions {
         put(format!("bfd_instance {}", session.name), of(session));
     }
@@ -180,6 +188,66 @@ fn servers(config: &Config, put: &mut impl FnMut(String, Node)) {
     }
     common.bfd_sessions.clear();
     put("virtual servers".to_owned(), of(&common));
+}
+
+/// Whom else a standby asks, by name and not by place.
+fn consent(node: &mut Node, config: &Config, policy: Option<&WitnessPolicy>) {
+    let Some(policy) = policy else { return };
+    let named = |id: &WitnessId| config.vrrp.common.witnesses.get(usize::try_from(id.0).ok()?).map(|w| w.name.clone());
+    let mut own = of(policy);
+    if let Node::Parts(parts) = &mut own {
+        parts.remove("witnesses");
+        parts.insert("use".to_owned(), list(policy.witnesses.iter().filter_map(named)));
+    }
+    set(node, "witness", own);
+}
+
+/// A witness, with what it is asked by the keyword that says so.
+fn asked(witness: &Witness) -> Node {
+    let mut node = of(witness);
+    let kind = match &witness.kind {
+        WitnessKind::Ping(address) => ("ping", Node::Leaf(address.to_string())),
+        WitnessKind::Tcp(place) => ("tcp", Node::Leaf(place.to_string())),
+        WitnessKind::Etcd(etcd) => ("etcd", store(etcd)),
+    };
+    if let Node::Parts(parts) = &mut node {
+        parts.remove("kind");
+    }
+    set(&mut node, kind.0, kind.1);
+    node
+}
+
+fn store(etcd: &Etcd) -> Node {
+    let scheme = if etcd.tls.is_some() { "https" } else { "http" };
+    let mut parts = BTreeMap::from([
+        ("endpoint".to_owned(), list(etcd.endpoints.iter().map(|endpoint| format!("{scheme}://{endpoint}")))),
+        ("lease_key".to_owned(), Node::Leaf(etcd.key.clone())),
+        ("lease".to_owned(), Node::Leaf(format!("{:?}", etcd.lease))),
+    ]);
+    let tls = etcd.tls.clone().unwrap_or_default();
+    let (certificate, key) = tls.identity.unzip();
+    let words = [
+        ("holder", etcd.holder.clone()),
+        ("user", etcd.user.as_ref().map(|user| user.name.clone())),
+        ("ca", tls.ca),
+        ("certificate", certificate),
+        ("private_key", key),
+        ("server_name", tls.server_name),
+    ];
+    parts.extend(words.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Node::Leaf(text?)))));
+    let password = etcd.user.as_ref().map(|user| Node::Secret(user.password.clone()));
+    parts.extend(password.map(|password| ("password".to_owned(), password)));
+    Node::Parts(parts)
+}
+
+/// The other directors that states are exchanged with.
+fn exchange(config: &Config, put: &mut impl FnMut(String, Node)) {
+    let Some(exchange) = &config.exchange else { return };
+    for peer in &exchange.peers {
+        put(format!("peer {}", peer.name), Node::Leaf(peer.address.to_string()));
+    }
+    put("peer_key".to_owned(), Node::Secret(exchange.peer_key.clone()));
+    put("peer_listen".to_owned(), list(exchange.listen.iter().map(ToString::to_string)));
 }
 
 const fn keyword(probe: &Probe) -> &'static str {
@@ -251,7 +319,7 @@ fn of(value: &impl serde::Serialize) -> Node {
 /// None for what is not there: an option that nobody has set, an empty list.
 fn node(field: &str, value: &Value) -> Option<Node> {
     if SECRETS.contains(&field) {
-        return Some(Node::Secret(value.to_string()));
+        return (!value.is_null()).then(|| Node::Secret(value.to_string().into()));
     }
     match value {
         Value::Null => None,
@@ -409,97 +477,4 @@ pub(super) fn interfaces(config: &Config) -> std::collections::BTreeSet<Interfac
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use standfast_conf::host::Memory;
-    use std::path::Path;
-
-    fn read(text: &str) -> Config {
-        let path = Path::new("/k");
-        let host = Memory::new().file(path, text).with_interface("eth0").with_interface("eth1");
-        let loaded = standfast_conf::load(&host, path, &standfast_conf::Options::default());
-        loaded.config.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
-    }
-
-    const INSTANCE: &str = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n authentication {\n auth_type PASS\n \
-        auth_pass hidden1\n }\n virtual_ipaddress {\n 192.0.2.1/24\n 192.0.2.2/24\n }\n}\n";
-    const SERVER: &str = "virtual_server 192.0.2.1 80 {\n protocol TCP\n lb_algo rr\n delay_loop 6\n \
-        real_server 10.0.0.1 80 {\n weight 1\n TCP_CHECK {\n connect_timeout 3\n }\n }\n}\n";
-
-    fn changed(before: &str, replace: &[(&str, &str)]) -> Vec<String> {
-        let mut after = before.to_owned();
-        for (old, new) in replace {
-            assert!(after.contains(old), "{old}");
-            after = after.replace(old, new);
-        }
-        differences(&read(before), &read(&after))
-    }
-
-    #[test]
-    fn a_change_has_its_place_its_keyword_and_both_values() {
-        let text = format!("{INSTANCE}{SERVER}");
-        let one = |old, new| changed(&text, &[(old, new)]);
-        assert_eq!(
-            one("192.0.2.2/24", "192.0.2.3/24"),
-            [
-                "vrrp_instance A: virtual_ipaddress 192.0.2.2/24 removed",
-                "vrrp_instance A: virtual_ipaddress 192.0.2.3/24 added"
-            ]
-        );
-        assert_eq!(
-            one("virtual_router_id 1", "virtual_router_id 1\n priority 50"),
-            ["vrrp_instance A: priority 100 -> 50"]
-        );
-        assert_eq!(
-            one("virtual_router_id 1", "virtual_router_id 1\n advert_int 2"),
-            ["vrrp_instance A: advert_int 1s -> 2s"]
-        );
-        assert_eq!(one("lb_algo rr", "lb_algo wlc"), ["virtual_server TCP 192.0.2.1:80: lb_algo rr -> wlc"]);
-        assert_eq!(
-            one("weight 1", "weight 7"),
-            ["virtual_server TCP 192.0.2.1:80: real_server 10.0.0.1:80: weight 1 -> 7"]
-        );
-        assert_eq!(
-            one("connect_timeout 3", "connect_timeout 4"),
-            ["virtual_server TCP 192.0.2.1:80: real_server 10.0.0.1:80: TCP_CHECK: timeout 3s -> 4s"]
-        );
-    }
-
-    #[test]
-    fn what_comes_and_goes_is_named_whole() {
-        let other =
-            "vrrp_instance B {\n interface eth1\n virtual_router_id 2\n virtual_ipaddress {\n 192.0.2.9\n }\n}\n";
-        let (few, more) = (read(INSTANCE), read(&format!("{other}{INSTANCE}")));
-        assert_eq!(differences(&few, &more), ["vrrp_instance B added"]);
-        assert_eq!(differences(&more, &few), ["vrrp_instance B removed"]);
-    }
-
-    #[test]
-    fn groups_and_trackers_are_compared_by_name_and_not_by_place() {
-        let process = |name: &str| format!("vrrp_track_process {name} {{\n process {name}d\n}}\n");
-        let of = |names: &[&str]| {
-            let tracks: String = names.iter().map(|name| format!(" {name}\n")).collect();
-            let instance = INSTANCE
-                .replace("virtual_router_id 1", &format!("virtual_router_id 1\n track_process {{\n{tracks} }}"));
-            let all: String = names.iter().map(|name| process(name)).collect();
-            read(&format!("{all}{instance}"))
-        };
-        let lines = differences(&of(&["b"]), &of(&["a", "b"]));
-        assert_eq!(lines, ["vrrp_instance A: track process a weight 0 added", "vrrp_track_process a added"]);
-    }
-
-    #[test]
-    fn a_secret_is_told_to_have_changed_and_never_shown() {
-        let lines = changed(INSTANCE, &[("hidden1", "hidden2")]);
-        assert_eq!(lines, ["vrrp_instance A: authentication Pass: changed (secret)"]);
-        let none = changed(INSTANCE, &[("auth_type PASS\n auth_pass hidden1", "")]);
-        assert!(!none.is_empty() && !none.join(" ").contains("hidden"), "{none:?}");
-    }
-
-    #[test]
-    fn comments_and_layout_are_no_difference_and_order_is_a_small_one() {
-        assert_eq!(changed(INSTANCE, &[("virtual_router_id 1", "# one\n\n   virtual_router_id 1")]), [""; 0]);
-        let swapped = INSTANCE.replace("192.0.2.1/24\n 192.0.2.2/24", "192.0.2.2/24\n 192.0.2.1/24");
-        assert_eq!(differences(&read(INSTANCE), &read(&swapped)), ["the same in another order"]);
-    }
-}
+mod tests;

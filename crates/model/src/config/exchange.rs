@@ -1,6 +1,6 @@
 //! The exchange of states between named directors (`peer`): what each tells the others every second. Beyond keepalived.
 
-use core::fmt;
+use crate::Secret;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -11,8 +11,8 @@ pub struct Exchange {
     pub listen: Vec<SocketAddr>,
     /// The other directors, at least one and at most [`Exchange::MAX_PEERS`], with unlike names and addresses.
     pub peers: Vec<ExchangePeer>,
-    /// What all of them know.
-    pub key: ExchangeKey,
+    /// `peer_key`: what all of them know, 32 to 64 octets.
+    pub peer_key: Secret,
 }
 
 impl Exchange {
@@ -33,14 +33,4 @@ pub struct ExchangePeer {
     pub name: String,
     /// Where it listens. What it sends must come from this address, from whatever port.
     pub address: SocketAddr,
-}
-
-/// The shared key, 32 to 64 octets; `Debug` masks it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExchangeKey(pub Vec<u8>);
-
-impl fmt::Debug for ExchangeKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ExchangeKey(********)")
-    }
 }

@@ -4,7 +4,7 @@ use super::route::{Route, Rule};
 use super::script::{Fifo, Notify};
 use super::track::{TrackFile, TrackProcess, TrackScript, Tracked, TrackedService};
 use super::witness::{NamedWitness, WitnessPolicy};
-use crate::{InterfaceName, MacAddress, Priority, VirtualAddress};
+use crate::{InterfaceName, MacAddress, Priority, Secret, VirtualAddress};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -219,19 +219,13 @@ pub struct Hmac {
     pub mode: HmacMode,
 }
 
-/// A key of `auth_hmac`; `Debug` masks it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A key of `auth_hmac`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HmacKey {
     /// 1..=255
     pub id: u8,
     /// 32 to 64 octets.
-    pub octets: Vec<u8>,
-}
-
-impl core::fmt::Debug for HmacKey {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "HmacKey({}, ********)", self.id)
-    }
+    pub octets: Secret,
 }
 
 /// `anti_replay`

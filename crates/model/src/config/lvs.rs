@@ -4,8 +4,8 @@ pub use super::probe::Connect;
 use super::probe::{Dns, Http, Misc, Smtp, TrackedFile, TrackedSession, Udp};
 use super::script::{Fifo, Script};
 use super::track::TrackFile;
-use crate::InterfaceName;
 use crate::ipvs::{Forwarding, Persistence, Protocol, Scheduler, SchedulerFlags, ServiceKey};
+use crate::{InterfaceName, Secret};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -300,24 +300,16 @@ pub struct SyncDaemon {
 }
 
 /// `SSL`
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct TlsMaterial {
     /// `password` of the key file.
-    pub password: Option<String>,
+    pub password: Option<Secret>,
     /// `ca`
     pub ca: Option<String>,
     /// `certificate`
     pub certificate: Option<String>,
     /// `key`
     pub key: Option<String>,
-}
-
-impl core::fmt::Debug for TlsMaterial {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let password = self.password.as_ref().map(|_| "********");
-        let shown = (&self.ca, &self.certificate, &self.key, password);
-        f.debug_tuple("TlsMaterial").field(&shown).finish()
-    }
 }
 
 /// `nftables_ipvs` and its words.

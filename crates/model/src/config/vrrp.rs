@@ -33,7 +33,7 @@ pub enum InitialState {
 }
 
 /// Authentication of RFC 2338 (`authentication`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Authentication {
     /// None: type 0, and the trailer is not looked at.
     #[default]

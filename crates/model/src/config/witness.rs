@@ -4,7 +4,7 @@
 //! Who is asked (`witness NAME`) is the check worker's slice; what the answers mean (`witness` in an instance or a sync
 //! group) is the vrrp worker's, which knows the witnesses by their names only.
 
-use core::fmt;
+use crate::Secret;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -63,8 +63,10 @@ pub struct Etcd {
     /// `holder`: what this director calls itself in the store, unlike every other; none is `router_id` or the name of
     /// the host.
     pub holder: Option<String>,
-    /// `user` and `password`.
-    pub user: Option<(String, Secret)>,
+    /// `user`
+    pub user: Option<EtcdUser>,
+    /// How it is spoken to where the endpoints begin with `https://`.
+    pub tls: Option<EtcdTls>,
 }
 
 impl Etcd {
@@ -72,14 +74,24 @@ impl Etcd {
     pub const MOST_ENDPOINTS: usize = 7;
 }
 
-/// A password; `Debug` masks it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Secret(pub String);
+/// Who asks, for a store that wants to know.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EtcdUser {
+    /// `user`
+    pub name: String,
+    /// `password`
+    pub password: Secret,
+}
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(********)")
-    }
+/// How the members of a store are spoken to over TLS. Their certificates are always verified.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct EtcdTls {
+    /// `ca`: the file with the authorities that are believed; none is those of the system.
+    pub ca: Option<String>,
+    /// `certificate` and `private_key`: the files with which this director says who it is.
+    pub identity: Option<(String, String)>,
+    /// `server_name`: whose certificate it must be; none is the numeric address of the endpoint.
+    pub server_name: Option<String>,
 }
 
 /// Which witness: its place in [`super::instance::VrrpCommon::witnesses`].

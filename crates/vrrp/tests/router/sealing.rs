@@ -2,6 +2,7 @@
 
 use crate::lan::{FIRST, Packet, World, alone, facts, ms, name, octets, v2, v3, v6, with_priority};
 use standfast_model::config::VrrpConfig;
+use standfast_model::Secret;
 use standfast_model::config::instance::{Hmac, HmacKey, HmacMode, InstanceOptions, Peer, Peering, Replay, Unicast};
 use standfast_model::config::vrrp::Instance;
 use standfast_model::{Refusal, State};
@@ -14,7 +15,7 @@ use std::time::Duration;
 const BEGIN: Duration = Duration::from_secs(1_795_242_700);
 
 fn hmac(mode: HmacMode, replay: Replay) -> Hmac {
-    let keys = vec![HmacKey { id: 1, octets: (0..32).collect() }, HmacKey { id: 9, octets: (0x40..0x80).collect() }];
+    let keys = vec![HmacKey { id: 1, octets: Secret::new((0..32).collect()) }, HmacKey { id: 9, octets: Secret::new((0x40..0x80).collect()) }];
     Hmac { keys, active: 1, time_window: Duration::from_secs(5), replay, mode }
 }
 
@@ -211,7 +212,7 @@ fn from_source(like: &Instance, packet: &Packet, last: u8) -> Packet {
     let key = &like.options.hmac.as_ref().unwrap().keys[0].octets;
     let proof = Proof::new(*packet.message[end..].first_chunk().unwrap());
     let mut message = packet.message[..end].to_vec();
-    let proof = Proof::sign(key, 1, proof.sequence(), source, &message);
+    let proof = Proof::sign(key.octets(), 1, proof.sequence(), source, &message);
     // The pseudo-header has the source: what the sum loses there it gains in the checksum.
     let (was, is) =
         (u32::from(packet.source.to_string().rsplit('.').next().unwrap().parse::<u8>().unwrap()), u32::from(last));

@@ -50,7 +50,7 @@ impl Address for Ipv6Addr {
 }
 
 /// What the trailer of a version 2 advertisement holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Authentication {
     /// Type 0; zeros are sent, and what is received is ignored.
     None,
@@ -83,7 +83,7 @@ impl Authentication {
 }
 
 /// What the two versions say differently.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Protocol {
     /// RFC 3768. Over IPv6 (keepalived's `version 2` with IPv6 addresses) no authentication is sent.
     V2 {

@@ -7,7 +7,8 @@ use crate::lower::{Spanned, instance};
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
 use crate::value::shown;
-use standfast_model::config::exchange::{Exchange, ExchangeKey, ExchangePeer};
+use standfast_model::Secret;
+use standfast_model::config::exchange::{Exchange, ExchangePeer};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What is said about the exchange.
@@ -15,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub(crate) struct ExchangeDraft {
     peers: Vec<Spanned<ExchangePeer>>,
     listen: Vec<SocketAddr>,
-    key: Option<ExchangeKey>,
+    key: Option<Secret>,
     /// A key was written and is none, which was told.
     bad_key: bool,
 }
@@ -38,7 +39,7 @@ impl ExchangeDraft {
             "peer_key" => {
                 let word = statement.arg(0).unwrap_or_default();
                 let found = instance::key_octets(parser, word, statement.keyword_span());
-                let found = found.filter(|octets| (32..=64).contains(&octets.len())).map(ExchangeKey);
+                let found = found.filter(|octets| (32..=64).contains(&octets.len())).map(Secret::new);
                 if found.is_none() {
                     let headline = "peer_key is no key";
                     let label = "32 to 64 octets are wanted: text, hex: and two digits for each, or file: and a path";
@@ -88,7 +89,7 @@ impl ExchangeDraft {
         let everywhere = families.into_iter().filter(named).map(|any| SocketAddr::new(any, Exchange::PORT));
         let listen = if self.listen.is_empty() { everywhere.collect() } else { self.listen.clone() };
         let peers = self.peers.iter().map(|peer| peer.value.clone()).collect();
-        Some(Exchange { listen, peers, key: key.clone() })
+        Some(Exchange { listen, peers, peer_key: key.clone() })
     }
 }
 

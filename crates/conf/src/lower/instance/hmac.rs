@@ -6,6 +6,7 @@ use crate::lower::{Spanned, not_lowered};
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
 use core::time::Duration;
+use standfast_model::Secret;
 use standfast_model::config::instance::{HmacKey, HmacMode, Replay};
 use std::path::Path;
 
@@ -87,7 +88,7 @@ fn key(parser: &mut Parser<'_>, statement: &Statement, draft: &mut HmacDraft) {
         parser.report(Diagnostic::new(Code::Repeated, headline, span, "this one is ignored"));
         return;
     }
-    draft.keys.push(HmacKey { id, octets });
+    draft.keys.push(HmacKey { id, octets: Secret::new(octets) });
 }
 
 /// The octets of a key, wherever it is written; none if there are none. What is wrong with a file is told.

@@ -126,7 +126,7 @@ impl Ledger {
         (self.nonce, self.sequence) = (before.nonce, before.sequence);
         for peer in before.peers {
             let same =
-                |own: &&mut Peer| own.config == peer.config && self.slice.settings.key == before.slice.settings.key;
+                |own: &&mut Peer| own.config == peer.config && self.slice.settings.peer_key == before.slice.settings.peer_key;
             if let Some(own) = self.peers.iter_mut().find(same) {
                 *own = peer;
             }
@@ -146,7 +146,7 @@ impl Ledger {
             .filter_map(|status| Some(told(now, status, self.instance(&status.name)?)))
             .collect();
         let pieces = pieces(&self.name, version, told);
-        let key = &self.slice.settings.key.0;
+        let key = self.slice.settings.peer_key.octets();
         let mut all = Vec::new();
         for peer in &self.peers {
             for piece in &pieces {
@@ -175,7 +175,7 @@ impl Ledger {
         fresh: Nonce,
     ) -> Option<Result<(), Refusal>> {
         let peer = self.peers.iter_mut().find(|peer| peer.config.address.ip() == source)?;
-        let outcome = Datagram::open(octets, &self.slice.settings.key.0)
+        let outcome = Datagram::open(octets, self.slice.settings.peer_key.octets())
             .map_err(Refusal::Octets)
             .and_then(|datagram| peer.hear(now, datagram, fresh));
         if let Err(refusal) = outcome {

@@ -1,7 +1,8 @@
 //! Two ledgers and whoever is between them.
 
 use super::*;
-use standfast_model::config::exchange::{Exchange, ExchangeKey};
+use standfast_model::Secret;
+use standfast_model::config::exchange::Exchange;
 use standfast_model::ipvs::Family;
 use standfast_model::{Version, Vrid, VrrpCounters};
 
@@ -35,7 +36,7 @@ fn instance(name: &str, vrid: u8) -> ToldInstance {
 
 fn slice(peer: &str, key: u8, instances: Vec<ToldInstance>) -> ExchangeSlice {
     let peers = vec![ExchangePeer { name: "other".to_owned(), address: SocketAddr::new(peer.parse().unwrap(), 8113) }];
-    ExchangeSlice { settings: Exchange { listen: Vec::new(), peers, key: ExchangeKey(vec![key; 32]) }, instances }
+    ExchangeSlice { settings: Exchange { listen: Vec::new(), peers, peer_key: Secret::new(vec![key; 32]) }, instances }
 }
 
 fn director(peer: &str, start: u8) -> Ledger {
@@ -61,6 +62,7 @@ fn vrrp(state: State, since: Instant) -> VrrpStatus {
         last_transition: None,
         mismatches: Vec::new(),
         rival: None,
+        claims: Vec::new(),
         counters: VrrpCounters::default(),
     };
     VrrpStatus { at: since, instances: vec![status], tracked: standfast_model::tracking::Known::default() }
