@@ -1,17 +1,18 @@
-//! TLS for `SSL_GET`: handshakes as keepalived makes them.
+//! TLS: for `SSL_GET`, handshakes as keepalived makes them; for witnesses, such as hold with nobody else.
 //!
-//! It owns the context and its own certificate (`SSL` block). Nothing of the server's certificate is judged: a health
-//! check asks whether the server works, and what it says is believed no further than that. Which versions and ciphers
-//! are offered is the policy of this machine's OpenSSL, as for keepalived.
+//! It owns the contexts and our own certificates (`SSL` block, `etcd`). Of a checked server's certificate nothing is judged:
+//! a health check asks whether the server works, and what it says is believed no further than that. A witness decides who
+//! is master, so it has to prove who it is. Which versions and ciphers are offered is the policy of this machine's OpenSSL,
+//! as for keepalived.
 
 use crate::{errno, words};
-use openssl::error::ErrorStack;
-use openssl::pkey::PKey;
-use openssl::ssl::{self, ErrorCode, Ssl, SslContext, SslMethod, SslStream, SslVerifyMode};
+use standfast_kernel::openssl::{Connection, Context, Expected, Refused, Trouble};
 use standfast_lvs::{Reason, Verdict};
+use standfast_model::Secret;
 use standfast_model::config::lvs::TlsMaterial;
 use std::io;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// The context, made when the first check needs it.
@@ -24,7 +25,7 @@ pub(crate) struct Tls {
 /// What handshakes are made with.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    context: SslContext,
+    context: Arc<Context>,
 }
 
 impl Tls {
@@ -36,60 +37,80 @@ impl Tls {
     ///
     /// The certificate or key of the configuration cannot be used: in OpenSSL's words.
     pub(crate) fn session(&self) -> Result<Session, String> {
-        self.session.get_or_init(|| context(self.material.as_ref()).map(|context| Session { context })).clone()
+        self.session.get_or_init(|| session(self.material.as_ref())).clone()
     }
 }
 
-fn context(material: Option<&TlsMaterial>) -> Result<SslContext, String> {
-    let mut builder = SslContext::builder(SslMethod::tls_client()).map_err(|e| shown(&e))?;
-    builder.set_verify(SslVerifyMode::NONE);
-    // Records are read whole: half as many system calls.
-    builder.set_read_ahead(true);
-    let Some(material) = material else { return Ok(builder.build()) };
-    let explain = |what: &str, path: &str, why: String| format!("{what} {path} of the SSL block: {why}");
+fn session(material: Option<&TlsMaterial>) -> Result<Session, String> {
+    let mut context = Context::client().map_err(|e| format!("OpenSSL: {}", shown(&e)))?;
+    let Some(material) = material else { return Ok(Session { context: Arc::new(context) }) };
+    equip(&mut context, material, "the SSL block")?;
+    Ok(Session { context: Arc::new(context) })
+}
+
+/// Authorities and our own certificate, from the files of a block.
+fn equip(context: &mut Context, material: &TlsMaterial, block: &str) -> Result<(), String> {
+    let explain = |what: &str, path: &str, why: String| format!("{what} {path} of {block}: {why}");
     if let Some(path) = &material.ca {
-        builder.set_ca_file(path).map_err(|e| explain("ca", path, shown(&e)))?;
+        context.trust(path).map_err(|e| explain("ca", path, shown(&e)))?;
     }
     if let Some(path) = &material.certificate {
-        builder.set_certificate_chain_file(path).map_err(|e| explain("certificate", path, shown(&e)))?;
+        context.show_certificate(path).map_err(|e| explain("certificate", path, shown(&e)))?;
     }
     if let Some(path) = &material.key {
         let pem = std::fs::read(path).map_err(|e| explain("key", path, e.to_string().to_lowercase()))?;
-        // Without a password a key that needs one is refused; the library would ask at the terminal.
-        let password = material.password.as_deref().unwrap_or_default().as_bytes();
-        let key = PKey::private_key_from_pem_passphrase(&pem, password).map_err(|e| explain("key", path, shown(&e)))?;
-        builder.set_private_key(&key).map_err(|e| explain("key", path, shown(&e)))?;
+        let pem = Secret::new(pem);
+        let password = material.password.as_ref().map_or(&[][..], Secret::octets);
+        context.use_key(pem.octets(), password).map_err(|e| explain("key", path, shown(&e)))?;
         if material.certificate.is_some() {
-            builder.check_private_key().map_err(|e| explain("key", path, shown(&e)))?;
+            context.check_key().map_err(|e| explain("key", path, shown(&e)))?;
         }
     }
-    Ok(builder.build())
+    Ok(())
 }
 
 impl Session {
-    /// A handshake over the connection, with this name if one is to be shown. The caller bounds it in time.
-    pub(crate) async fn shake_hands(&self, stream: TcpStream, server_name: Option<&str>) -> Result<Encrypted, Verdict> {
-        let mut encrypted = self.prepared(stream, server_name).map_err(|e| handshake_failed(&shown(&e)))?;
-        loop {
-            let Err(error) = encrypted.0.connect() else { return Ok(encrypted) };
-            if encrypted.wait(&error).await? {
-                continue;
-            }
-            return Err(match (error.io_error().map(io::Error::kind), error.ssl_error()) {
-                (Some(io::ErrorKind::ConnectionReset), _) => Verdict::Failed(Reason::Reset),
-                (Some(_), _) => words::failed(&words::shown(error.to_string().as_bytes())),
-                (None, Some(stack)) => handshake_failed(&shown(stack)),
-                (None, None) => handshake_failed("the connection was closed"),
-            });
-        }
+    /// For handshakes with who is vouched for by the `ca`, else by the authorities of this machine.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be used: in words.
+    pub(crate) fn verifying(material: &TlsMaterial) -> Result<Self, String> {
+        let mut context = Context::client().map_err(|e| format!("OpenSSL: {}", shown(&e)))?;
+        context.verify(material.ca.is_none()).map_err(|e| format!("OpenSSL: {}", shown(&e)))?;
+        equip(&mut context, material, "etcd")?;
+        Ok(Self { context: Arc::new(context) })
     }
 
-    fn prepared(&self, stream: TcpStream, server_name: Option<&str>) -> Result<Encrypted, ErrorStack> {
-        let mut ssl = Ssl::new(&self.context)?;
-        if let Some(name) = server_name {
-            ssl.set_hostname(name)?;
-        }
-        SslStream::new(ssl, Socket(stream)).map(Encrypted)
+    /// A handshake with whoever has the expected name or address, and with nobody else. The caller bounds it in time.
+    pub(crate) async fn shake_hands_with(
+        &self,
+        stream: TcpStream,
+        expected: Expected<'_>,
+    ) -> Result<Encrypted, Verdict> {
+        let name = match expected {
+            Expected::Name(name) => Some(name),
+            Expected::Address(_) => None,
+        };
+        let mut encrypted = self.prepared(stream, name)?;
+        encrypted.connection.expect(expected).map_err(|e| handshake_failed(&shown(&e)))?;
+        let outcome = encrypted.connect().await;
+        let refused = encrypted.connection.not_verified();
+        outcome.map_err(|verdict| refused.map_or(verdict, |why| handshake_failed(&words::shown(why.as_bytes()))))?;
+        Ok(encrypted)
+    }
+
+    /// A handshake over the connection, with this name if one is to be shown. The caller bounds it in time.
+    pub(crate) async fn shake_hands(&self, stream: TcpStream, server_name: Option<&str>) -> Result<Encrypted, Verdict> {
+        let mut encrypted = self.prepared(stream, server_name)?;
+        encrypted.connect().await?;
+        Ok(encrypted)
+    }
+
+    fn prepared(&self, stream: TcpStream, server_name: Option<&str>) -> Result<Encrypted, Verdict> {
+        let stream = Arc::new(stream);
+        let connection = Connection::new(&self.context, Arc::clone(&stream), server_name);
+        Ok(Encrypted { connection: connection.map_err(|e| handshake_failed(&shown(&e)))?, stream })
     }
 }
 
@@ -108,19 +129,33 @@ pub(crate) enum Read {
     Cut,
 }
 
-/// A connection after its handshake.
+/// A connection, which nothing is sent over before its handshake.
 #[derive(Debug)]
-pub(crate) struct Encrypted(SslStream<Socket>);
+pub(crate) struct Encrypted {
+    connection: Connection<TcpStream>,
+    stream: Arc<TcpStream>,
+}
 
 impl Encrypted {
+    async fn connect(&mut self) -> Result<(), Verdict> {
+        match self.when_ready(Connection::connect).await? {
+            Ok(()) => Ok(()),
+            Err(Trouble::Io(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(Verdict::Failed(Reason::Reset))
+            }
+            Err(Trouble::Io(error)) => Err(words::failed(&words::shown(error.to_string().as_bytes()))),
+            Err(Trouble::Refused(why)) => Err(handshake_failed(&shown(&why))),
+            Err(Trouble::Closed | Trouble::Cut | Trouble::WantRead | Trouble::WantWrite) => {
+                Err(handshake_failed("the connection was closed"))
+            }
+        }
+    }
+
     /// Sends all of it.
     pub(crate) async fn send(&mut self, mut bytes: &[u8]) -> Result<(), Verdict> {
         while !bytes.is_empty() {
-            match self.0.ssl_write(bytes) {
-                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(error) if self.wait(&error).await? => {}
-                Err(error) => return Err(broken(&error)),
-            }
+            let written = self.when_ready(|connection| connection.write(bytes)).await?;
+            bytes = bytes.get(written.map_err(broken)?..).unwrap_or_default();
         }
         Ok(())
     }
@@ -131,67 +166,63 @@ impl Encrypted {
         &mut self,
         mut take: impl FnMut(&mut dyn FnMut(&mut [u8]) -> Option<Read>) -> Option<T>,
     ) -> Result<T, Verdict> {
-        loop {
-            let mut trouble = None;
-            let taken = take(&mut |space| match self.0.ssl_read(space) {
-                Ok(length) => Some(Read::Bytes(length)),
-                Err(error) if error.code() == ErrorCode::ZERO_RETURN => Some(Read::Closed),
-                Err(error) if error.code() == ErrorCode::SYSCALL && error.io_error().is_none() => Some(Read::Cut),
-                Err(error) => {
-                    trouble = Some(error);
-                    None
+        let taken = self.when_ready(|connection| {
+            loop {
+                let mut trouble = None;
+                let taken = take(&mut |space| match connection.read(space) {
+                    Ok(length) => Some(Read::Bytes(length)),
+                    Err(Trouble::Closed) => Some(Read::Closed),
+                    Err(Trouble::Cut) => Some(Read::Cut),
+                    Err(error) => {
+                        trouble = Some(error);
+                        None
+                    }
+                });
+                match (taken, trouble) {
+                    (Some(taken), _) => return Ok(taken),
+                    (None, Some(trouble)) => return Err(trouble),
+                    (None, None) => {}
                 }
-            });
-            match (taken, trouble) {
-                (Some(taken), _) => return Ok(taken),
-                (None, Some(error)) if !self.wait(&error).await? => return Err(broken(&error)),
-                (None, _) => {}
             }
+        });
+        taken.await?.map_err(broken)
+    }
+
+    /// Does this step, as often as the socket has to become ready for it first.
+    async fn when_ready<T>(
+        &mut self,
+        mut step: impl FnMut(&mut Connection<TcpStream>) -> Result<T, Trouble>,
+    ) -> Result<Result<T, Trouble>, Verdict> {
+        let Self { connection, stream } = self;
+        let mut outcome = step(connection);
+        loop {
+            let awaited = match &outcome {
+                Err(Trouble::WantRead) => Interest::READABLE,
+                Err(Trouble::WantWrite) => Interest::WRITABLE,
+                Ok(_) | Err(Trouble::Closed | Trouble::Cut | Trouble::Io(_) | Trouble::Refused(_)) => {
+                    return Ok(outcome);
+                }
+            };
+            // The runtime is told by the step itself that the socket is not ready, so that no wake is lost.
+            let again = stream.async_io(awaited, || match step(connection) {
+                Err(Trouble::WantRead) if awaited == Interest::READABLE => Err(io::ErrorKind::WouldBlock.into()),
+                Err(Trouble::WantWrite) if awaited == Interest::WRITABLE => Err(io::ErrorKind::WouldBlock.into()),
+                outcome => Ok(outcome),
+            });
+            outcome = again.await.map_err(|e| errno::of_connect(&e))?;
         }
     }
-
-    /// If the error says that the socket is not ready, waits until it is. False for any other error.
-    async fn wait(&self, error: &ssl::Error) -> Result<bool, Verdict> {
-        let stream = &self.0.get_ref().0;
-        let ready = match error.code() {
-            ErrorCode::WANT_READ => stream.readable().await,
-            ErrorCode::WANT_WRITE => stream.writable().await,
-            _ => return Ok(false),
-        };
-        ready.map(|()| true).map_err(|e| errno::of_connect(&e))
-    }
 }
 
-fn broken(error: &ssl::Error) -> Verdict {
-    match (error.io_error(), error.ssl_error()) {
-        (Some(error), _) => errno::of_connect(error),
-        (None, Some(stack)) => words::failed(&format!("TLS failed: {}", shown(stack))),
-        (None, None) => Verdict::Failed(Reason::Reset),
-    }
-}
-
-/// A socket as OpenSSL wants it: it answers at once, if only that it is not ready.
-#[derive(Debug)]
-struct Socket(TcpStream);
-
-impl io::Read for Socket {
-    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(space)
-    }
-}
-
-impl io::Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+fn broken(trouble: Trouble) -> Verdict {
+    match trouble {
+        Trouble::Io(error) => errno::of_connect(&error),
+        Trouble::Refused(why) => words::failed(&format!("TLS failed: {}", shown(&why))),
+        Trouble::Closed | Trouble::Cut | Trouble::WantRead | Trouble::WantWrite => Verdict::Failed(Reason::Reset),
     }
 }
 
 /// OpenSSL's words for what went wrong last.
-fn shown(stack: &ErrorStack) -> String {
-    let last = stack.errors().last();
-    words::shown(last.and_then(openssl::error::Error::reason).unwrap_or("the library gave no reason").as_bytes())
+fn shown(refused: &Refused) -> String {
+    words::shown(refused.0.as_bytes())
 }

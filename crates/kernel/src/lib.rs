@@ -4,12 +4,16 @@
 pub mod async_fd;
 mod batch;
 pub mod bfd_socket;
+mod bpf;
 pub mod channel;
+pub mod claim_socket;
+mod inet6_packet;
 pub mod ipvs;
 pub mod linkbeat;
 pub mod memfd;
 pub mod netlink;
 pub mod nftables;
+pub mod openssl;
 pub mod packet_socket;
 pub mod process;
 pub mod release;

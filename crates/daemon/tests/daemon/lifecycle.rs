@@ -297,3 +297,17 @@ fn it_runs_in_a_named_network_namespace() {
     assert_eq!(daemon.stop(), 0);
     assert!(becomes(Duration::from_secs(1), || !runs(worker)));
 }
+
+/// Half a megabyte of each process's own and half the time of its start, for checks that are not configured.
+#[test]
+fn a_process_without_checks_over_tls_has_no_openssl_in_its_memory() {
+    let machine = Machine::with_pair();
+    let mut daemon = machine.start(&[]);
+    let maps = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    for pid in [daemon.pid(), pid_in("/run/vrrp.pid").unwrap()] {
+        let maps = maps(pid);
+        assert!(maps.contains("/libc.so"), "what is loaded is seen");
+        assert!(!maps.contains("/libcrypto.so") && !maps.contains("/libssl.so"), "{maps}");
+    }
+    assert_eq!(daemon.stop(), 0);
+}
