@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
 use standfast_model::tracking::Known;
 use standfast_model::{
-    Cause, Instant, InterfaceName, Mismatch, Rival, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd,
+    Cause, Claim, Instant, InterfaceName, Mismatch, Rival, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -195,6 +195,9 @@ pub struct InstanceStatus {
     pub mismatches: Vec<Mismatch>,
     /// Who advertises as master beside us.
     pub rival: Option<Rival>,
+    /// Who else says that addresses of ours are its own: a bounded number of them.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
     /// What was counted since the worker started.
     pub counters: VrrpCounters,
 }

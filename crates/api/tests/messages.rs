@@ -12,7 +12,7 @@ use standfast_api::{
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::tracking::{Known, ScriptState};
-use standfast_model::{Cause, Field, Instant, Mismatch, Refusal, Rival, State, Vrid, VrrpCounters};
+use standfast_model::{Cause, Claim, Field, Instant, MacAddress, Mismatch, Refusal, Rival, State, Vrid, VrrpCounters};
 use std::time::Duration;
 
 fn service() -> ServiceKey {
@@ -65,6 +65,14 @@ fn status() -> Status {
                 last: Instant::ZERO,
                 adverts: 1,
             }),
+            claims: vec![Claim {
+                address: "2001:db8::100".parse().unwrap(),
+                interface: "eth0".parse().unwrap(),
+                mac: MacAddress([2, 0, 0, 0, 0, 0x0b]),
+                since: Instant::ZERO,
+                last: Instant::ZERO,
+                times: 7,
+            }],
             counters,
         }],
         tracked: Known {

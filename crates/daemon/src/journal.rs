@@ -16,7 +16,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use standfast_kernel::timer::boottime;
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::{Cause, InterfaceName, Refusal, State, Transition, Witnessed};
+use standfast_model::{Cause, Claim, InterfaceName, Refusal, State, Transition, Witnessed};
 use standfast_net::Operation;
 use standfast_node::Record;
 use standfast_vrrp::Notice;
@@ -51,6 +51,9 @@ enum VrrpKind {
     ClockDiffers,
     Settled,
     TwoMasters,
+    /// Of this address, which is one of ours: the configuration bounds them.
+    Claimed(IpAddr),
+    ClaimOver(IpAddr),
 }
 
 thread_local! {
@@ -135,6 +138,7 @@ impl VrrpKind {
             Self::LowerPriority => EventName::AdvertLower,
             Self::AddressesDiffer | Self::IntervalDiffers | Self::ClockDiffers => EventName::PeerDiffers,
             Self::OwnerClash | Self::TwoMasters => EventName::TwoMasters,
+            Self::Claimed(_) | Self::ClaimOver(_) => EventName::AddressClaimed,
             Self::Settled => EventName::PeerAgrees,
         }
     }
@@ -258,6 +262,20 @@ fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, Strin
                 lasted.as_secs_f64()
             );
             (VrrpKind::TwoMasters, Some(*instance), *source, text)
+        }
+        Notice::Claimed { instance, claim } => {
+            let Claim { address, mac, interface, .. } = claim;
+            let text =
+                format!("another host says that {address} is its own: {mac} on {interface}; it is announced again");
+            (VrrpKind::Claimed(*address), Some(*instance), *address, text)
+        }
+        Notice::ClaimOver { instance, claim } => {
+            let Claim { address, mac, times, .. } = claim;
+            let lasted = claim.lasted().as_secs_f64();
+            let text = format!(
+                "no other host says any more that {address} is its own: {mac} did {times} times in {lasted:.3} s"
+            );
+            (VrrpKind::ClaimOver(*address), Some(*instance), *address, text)
         }
         Notice::Tracked { .. } | Notice::HeldBack { .. } => return None,
     })

@@ -1,12 +1,15 @@
 //! Ethernet frames out: gratuitous ARP and unsolicited neighbour advertisements.
 //!
-//! It receives nothing, builds no frame and decides on no repetition: it sends the octets it is given through the
-//! link it is told.
+//! It builds no frame and decides on no repetition: it sends the octets it is given through the link it is told. What it
+//! can receive is ARP, and only [`crate::claim_socket`] makes use of that.
 
 use crate::async_fd::AsyncFd;
 use crate::batch::{self, Datagram, Target};
-use socket2::{Domain, Socket, Type};
+use crate::claim_socket::keep_quiet;
+use socket2::{Domain, Protocol, Socket, Type};
 use standfast_model::InterfaceIndex;
+use standfast_model::ipvs::Family;
+use standfast_wire::arp;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -33,7 +36,7 @@ pub struct Burst {
     pub refused: Vec<(usize, io::Error)>,
 }
 
-/// A packet socket with protocol 0, so that no frame is ever queued on it.
+/// A packet socket of ARP, on which nothing is queued before somebody listens for claims.
 #[derive(Debug)]
 pub struct PacketSocket {
     socket: AsyncFd<Socket>,
@@ -46,8 +49,14 @@ impl PacketSocket {
     ///
     /// `EPERM` without `CAP_NET_RAW`; `EMFILE`, `ENFILE`.
     pub fn open() -> io::Result<Self> {
-        let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+        let protocol = i32::from(arp::ETHER_TYPE.to_be());
+        let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(protocol)))?;
+        keep_quiet(&socket, Family::Inet)?;
         Ok(Self { socket: AsyncFd::new(socket)? })
+    }
+
+    pub(crate) fn socket(&self) -> &AsyncFd<Socket> {
+        &self.socket
     }
 
     /// Sends frames in order until all are dealt with or the queues are full. It never waits.

@@ -6,17 +6,18 @@
 
 use crate::async_fd::AsyncFd;
 use crate::batch::{self, Datagram, Target};
+use crate::bpf::{compare, statement};
+use crate::inet6_packet;
 use core::num::NonZeroU32;
 use core::task::{Context, Poll};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, SockaddrLike, recvmsg};
 use rustix::net::sockopt;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 use standfast_model::InterfaceIndex;
 use standfast_model::ipvs::Family;
 use standfast_wire::Received;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
 /// The group of VRRP over IPv4 (RFC 9568 5.1.1.2).
 pub const GROUP_INET: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
@@ -244,7 +245,7 @@ impl VrrpSocket {
     }
 
     fn recv_inet6<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<Received<'a>>> {
-        let read = |socket: &Socket| recv_with_info(socket.as_raw_fd(), &mut *buffer);
+        let read = |socket: &Socket| inet6_packet::recv(socket.as_raw_fd(), &mut *buffer);
         let Some(packet) = self.socket.try_read(read)? else { return Ok(None) };
         // The kernel was asked for the destination; a packet without it could not be told from a unicast one.
         let (Some(source), Some(destination)) = (packet.source, packet.destination) else {
@@ -394,42 +395,6 @@ fn set_checksum_offset(socket: &Socket) -> io::Result<()> {
     if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Ancillary data as the kernel writes it: one `in6_pktinfo` (40 octets with header) and one `int` (24).
-#[repr(C, align(8))]
-struct Ancillary([u8; 64]);
-
-/// What came with an IPv6 packet.
-struct Inet6Packet {
-    length: usize,
-    source: Option<Ipv6Addr>,
-    destination: Option<Ipv6Addr>,
-    hop_limit: Option<u8>,
-}
-
-fn recv_with_info(socket: RawFd, buffer: &mut [u8]) -> io::Result<Inet6Packet> {
-    let mut ancillary = Ancillary([0; 64]);
-    let mut parts = [IoSliceMut::new(buffer)];
-    let received = recvmsg::<SockaddrIn6>(socket, &mut parts, Some(&mut ancillary.0), MsgFlags::MSG_DONTWAIT)?;
-    if received.flags.contains(MsgFlags::MSG_TRUNC) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet longer than the receive buffer"));
-    }
-    let mut packet = Inet6Packet {
-        length: received.bytes,
-        source: received.address.filter(|a| a.family() == Some(nix::sys::socket::AddressFamily::Inet6)).map(|a| a.ip()),
-        destination: None,
-        hop_limit: None,
-    };
-    for message in received.cmsgs()? {
-        #[expect(clippy::wildcard_enum_match_arm, reason = "of some thirty kinds of ancillary data we asked for two")]
-        match message {
-            ControlMessageOwned::Ipv6PacketInfo(info) => packet.destination = Some(info.ipi6_addr.s6_addr.into()),
-            ControlMessageOwned::Ipv6HopLimit(limit) => packet.hop_limit = u8::try_from(limit).ok(),
-            _ => {}
-        }
-    }
-    Ok(packet)
-}
-
 /// A classic BPF program: drop what goes to a group that is not ours, then pass the VRIDs of the list, or all.
 ///
 /// A raw IPv4 socket is filtered from the IP header on, an IPv6 one from the message on. A message too short to have a
@@ -510,13 +475,4 @@ fn vrids_only(load_vrid: Vec<SockFilter>, vrids: &[u8]) -> Vec<SockFilter> {
     }
     program.push(statement(libc::BPF_RET | libc::BPF_K, 0));
     program
-}
-
-fn statement(code: u32, k: u32) -> SockFilter {
-    SockFilter::new(u16::try_from(code).unwrap_or(0), 0, 0, k)
-}
-
-/// Skips so many statements if what was loaded is equal to `k`, and so many if it is not.
-fn compare(k: u32, if_equal: u8, if_not: u8) -> SockFilter {
-    SockFilter::new(u16::try_from(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K).unwrap_or(0), if_equal, if_not, k)
 }

@@ -122,6 +122,8 @@ pub struct VrrpCounters {
     pub address_list_differs: u64,
     /// Times another router was found to be master beside us.
     pub two_masters: u64,
+    /// Times somebody else was found to say that an address which we hold as master is its own (ARP, neighbour discovery).
+    pub foreign_claims: u64,
     refused: [u64; Refusal::ALL.len()],
 }
 
@@ -149,6 +151,7 @@ impl VrrpCounters {
             priority_zero_sent: self.priority_zero_sent.saturating_sub(earlier.priority_zero_sent),
             address_list_differs: self.address_list_differs.saturating_sub(earlier.address_list_differs),
             two_masters: self.two_masters.saturating_sub(earlier.two_masters),
+            foreign_claims: self.foreign_claims.saturating_sub(earlier.foreign_claims),
             unsigned_accepted: self.unsigned_accepted.saturating_sub(earlier.unsigned_accepted),
             refused,
         }

@@ -1,6 +1,7 @@
 //! What is known of other routers of the same virtual router: in what they are configured differently, and whether one
-//! of them is master beside us.
+//! of them is master beside us. And who else, router or not, says that an address of ours is its own.
 
+use crate::interface::{InterfaceName, MacAddress};
 use crate::time::Instant;
 use core::fmt;
 use core::time::Duration;
@@ -71,6 +72,31 @@ pub struct Rival {
 
 impl Rival {
     /// From the first of its advertisements to the last.
+    #[must_use]
+    pub fn lasted(&self) -> Duration {
+        self.last.since(self.since)
+    }
+}
+
+/// Somebody who says by ARP or by neighbour discovery that an address is its own, while we hold it as master.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Claim {
+    /// The address.
+    pub address: IpAddr,
+    /// The link that it was said on.
+    pub interface: InterfaceName,
+    /// Where it says that the address is. Of several the one that said so last.
+    pub mac: MacAddress,
+    /// When it was said first.
+    pub since: Instant,
+    /// When it was said last.
+    pub last: Instant,
+    /// How often it was heard: of a flood only a part is.
+    pub times: u64,
+}
+
+impl Claim {
+    /// From the first time it was said to the last.
     #[must_use]
     pub fn lasted(&self) -> Duration {
         self.last.since(self.since)

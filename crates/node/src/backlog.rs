@@ -60,7 +60,7 @@ pub(crate) struct Rounds {
 }
 
 /// What waits, by kind. Each is bounded by the configuration: an instance is in it once per kind, but for records,
-/// which come as states change.
+/// which come as states change, and for the addresses that are claimed by others.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Backlog {
     /// What separates the kernel from what is wanted is to be worked out anew.
@@ -91,6 +91,11 @@ impl Backlog {
 
     pub(crate) fn announce(&mut self, instance: InstanceId, rounds: u32) {
         self.announcing.push_back((instance, Rounds { left: rounds, first: true }));
+    }
+
+    /// A frame that is sent as soon as what is being announced already has been.
+    pub(crate) fn defend(&mut self, instance: InstanceId, frame: Frame) {
+        self.frames.push_back((instance, frame));
     }
 
     pub(crate) fn record(&mut self, record: Record) {
@@ -132,6 +137,7 @@ impl VrrpNode {
     /// not be deaf.
     fn compare(&mut self, now: Instant, system: &mut impl System) {
         let mut refused = Vec::new();
+        self.unwatched = true;
         if !self.stopping {
             refused.extend(self.places.ensure(&mut self.observed, system));
             refused.extend(self.open_sockets(system));

@@ -271,7 +271,20 @@ impl VrrpNode {
             .collect()
     }
 
-    fn announced(&self, instance: &Instance, address: &VirtualAddress) -> Option<Announcement> {
+    /// Announcements whose turn has come.
+    pub(crate) fn announce_due(&mut self, now: Instant, system: &mut impl System) {
+        let mut frames = self.pacer.due(now);
+        for id in self.extra.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect::<Vec<_>>() {
+            // Armed anew from now on by the end of this call.
+            self.extra.remove(&id);
+            frames.extend(self.extra_announcement(id));
+        }
+        if !frames.is_empty() {
+            system.announce(&frames);
+        }
+    }
+
+    pub(crate) fn announced(&self, instance: &Instance, address: &VirtualAddress) -> Option<Announcement> {
         let interface = self.places.home(instance, address)?;
         let link = self.observed.link(interface).filter(|_| self.observed.has(interface, entry(address)))?;
         // REQ: ARP-KA-01 ARP-KA-02 VRRP2-8.2-02

@@ -4,6 +4,7 @@
 //! The daemon runs this with sockets behind [`system::System`], the simulator with values. There is no second copy.
 
 mod backlog;
+mod claims;
 mod contact;
 mod debounce;
 mod firewall;

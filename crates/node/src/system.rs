@@ -155,6 +155,10 @@ pub trait System {
     /// Gives settings their first values back, those excepted that somebody else has changed since.
     fn restore_settings(&mut self) {}
 
+    /// Listens for those who say that one of these addresses, ascending, is their own, and for no others:
+    /// [`crate::Input::Claimed`] tells of them. A machine that cannot listen does without.
+    fn watch_claims(&mut self, _addresses: &[IpAddr]) {}
+
     /// Makes the packet filter this, whatever was there of ours before; none removes it.
     ///
     /// # Errors

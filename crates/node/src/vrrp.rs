@@ -1,6 +1,7 @@
 //! The `vrrp` worker without its sockets: the router, what the kernel was last heard to hold, and the executor.
 
 use crate::backlog::{Backlog, Credit};
+use crate::claims::Watched;
 use crate::contact;
 use crate::debounce::Debounce;
 use crate::holdings::{self, Holding, Owner};
@@ -16,11 +17,12 @@ use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, Service
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::config::witness::WitnessId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, State, Witnessed};
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, MacAddress, State, Witnessed};
 use standfast_net::{Change, Filter, Observed};
 use standfast_vrrp::{Action, Event, InterfaceFacts, Options, Output, Router};
 use standfast_wire::Received;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// One thing that reached the worker.
 #[derive(Debug)]
@@ -33,6 +35,15 @@ pub enum Input<'a> {
     Changed(Change),
     /// A VRRP packet.
     Packet(Received<'a>),
+    /// Somebody says that an address is its own, one of those that [`System::watch_claims`] asked for.
+    Claimed {
+        /// The link that it was heard on.
+        interface: InterfaceIndex,
+        /// The address.
+        address: IpAddr,
+        /// Where it is, as that one says.
+        mac: MacAddress,
+    },
     /// A deadline may have passed.
     Wake,
     /// A track script has ended.
@@ -157,6 +168,10 @@ pub struct VrrpNode {
     pub(crate) links: Debounce,
     /// When the links that carry no advertisements are announced on again (`garp_extra_if`), by instance.
     pub(crate) extra: BTreeMap<InstanceId, Instant>,
+    /// Addresses that claims are listened for.
+    pub(crate) watched: Watched,
+    /// Others may be held than those.
+    pub(crate) unwatched: bool,
     /// The packet filter as it was last asked for.
     pub(crate) filter: Option<Filter>,
     /// Ours before the reload that is being applied, and not any more.
@@ -192,6 +207,8 @@ impl VrrpNode {
             told,
             listening: BTreeMap::new(),
             restores: BTreeMap::new(),
+            watched: Watched::new(),
+            unwatched: true,
             filter: None,
             retired: Vec::new(),
             stopping: false,
@@ -251,6 +268,7 @@ impl VrrpNode {
             Input::Resync(_)
             | Input::Changed(_)
             | Input::Packet(_)
+            | Input::Claimed { .. }
             | Input::ScriptEnded { .. }
             | Input::FileRead { .. }
             | Input::ProcessCount { .. }
@@ -281,6 +299,7 @@ impl VrrpNode {
                 let interface = self.places.below(packet.interface);
                 self.feed(now, Event::Packet(Received { interface, ..packet }), system);
             }
+            Input::Claimed { interface, address, mac } => self.claimed(now, interface, address, mac, system),
             Input::Wake => {
                 for name in self.links.due(now) {
                     self.tell(now, &name, system);
@@ -312,6 +331,7 @@ impl VrrpNode {
             Input::Shutdown => self.shut_down(now, system),
         }
         self.arm_extra(now);
+        self.watch_claims(system);
     }
 
     fn start(&mut self, now: Instant, observed: Observed, system: &mut impl System) {
@@ -386,6 +406,7 @@ impl VrrpNode {
     pub(crate) fn find_homes(&mut self) {
         self.holdings = holdings::all(&self.config, &self.places, &self.observed);
         self.ways = self.ways();
+        self.unwatched = true;
         // What an instance and the static part both name is the instance's: it comes first in the list, so last here.
         self.homes = self.holdings.iter().rev().flat_map(|h| h.places().map(|place| (place, h.owner))).collect();
     }
@@ -530,6 +551,7 @@ impl VrrpNode {
                 }
                 Action::Reconcile => self.backlog.compare(),
                 Action::Announce { instance, rounds } => self.backlog.announce(instance, rounds),
+                Action::Defend { instance, address } => self.defend(instance, address),
                 Action::RunScript { script } => self.backlog.run(script),
                 Action::Transition(transition) => self.backlog.record(Record::Transition(transition)),
                 Action::GroupTransition(transition) => self.backlog.record(Record::GroupTransition(transition)),
@@ -545,19 +567,6 @@ impl VrrpNode {
             system.send(&packets);
         }
         self.output = output;
-    }
-
-    /// Announcements whose turn has come.
-    fn announce_due(&mut self, now: Instant, system: &mut impl System) {
-        let mut frames = self.pacer.due(now);
-        for id in self.extra.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect::<Vec<_>>() {
-            // Armed anew from now on by the end of this call.
-            self.extra.remove(&id);
-            frames.extend(self.extra_announcement(id));
-        }
-        if !frames.is_empty() {
-            system.announce(&frames);
-        }
     }
 }
 

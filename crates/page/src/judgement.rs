@@ -5,7 +5,7 @@ use core::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use standfast_api::{Snapshot, WorkerKind};
-use standfast_model::{Cause, Mismatch, State};
+use standfast_model::{Cause, Claim, Mismatch, State};
 
 /// A rival that was not heard for so long has given way, or nobody hears it any more.
 const RIVALRY: Duration = Duration::from_secs(30);
@@ -68,6 +68,11 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<Remark>) {
         }
         if let Some(rival) = instance.rival.filter(|rival| snapshot.daemon.at.since(rival.last) < RIVALRY) {
             let text = format!("{} has another master: {}, priority {}", instance.name, rival.address, rival.priority);
+            remark(Verdict::Critical, text);
+        }
+        for claim in &instance.claims {
+            let Claim { address, interface, mac, .. } = claim;
+            let text = format!("{}: another host says that {address} is its own: {mac} on {interface}", instance.name);
             remark(Verdict::Critical, text);
         }
         for mismatch in &instance.mismatches {

@@ -195,12 +195,15 @@ impl Metrics {
         let priority = self.each_instance().map(|(labels, one)| (labels, f64::from(one.priority)));
         gauges(encoder, "standfast_vrrp_priority", "The effective priority", priority)?;
         type Count = fn(&Instance) -> u64;
-        let counts: [(&str, &str, Count); 6] = [
+        let counts: [(&str, &str, Count); 7] = [
             ("standfast_vrrp_adverts_sent", "Advertisements sent", |one| one.counters.adverts_sent),
             ("standfast_vrrp_adverts_received", "Accepted advertisements", |one| one.counters.adverts_received),
             ("standfast_vrrp_became_master", "Times MASTER was entered", |one| one.counters.became_master),
             ("standfast_vrrp_released_master", "Times MASTER was left", |one| one.counters.released_master),
             ("standfast_vrrp_priority_zero_sent", "Resignations sent", |one| one.counters.priority_zero_sent),
+            ("standfast_vrrp_foreign_claims", "Times another host claimed an address held here", |one| {
+                one.counters.foreign_claims
+            }),
             ("standfast_vrrp_priority_zero_received", "Resignations received", |one| {
                 one.counters.priority_zero_received
             }),

@@ -131,6 +131,9 @@ pub struct Instance {
     /// Another router that advertises as master while this one does.
     #[serde(default)]
     pub rival: Option<Rival>,
+    /// Hosts that say of addresses which this one holds that they are their own.
+    #[serde(default)]
+    pub claims: Vec<Claim>,
     /// In what other routers are configured differently.
     #[serde(default)]
     pub mismatches: Vec<Mismatch>,
@@ -159,6 +162,23 @@ pub struct Rival {
     pub since_unix_ms: u64,
     /// When it was heard last.
     pub last_unix_ms: u64,
+}
+
+/// A host that says by ARP or neighbour discovery that an address which this one holds is its own.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Claim {
+    /// The address.
+    pub address: String,
+    /// The link that it was said on.
+    pub interface: String,
+    /// Where the address is, as the host says.
+    pub mac: String,
+    /// When it was heard first.
+    pub since_unix_ms: u64,
+    /// When it was heard last.
+    pub last_unix_ms: u64,
+    /// How often; of a flood only a part is heard.
+    pub times: u64,
 }
 
 /// A difference between another router's configuration and this one's, as its advertisements show it.
@@ -206,6 +226,9 @@ pub struct Counters {
     pub priority_zero_sent: u64,
     /// Accepted advertisements whose addresses are not ours.
     pub address_list_differs: u64,
+    /// Times another host was found to say that an address which this one holds is its own.
+    #[serde(default)]
+    pub foreign_claims: u64,
     /// Refused packets, by the reason; reasons without packets are left out.
     #[serde(default)]
     pub refused: Vec<Refused>,
@@ -414,6 +437,18 @@ fn instance(status: &InstanceStatus, clock: Clock, beside: &impl Beside) -> Inst
             since_unix_ms: clock.unix_ms(rival.since),
             last_unix_ms: clock.unix_ms(rival.last),
         }),
+        claims: status
+            .claims
+            .iter()
+            .map(|claim| Claim {
+                address: claim.address.to_string(),
+                interface: claim.interface.to_string(),
+                mac: claim.mac.to_string(),
+                since_unix_ms: clock.unix_ms(claim.since),
+                last_unix_ms: clock.unix_ms(claim.last),
+                times: claim.times,
+            })
+            .collect(),
         mismatches: status
             .mismatches
             .iter()
@@ -442,6 +477,7 @@ fn instance(status: &InstanceStatus, clock: Clock, beside: &impl Beside) -> Inst
             priority_zero_received: counters.priority_zero_received,
             priority_zero_sent: counters.priority_zero_sent,
             address_list_differs: counters.address_list_differs,
+            foreign_claims: counters.foreign_claims,
             refused: refused
                 .filter(|(_, packets)| *packets > 0)
                 .map(|(reason, packets)| Refused { reason: reason.to_string(), packets })

@@ -7,6 +7,7 @@ use crate::output::{Action, Notice, Output};
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::{GroupTransition, PriorityChange, Transition};
+use std::net::IpAddr;
 
 /// Actions by kind; each kind keeps the order in which it was asked for.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,10 @@ impl Batch {
 
     pub(crate) fn announce(&mut self, instance: InstanceId, rounds: u32) {
         self.announces.push(Action::Announce { instance, rounds });
+    }
+
+    pub(crate) fn defend(&mut self, instance: InstanceId, address: IpAddr) {
+        self.announces.push(Action::Defend { instance, address });
     }
 
     pub(crate) fn transition(&mut self, transition: Transition) {

@@ -6,7 +6,7 @@ use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::config::witness::WitnessId;
-use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, Witnessed};
+use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, MacAddress, Witnessed};
 use standfast_wire::Received;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -53,6 +53,18 @@ pub enum Event<'a> {
     },
     /// A VRRP packet arrived.
     Packet(Received<'a>),
+    /// Somebody said by ARP or neighbour discovery that an address of the instance is its own (RFC 5227 2.4). It matters
+    /// to a master that holds the address.
+    Claimed {
+        /// The instance.
+        instance: InstanceId,
+        /// The address.
+        address: IpAddr,
+        /// The link that it was said on.
+        interface: &'a InterfaceName,
+        /// Where it says that the address is: no MAC of this machine.
+        mac: MacAddress,
+    },
     /// A deadline may have passed.
     Wake,
     /// The kernel refused an operation that the instance needs for being master.

@@ -8,6 +8,7 @@ pub mod output;
 pub mod timing;
 
 mod batch;
+mod claims;
 mod deadlines;
 mod deliver;
 mod hear;

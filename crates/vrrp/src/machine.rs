@@ -3,6 +3,7 @@
 //! It knows no other instance: what a sync group makes of a move is decided in [`crate::units`].
 
 use crate::batch::Batch;
+use crate::claims::Claims;
 use crate::links::{self, Facts};
 use crate::notices::Memory;
 use crate::observe::{self, Differences};
@@ -180,6 +181,10 @@ impl Machine {
                 Phase::Init { .. } | Phase::Fault { .. } | Phase::Stop => {}
             }
         }
+        let addresses = || self.config.addresses.iter().chain(&self.config.excluded);
+        if let Some(master) = self.phase.master_mut() {
+            master.claims.retain(|address| addresses().any(|ours| ours.address.addr() == address));
+        }
         let same = |a: &[VirtualAddress], b: &[VirtualAddress]| a == b;
         if self.phase.is_master()
             && !(same(&before.addresses, &self.config.addresses) && same(&before.excluded, &self.config.excluded))
@@ -323,6 +328,7 @@ impl Machine {
             second_burst_at: unless_zero(now, garp.master_delay),
             lower_burst_at: None,
             rival: None,
+            claims: Claims::default(),
             refresh_from: unless_zero(now, garp.master_refresh).map(|at| at + garp.master_delay),
         });
         before
@@ -456,6 +462,7 @@ impl Machine {
         }
         self.announce_due(now, batch);
         self.outlive_rival(now, batch);
+        self.answer_claims(now, batch);
         let Some(master) = self.phase.master_mut() else { return };
         if master.advert_at <= now {
             // REQ: VRRP2-6.4.3-04 VRRP3-6.4.3-06

@@ -4,7 +4,7 @@ use core::time::Duration;
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::{
-    AdvertInterval, Cause, Field, GroupTransition, InterfaceIndex, PriorityChange, Refusal, Transition,
+    AdvertInterval, Cause, Claim, Field, GroupTransition, InterfaceIndex, PriorityChange, Refusal, Transition,
 };
 use std::net::IpAddr;
 
@@ -34,6 +34,13 @@ pub enum Action {
         instance: InstanceId,
         /// How many rounds, at least 1.
         rounds: u32,
+    },
+    /// Announce this one address of the instance once: somebody else says that it is its own, or has stopped saying so.
+    Defend {
+        /// Whose address.
+        instance: InstanceId,
+        /// Which.
+        address: IpAddr,
     },
     /// A state changed.
     Transition(Transition),
@@ -130,6 +137,21 @@ pub enum Notice {
         lasted: Duration,
         /// How many there were.
         adverts: u64,
+    },
+    /// Somebody says by ARP or neighbour discovery that an address which we hold as master is its own: said when it is
+    /// found, and again when another than before says so.
+    Claimed {
+        /// The instance.
+        instance: InstanceId,
+        /// Which address, and who.
+        claim: Claim,
+    },
+    /// Nobody else has said so for a while.
+    ClaimOver {
+        /// The instance.
+        instance: InstanceId,
+        /// What it was.
+        claim: Claim,
     },
     /// Two routers have priority 255. The one with the lower address goes down to 254 and gives way.
     OwnerClash {

@@ -3,6 +3,7 @@
 //!
 //! Only data: what moves an instance from one phase to another is in [`crate::machine`] and [`crate::hear`].
 
+use crate::claims::Claims;
 use core::time::Duration;
 use standfast_model::{AdvertInterval, Cause, Instant, Priority, Rival, State};
 use std::net::IpAddr;
@@ -76,6 +77,8 @@ pub(crate) struct Master {
     pub(crate) lower_burst_at: Option<Instant>,
     /// Who advertises as master beside us.
     pub(crate) rival: Option<Rival>,
+    /// Who else says that the addresses are its own.
+    pub(crate) claims: Claims,
     /// `garp_master_refresh`: due with the first advertisement from then on.
     pub(crate) refresh_from: Option<Instant>,
 }
@@ -98,7 +101,8 @@ impl Phase {
             Self::Init { begin_at } => *begin_at,
             Self::Backup(backup) => Some(backup.down_at),
             Self::Master(master) => {
-                [master.second_burst_at, master.lower_burst_at].into_iter().flatten().chain([master.advert_at]).min()
+                let others = [master.second_burst_at, master.lower_burst_at, master.claims.deadline()];
+                others.into_iter().flatten().chain([master.advert_at]).min()
             }
             Self::Fault { retry_at, .. } => *retry_at,
             Self::Stop => None,

@@ -327,11 +327,7 @@ fn check_authentication(
         Authentication::None => Err(Flaw::AuthType { received: received.octet(), expected: AuthType::None.octet() }),
         // REQ: VRRP2A-5.3.10-01
         Authentication::Pass(password) if known == AuthType::SimpleText => {
-            if view.password().as_ref() == Some(password) {
-                Ok(())
-            } else {
-                Err(Flaw::Password)
-            }
+            if view.password().as_ref() == Some(password) { Ok(()) } else { Err(Flaw::Password) }
         }
         Authentication::Pass(_) => {
             Err(Flaw::AuthType { received: received.octet(), expected: AuthType::SimpleText.octet() })

@@ -18,8 +18,9 @@ use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::Tracker;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Cause, Instant, InterfaceIndex, InterfaceName, VrrpCounters};
+use standfast_model::{Cause, Instant, InterfaceIndex, InterfaceName, MacAddress, VrrpCounters};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Settings of the whole process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -129,6 +130,9 @@ impl Router {
             Event::Start => self.start(now),
             Event::Interface { name, facts } => self.interface(now, name, facts),
             Event::Packet(packet) => self.packet(now, &packet),
+            Event::Claimed { instance, address, interface, mac } => {
+                self.claimed(now, instance, address, interface, mac);
+            }
             Event::Wake => self.wake(now),
             Event::OperationFailed { instance, what } => self.operation_failed(now, instance, what),
             Event::ScriptEnded { script, outcome } => {
@@ -177,6 +181,14 @@ impl Router {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         }
+    }
+
+    fn claimed(&mut self, now: Instant, id: InstanceId, address: IpAddr, interface: &InterfaceName, mac: MacAddress) {
+        let Some((unit, member)) = self.place(id) else { return };
+        if let Some(machine) = self.machine_mut(id) {
+            machine.hear_claim(now, address, interface, mac);
+        }
+        self.rearm_member(unit, member);
     }
 
     fn wall_clock(&mut self, now: Instant, unix: Duration) {

@@ -5,7 +5,7 @@ use crate::receive::wanted_authentication;
 use crate::router::Router;
 use standfast_model::config::vrrp::{Authentication, InstanceId};
 use standfast_model::tracking::Known;
-use standfast_model::{Cause, Instant, Mismatch, Rival, State, Transition, VrrpCounters};
+use standfast_model::{Cause, Claim, Instant, Mismatch, Rival, State, Transition, VrrpCounters};
 use std::net::IpAddr;
 
 /// One instance as an operator sees it.
@@ -65,6 +65,11 @@ impl Router {
     #[must_use]
     pub fn tracked(&self) -> Known {
         self.known.known()
+    }
+
+    /// Who else says that addresses of the instance are its own, in the order of the addresses; nobody unless it is master.
+    pub fn claims(&self, id: InstanceId) -> impl Iterator<Item = &Claim> {
+        self.machine(id).and_then(|machine| machine.phase.master()).into_iter().flat_map(|master| master.claims.told())
     }
 
     /// Everything an operator wants to know of an instance, if it exists.

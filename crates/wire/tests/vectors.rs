@@ -58,16 +58,16 @@ fn case(name: &'static str, priority: u8, protocol: Protocol) -> Case {
 }
 
 fn ipv4_cases() -> Vec<Case> {
-    let none = Authentication::None;
+    let none = || Authentication::None;
     vec![
-        case("W-V2-100", 100, v2(1, none)),
-        case("W-V2-255", 255, v2(1, none)),
-        case("W-V2-VMAC", 255, v2(1, none)),
-        Case { identification: 4, ..case("W-V2-PRIO0", 0, v2(1, none)) },
+        case("W-V2-100", 100, v2(1, none())),
+        case("W-V2-255", 255, v2(1, none())),
+        case("W-V2-VMAC", 255, v2(1, none())),
+        Case { identification: 4, ..case("W-V2-PRIO0", 0, v2(1, none())) },
         Case {
             vrid: 1,
             addresses: &[[192, 0, 2, 9], [192, 0, 2, 8], [192, 0, 2, 10]],
-            ..case("W-V2-3ADDR", 255, v2(5, none))
+            ..case("W-V2-3ADDR", 255, v2(5, none()))
         },
         Case {
             vrid: 52,
@@ -75,8 +75,8 @@ fn ipv4_cases() -> Vec<Case> {
             ..case("W-V2-PASS-3", 255, v2(1, pass("s3cr3t")))
         },
         Case { vrid: 54, ..case("W-V2-PASS-LONG", 255, v2(1, pass("abcdefghijk"))) },
-        Case { vrid: 55, addresses: &[], ..case("W-V2-COUNT0", 255, v2(1, none)) },
-        Case { destination: ROUTER_B, ..case("W-V2-UNI", 255, v2(1, none)) },
+        Case { vrid: 55, addresses: &[], ..case("W-V2-COUNT0", 255, v2(1, none())) },
+        Case { destination: ROUTER_B, ..case("W-V2-UNI", 255, v2(1, none())) },
         case("W-V3-4-100", 100, v3(100)),
         case("W-V3-4-1", 255, v3(100)),
         Case { identification: 4, ..case("W-V3-4-PRIO0", 0, v3(100)) },
@@ -198,6 +198,61 @@ fn unsolicited_neighbour_advertisements_have_keepaliveds_octets() {
         assert_eq!(ndisc::Unsolicited { address, mac, router }.emit()[..], table.take(name), "{name}");
     }
     table.nothing_left_of(&["W-NA"]);
+}
+
+/// The ICMPv6 message of an unsolicited advertisement, as a raw socket delivers it.
+fn neighbour_advertisement() -> Vec<u8> {
+    let address = ipv6("2001:db8::100");
+    ndisc::Unsolicited { address, mac: A, router: true }.emit()[54..].to_vec()
+}
+
+#[test]
+fn a_neighbour_advertisement_says_where_an_address_is() {
+    let group = ipv6("ff02::1");
+    let message = neighbour_advertisement();
+    let (target, mac) = (ipv6("2001:db8::100"), Some(A));
+    let known = Ok(ndisc::Advertisement { target, mac });
+    assert_eq!(ndisc::Advertisement::parse(&message, group, Some(255)), known);
+    // Without the option it says nothing of a MAC; behind one that nobody knows it still does.
+    let silent = Ok(ndisc::Advertisement { target, mac: None });
+    assert_eq!(ndisc::Advertisement::parse(&message[..24], group, Some(255)), silent);
+    let nonce = [&message[..24], &[14, 1, 1, 2, 3, 4, 5, 6], &message[24..]].concat();
+    assert_eq!(ndisc::Advertisement::parse(&nonce, group, Some(255)), known);
+    // Another medium's address is none of Ethernet's; of two addresses the first counts.
+    let long = [&message[..24], &[2, 2], &[9; 14], &message[24..], &[2, 1, 9, 9, 9, 9, 9, 9]].concat();
+    assert_eq!(ndisc::Advertisement::parse(&long, group, Some(255)), known);
+}
+
+// REQ: ND-7.1-01
+#[test]
+fn a_neighbour_advertisement_that_is_none_is_refused() {
+    use ndisc::{Advertisement, Error};
+    let (group, host) = (ipv6("ff02::1"), ipv6("fe80::1"));
+    let message = neighbour_advertisement();
+    let with = |place: usize, octet: u8| {
+        let mut message = message.clone();
+        message[place] = octet;
+        message
+    };
+    assert_eq!(Advertisement::parse(&message, group, Some(254)), Err(Error::HopLimit(Some(254))));
+    assert_eq!(Advertisement::parse(&message, group, None), Err(Error::HopLimit(None)));
+    for have in 0..24 {
+        assert_eq!(Advertisement::parse(&message[..have], group, Some(255)), Err(Error::Short { have }));
+    }
+    assert_eq!(Advertisement::parse(&with(0, 135), group, Some(255)), Err(Error::Kind { kind: 135, code: 0 }));
+    assert_eq!(Advertisement::parse(&with(1, 1), group, Some(255)), Err(Error::Kind { kind: 136, code: 1 }));
+    let target = ipv6("ff01:db8::100");
+    let at_group = [&message[..8], &target.octets(), &message[24..]].concat();
+    assert_eq!(Advertisement::parse(&at_group, group, Some(255)), Err(Error::Target(target)));
+    let solicited = with(4, 0x60);
+    assert_eq!(Advertisement::parse(&solicited, group, Some(255)), Err(Error::Solicited(group)));
+    assert!(Advertisement::parse(&solicited, host, Some(255)).is_ok(), "to who asked");
+    for length in [0, 2, 255] {
+        let wrong = with(25, length);
+        assert_eq!(Advertisement::parse(&wrong, group, Some(255)), Err(Error::Option { at: 24 }), "{length}");
+    }
+    let cut = [&message[..], &[1]].concat();
+    assert_eq!(Advertisement::parse(&cut, group, Some(255)), Err(Error::Option { at: 32 }));
 }
 
 // REQ: VRRP2A-5.3.10-01 (a password cannot be read in a log)

@@ -262,6 +262,7 @@ mod tests {
             last_transition: None,
             mismatches: Vec::new(),
             rival: None,
+            claims: Vec::new(),
             counters: VrrpCounters::default(),
         };
         let daemon = DaemonStatus {

@@ -50,6 +50,7 @@ kinds! {
     TwoMasters "two-masters" "de1b1471320a88ea37a788d106762832" "Two routers were master of the same addresses."
     HeldBack "held-back" "b3f1c62d84e74a0c9b7d51e60f2a98d4" "A standby hears no master, and its witnesses stand against a takeover."
     PeerTwoMasters "peer-two-masters" "0e4d7a95c1b84f6293ad58e7f6104cb2" "Another director says that it is master of the same router, or says so no more."
+    AddressClaimed "address-claimed" "7a5be2f0c94d4e1b8d36c1f7a0e95b42" "Another host says that an address which this node holds is its own, or says so no more."
     AddressRestored "address-restored" "4350cc1721e52f212cd552a09ddbef12" "Something else changed what this node holds, and it was set right."
     Trouble "trouble" "9ed89eddd6846325b600e6129ec04ece" "Something did not work, and is tried again or done without."
     ServerDown "server-down" "627bf3225fac9cb6e34acb115ee347dd" "A real server is out: its checks fail."

@@ -4,6 +4,7 @@
 //! In every round what arrived is handled before what is due, each in bounded portions, so that neither a flood of
 //! packets delays an advertisement nor a late timer deposes a living master.
 
+mod claims;
 mod errands;
 mod linkbeat;
 mod notify;
@@ -22,6 +23,7 @@ use core::time::Duration;
 use errands::Errands;
 use linkbeat::Linkbeat;
 use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
+use standfast_kernel::claim_socket::Claimed;
 use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::schedule::{Schedule, allow_open_files};
 use standfast_kernel::route::{Monitor, MonitorEvent};
@@ -54,6 +56,9 @@ const LATE: Duration = Duration::from_secs(1);
 /// How far the clock of the wall may be from what the node believes before it is told anew: far below the window of any
 /// signature, far above what two readings are apart.
 const WALL_CLOCK_OFF: Duration = Duration::from_millis(100);
+
+/// Foreign claims that a status has of one instance: who claims more of its addresses than that claims all of them.
+const CLAIMS_SHOWN: usize = 16;
 
 /// Runs the worker until it is told to stop.
 pub async fn run(context: WorkerContext<VrrpSlice>) -> ExitStatus {
@@ -348,6 +353,8 @@ impl Worker {
             self.node.handle(now, Input::Wake, &mut self.machine);
             self.tell_lateness(late);
         }
+        // Behind what is due: no advertisement waits for those who shout, and of one that made us give way we know first.
+        self.hear_claims(now);
         self.machine.retry(now);
         self.machine.write_down();
         Ok(more_packets || more_changes || self.node.has_work())
@@ -416,6 +423,12 @@ impl Worker {
         more
     }
 
+    fn hear_claims(&mut self, now: Instant) {
+        while let Some(Claimed { interface, address, mac }) = self.machine.claims().next(now) {
+            self.node.handle(now, Input::Claimed { interface, address, mac }, &mut self.machine);
+        }
+    }
+
     fn drain_monitor(&mut self) -> io::Result<bool> {
         for _ in 0..PORTION {
             match self.monitor.try_next()? {
@@ -458,7 +471,7 @@ impl Worker {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.node.next_deadline(), self.machine.retry_at(), self.linkbeat.next_deadline()].into_iter().flatten().min()
+        [self.node.next_deadline(), self.machine.deadline(), self.linkbeat.next_deadline()].into_iter().flatten().min()
     }
 
     /// Resigns and takes the addresses away, unless they shall stay (`-V`).
@@ -492,6 +505,7 @@ impl Worker {
                 last_transition: status.last_transition.cloned(),
                 mismatches: status.mismatches.to_vec(),
                 rival: status.rival,
+                claims: self.node.router().claims(id).take(CLAIMS_SHOWN).cloned().collect(),
                 counters: self.node.router().counters(id).clone(),
             })
         });

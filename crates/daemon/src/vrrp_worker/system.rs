@@ -2,6 +2,7 @@
 //!
 //! It decides nothing. What it cannot send now it offers again a moment later, within a limit.
 
+use super::claims::ClaimWatch;
 use crate::journal;
 use crate::remains::{Ledger, Remains};
 use crate::stamps::Stamps;
@@ -24,6 +25,7 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use tracing::info;
 
 /// Announcements that wait for room in a link's queue: two bursts of five for a thousand addresses. What does not
@@ -41,7 +43,8 @@ const FRAMES_PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Machine {
     route: Route,
     sockets: BTreeMap<SocketKey, VrrpSocket>,
-    packet_socket: PacketSocket,
+    packet_socket: Rc<PacketSocket>,
+    claims: ClaimWatch,
     waiting: VecDeque<Frame>,
     /// When the frames in waiting are offered again.
     retry_at: Option<Instant>,
@@ -80,10 +83,12 @@ impl Machine {
         let (ledger, mut left) = Ledger::take_over(ledger);
         let mut settings = Settings::default();
         settings.inherit(core::mem::take(&mut left.settings));
+        let packet_socket = Rc::new(PacketSocket::open()?);
         let machine = Self {
             route: Route::open()?,
             sockets: BTreeMap::new(),
-            packet_socket: PacketSocket::open()?,
+            claims: ClaimWatch::new(&packet_socket),
+            packet_socket,
             waiting: VecDeque::new(),
             retry_at: None,
             names,
@@ -182,12 +187,18 @@ impl Machine {
     /// Whether any socket may have a packet; keeps the waker in each.
     pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> bool {
         // Every socket is asked, for each must know whom to wake.
-        self.sockets.values().filter(|socket| socket.poll_readable(context).is_ready()).count() > 0
+        let claims = self.claims.poll_readable(context);
+        self.sockets.values().filter(|socket| socket.poll_readable(context).is_ready()).count() > 0 || claims
     }
 
-    /// When [`Self::retry`] is due.
-    pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+    /// Who else says that addresses of ours are its own.
+    pub(super) fn claims(&mut self) -> &mut ClaimWatch {
+        &mut self.claims
+    }
+
+    /// When [`Self::retry`] is due, or [`Self::claims`] to be asked.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [self.retry_at, self.claims.deadline()].into_iter().flatten().min()
     }
 
     /// Offers waiting announcements again, if their time has come.
@@ -322,6 +333,10 @@ impl System for Machine {
         self.unwritten = true;
     }
 
+    fn watch_claims(&mut self, addresses: &[IpAddr]) {
+        self.claims.listen_for(addresses);
+    }
+
     fn filter(&mut self, filter: Option<&Filter>) -> Result<(), String> {
         let words = |refused: Refused| refused.to_string();
         self.unwritten = true;
@@ -351,7 +366,10 @@ impl System for Machine {
         let moved = matches!(record, Record::Transition(_));
         self.sent |= moved;
         // Who waits for a witness says so, for that asks for a lease.
-        self.moved |= moved || matches!(record, Record::Notice(Notice::HeldBack { .. }));
+        let shown = |notice: &Notice| {
+            matches!(notice, Notice::HeldBack { .. } | Notice::Claimed { .. } | Notice::ClaimOver { .. })
+        };
+        self.moved |= moved || matches!(&record, Record::Notice(notice) if shown(notice));
         journal::record(&record, &self.names);
         self.wishes.push(Wish::Notify(record));
     }

@@ -31,7 +31,7 @@ const ASKING6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9);
 const SOON: Duration = Duration::from_millis(500);
 
 /// Plugs both directors and the host into a switch; the machine of the test is the first director.
-fn switched() -> Machine {
+pub(crate) fn switched() -> Machine {
     let machine = Machine::new();
     run("ip link set lo up");
     run("ip netns add lan");
@@ -55,7 +55,7 @@ fn switched() -> Machine {
 }
 
 /// A link of a network namespace, by which frames are sent and on which they are seen.
-struct Port {
+pub(crate) struct Port {
     socket: OwnedFd,
     sender: PacketSocket,
     index: u32,
@@ -64,7 +64,7 @@ struct Port {
 }
 
 impl Port {
-    fn open(namespace: &'static str, link: &'static str) -> Self {
+    pub(crate) fn open(namespace: &'static str, link: &'static str) -> Self {
         // The thread stays in that namespace, and so do the sockets that it makes.
         let opening = std::thread::spawn(move || {
             setns(File::open(format!("/run/netns/{namespace}")).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
@@ -83,13 +83,19 @@ impl Port {
         opening.join().unwrap()
     }
 
+    /// As many at once as the link takes.
+    pub(crate) fn send_all(&self, frames: &[Vec<u8>]) -> usize {
+        let interface = InterfaceIndex(self.index);
+        self.sender.send(&frames.iter().map(|bytes| Frame { interface, bytes }).collect::<Vec<_>>()).done
+    }
+
     fn send(&self, bytes: &[u8]) {
         let burst = self.sender.send(&[Frame { interface: InterfaceIndex(self.index), bytes }]);
         assert_eq!((burst.done, burst.refused.len()), (1, 0));
     }
 
     /// What has come in by the link since this was last asked, and comes within that time.
-    fn seen(&self, within: Duration) -> Vec<Vec<u8>> {
+    pub(crate) fn seen(&self, within: Duration) -> Vec<Vec<u8>> {
         let until = boottime() + within;
         let mut frames = Vec::new();
         let mut bytes = [0; 2000];

@@ -13,6 +13,7 @@ mod answers;
 mod appearance;
 mod beside_keepalived;
 mod browser;
+mod claims;
 mod confinement;
 mod container;
 #[cfg(feature = "dbus")]

@@ -8,6 +8,7 @@
     reason = "the helpers of tests fail a test by panicking"
 )]
 
+mod claim_socket;
 mod device;
 mod guest;
 mod marking;

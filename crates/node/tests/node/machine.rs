@@ -13,6 +13,7 @@ use standfast_net::{Change, Device, DeviceKind, Filter, Link, Observed, Observed
 use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, System, VrrpNode};
 use standfast_vrrp::Router;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub(crate) const ETH0: InterfaceIndex = InterfaceIndex(2);
@@ -30,6 +31,10 @@ pub(crate) struct Machine {
     pub(crate) noting: bool,
     /// By which links anything was announced.
     pub(crate) announced: BTreeSet<InterfaceIndex>,
+    /// What was announced last.
+    pub(crate) last_announced: Vec<Vec<u8>>,
+    /// Every list of addresses that claims were to be listened for.
+    pub(crate) watched: Vec<Vec<IpAddr>>,
 }
 
 impl Machine {
@@ -79,6 +84,7 @@ impl System for Machine {
 
     fn announce(&mut self, frames: &[Frame]) {
         self.announced.extend(frames.iter().map(|frame| frame.interface));
+        self.last_announced = frames.iter().map(|frame| frame.bytes.clone()).collect();
         self.log.push(format!("announce {}", frames.len()));
     }
 
@@ -129,6 +135,10 @@ impl System for Machine {
 
     fn configure(&mut self, settings: &[Sysctl]) {
         self.log.extend(settings.iter().map(|setting| format!("set {} {}", setting.path, setting.value)));
+    }
+
+    fn watch_claims(&mut self, addresses: &[IpAddr]) {
+        self.watched.push(addresses.to_vec());
     }
 
     fn restore_settings(&mut self) {

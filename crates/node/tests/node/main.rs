@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected should end, in its helpers as well"
 )]
 
+mod claims;
 mod devices;
 mod executor;
 mod machine;

@@ -93,6 +93,12 @@ fn rows(sheet: &Sheet<'_>, instance: &Instance, columns: usize) -> Markup {
                         ", last heard " (length(now.saturating_sub(rival.last_unix_ms))) " ago"
                     }
                 }
+                @for claim in &instance.claims {
+                    div.why {
+                        (mark(Class::Bad, "claimed")) " " span.m { (claim.address) } " by " span.m { (claim.mac) } " on "
+                        (claim.interface) ", last heard " (length(now.saturating_sub(claim.last_unix_ms))) " ago"
+                    }
+                }
                 @for mismatch in &instance.mismatches {
                     div.why {
                         (mark(Class::Warn, "differs")) " " (mismatch.what) " of " span.m { (mismatch.peer) } " is "

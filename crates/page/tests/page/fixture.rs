@@ -9,8 +9,8 @@ use standfast_api::{
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::tracking::Known;
 use standfast_model::{
-    Cause, Field, Instant, InterfaceName, Mismatch, Refusal, Rival, State, Transition, VirtualAddress, Vrid,
-    VrrpCounters,
+    Cause, Claim, Field, Instant, InterfaceName, MacAddress, Mismatch, Refusal, Rival, State, Transition,
+    VirtualAddress, Vrid, VrrpCounters,
 };
 use standfast_page::directors::Director;
 use standfast_page::happened::Happened;
@@ -80,6 +80,7 @@ pub(crate) fn instance(name: &str, vrid: u8, state: State, addresses: &[&str]) -
         ordered: None,
         mismatches: Vec::new(),
         rival: None,
+        claims: Vec::new(),
     }
 }
 
@@ -147,6 +148,15 @@ pub(crate) fn snapshot(services: u32) -> Snapshot {
     let peer = "192.0.2.9".parse().unwrap();
     let (since, last) = (ago(400), ago(2));
     instances[0].rival = Some(Rival { address: peer, priority: 90, since, last, adverts: 398 });
+    instances[0].claims.push(Claim {
+        address: "198.51.100.11".parse().unwrap(),
+        interface: "eth0".parse().unwrap(),
+        mac: MacAddress([2, 0, 0, 0, 0, 0x66]),
+        since,
+        last,
+        times: 12,
+    });
+    instances[0].counters.foreign_claims = 3;
     instances[1].mismatches.push(Mismatch {
         peer,
         field: Field::Interval,

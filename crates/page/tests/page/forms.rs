@@ -72,6 +72,7 @@ fn the_metrics_have_the_values_of_the_report() {
     for line in [
         "standfast_vrrp_state{vrrp_instance=\"VI_WEB\",state=\"MASTER\"} 1.0",
         "standfast_vrrp_state{vrrp_instance=\"VI_WEB\",state=\"BACKUP\"} 0.0",
+        "standfast_vrrp_foreign_claims_total{vrrp_instance=\"VI_WEB\"} 3",
         "standfast_vrrp_adverts_sent_total{vrrp_instance=\"VI_WEB\"} 91234",
         "standfast_verdict 2.0",
         "standfast_service_servers_up{service=\"TCP 198.51.100.0:80\"} 4.0",

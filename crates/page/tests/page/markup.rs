@@ -18,6 +18,7 @@ fn the_page_says_who_is_master_of_what_and_since_when_and_why() {
         "does not answer: no answer within 2 s",
         "link of eth1 is down",
         "connection refused",
+        "02:00:00:00:00:66",
         "master of 1 of 3 virtual routers; ",
         "CRITICAL",
         "(VI_WEB) Entering MASTER STATE",

@@ -11,6 +11,7 @@ fn sent(world: &World) -> Vec<u8> {
         Action::Send { packet, .. } => Some(packet.clone()),
         Action::Reconcile
         | Action::Announce { .. }
+        | Action::Defend { .. }
         | Action::Transition(_)
         | Action::GroupTransition(_)
         | Action::Priority(_)

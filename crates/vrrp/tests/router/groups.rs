@@ -68,6 +68,7 @@ fn all_advertisements_leave_before_the_addresses_move_once() {
             Action::Priority(_)
             | Action::LowerPriorityReceived { .. }
             | Action::Deleted(_)
+            | Action::Defend { .. }
             | Action::RunScript { .. } => {
                 format!("{action:?}")
             }

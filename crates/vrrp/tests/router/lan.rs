@@ -212,7 +212,7 @@ pub(crate) fn advert(like: &Instance, source: IpAddr, priority: u8) -> Packet {
     let protocol = match like.version {
         Version::V2 => Protocol::V2 {
             interval,
-            authentication: match like.authentication {
+            authentication: match like.authentication.clone() {
                 Authentication::None => vrrp::Authentication::None,
                 Authentication::Pass(password) => vrrp::Authentication::Pass(password),
                 Authentication::Ah(_) => vrrp::Authentication::Header,
@@ -519,6 +519,7 @@ impl Node {
             Action::Send { .. }
             | Action::Reconcile
             | Action::Announce { .. }
+            | Action::Defend { .. }
             | Action::Transition(_)
             | Action::GroupTransition(_)
             | Action::Priority(_)
@@ -534,6 +535,7 @@ impl Node {
         let announced = self.log.iter().filter_map(|(at, action)| match action {
             Action::Announce { instance, rounds } if *instance == of => Some((micros(*at), *rounds)),
             Action::Announce { .. }
+            | Action::Defend { .. }
             | Action::Send { .. }
             | Action::Reconcile
             | Action::Transition(_)
@@ -553,6 +555,7 @@ impl Node {
             Action::Send { .. }
             | Action::Reconcile
             | Action::Announce { .. }
+            | Action::Defend { .. }
             | Action::GroupTransition(_)
             | Action::Priority(_)
             | Action::LowerPriorityReceived { .. }
@@ -578,6 +581,7 @@ impl Node {
             Action::Send { .. }
             | Action::Reconcile
             | Action::Announce { .. }
+            | Action::Defend { .. }
             | Action::Transition(_)
             | Action::GroupTransition(_)
             | Action::Priority(_)

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod ah;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod counters;
 #[cfg(test)]
 mod election;

@@ -328,7 +328,7 @@ fn rank(action: &Action) -> u8 {
     match action {
         Action::Send { .. } => 0,
         Action::Reconcile => 1,
-        Action::Announce { .. } => 2,
+        Action::Announce { .. } | Action::Defend { .. } => 2,
         Action::Transition(_)
         | Action::GroupTransition(_)
         | Action::Priority(_)
@@ -384,6 +384,7 @@ fn check_packets(
             Action::Send { .. }
             | Action::Reconcile
             | Action::Announce { .. }
+            | Action::Defend { .. }
             | Action::Transition(_)
             | Action::GroupTransition(_)
             | Action::Priority(_)

@@ -1,8 +1,8 @@
 //! `auth_hmac`: what is signed, what is believed, and what a recorded packet can still do.
 
 use crate::lan::{FIRST, Packet, World, alone, facts, ms, name, octets, v2, v3, v6, with_priority};
-use standfast_model::config::VrrpConfig;
 use standfast_model::Secret;
+use standfast_model::config::VrrpConfig;
 use standfast_model::config::instance::{Hmac, HmacKey, HmacMode, InstanceOptions, Peer, Peering, Replay, Unicast};
 use standfast_model::config::vrrp::Instance;
 use standfast_model::{Refusal, State};
@@ -15,7 +15,10 @@ use std::time::Duration;
 const BEGIN: Duration = Duration::from_secs(1_795_242_700);
 
 fn hmac(mode: HmacMode, replay: Replay) -> Hmac {
-    let keys = vec![HmacKey { id: 1, octets: Secret::new((0..32).collect()) }, HmacKey { id: 9, octets: Secret::new((0x40..0x80).collect()) }];
+    let keys = vec![
+        HmacKey { id: 1, octets: Secret::new((0..32).collect()) },
+        HmacKey { id: 9, octets: Secret::new((0x40..0x80).collect()) },
+    ];
     Hmac { keys, active: 1, time_window: Duration::from_secs(5), replay, mode }
 }
 

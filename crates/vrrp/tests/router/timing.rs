@@ -154,6 +154,7 @@ fn identification_counts_from_1_through_every_kind_of_advertisement_and_skips_0(
             Action::Send { packet, .. } => Some(Packet::identification(packet)),
             Action::Reconcile
             | Action::Announce { .. }
+            | Action::Defend { .. }
             | Action::Transition(_)
             | Action::GroupTransition(_)
             | Action::Priority(_)
