@@ -3,28 +3,25 @@
 //! In every round what arrived is handled before what is due, in bounded portions: a flood delays no packet of ours for
 //! long, and a late timer loses no living neighbour.
 
+mod listeners;
+
 use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
 use crate::link::{Command, NewSlice, SupervisorLink};
 use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
-use core::future::poll_fn;
-use core::task::{Context, Poll};
 use core::time::Duration;
+use listeners::Listeners;
 use standfast_api::{BfdSessionStatus, BfdSlice, BfdStatus, Status, WorkerKind};
 use standfast_bfd::{Action, Event, Notice, Output, Path, Received, Speaker};
-use standfast_kernel::bfd_socket::{BfdListener, BfdSender, RECEIVE_BUFFER_BYTES};
+use standfast_kernel::bfd_socket::{BfdSender, RECEIVE_BUFFER_BYTES};
 use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::schedule::Schedule;
 use standfast_kernel::timer::{Timer, boottime};
 use standfast_model::config::BfdConfig;
-use standfast_model::config::bfd::BfdSession;
 use standfast_model::config::track::BfdId;
-use standfast_model::ipvs::Family;
 use standfast_model::{Instant, bfd};
-use standfast_wire::bfd::{PORT_MULTIHOP, PORT_SINGLE_HOP};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use tracing::{error, info, warn};
 
 /// Datagrams taken from one socket before the timer is looked at again: a full portion takes well under a millisecond.
@@ -60,7 +57,7 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
     give_back_memory();
     loop {
         let more = worker.round(&mut supervisor);
-        timer.arm(worker.next_deadline())?;
+        timer.arm_by(worker.next_deadline())?;
         if worker.speaker.is_finished() {
             return Ok(());
         }
@@ -78,30 +75,9 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
                 Command::Peer(..) | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Plan { .. } => {}
             },
             expired = timer.expired() => expired?,
-            () = worker.readable() => {}
+            () = worker.listeners.readable() => {}
             () = tokio::task::yield_now(), if more => {}
         }
-    }
-}
-
-/// A port that is listened to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Port {
-    family: Family,
-    multihop: bool,
-}
-
-impl Port {
-    const fn of(session: &BfdSession) -> Self {
-        let family = match session.neighbor {
-            IpAddr::V4(_) => Family::Inet,
-            IpAddr::V6(_) => Family::Inet6,
-        };
-        Self { family, multihop: session.multihop }
-    }
-
-    fn open(self) -> io::Result<BfdListener> {
-        BfdListener::open(self.family, if self.multihop { PORT_MULTIHOP } else { PORT_SINGLE_HOP })
     }
 }
 
@@ -109,14 +85,15 @@ impl Port {
 struct Worker {
     speaker: Speaker,
     config: BfdConfig,
-    listeners: BTreeMap<Port, BfdListener>,
+    listeners: Listeners,
     /// None: it could not be had, and that has been said.
     senders: BTreeMap<Path, Option<BfdSender>>,
     retry_at: Option<Instant>,
     /// Until then sessions that are not up are not told as down.
     patient_until: Option<Instant>,
     told: BTreeMap<String, bool>,
-    buffer: [u8; RECEIVE_BUFFER_BYTES],
+    /// Empty between two events.
+    output: Output,
     stopping: bool,
 }
 
@@ -127,38 +104,22 @@ impl Worker {
         let mut worker = Self {
             speaker: Speaker::new(&config, seed),
             config,
-            listeners: BTreeMap::new(),
+            listeners: Listeners::default(),
             senders: BTreeMap::new(),
             retry_at: None,
             patient_until: Some(boottime() + PATIENCE),
             told: BTreeMap::new(),
-            buffer: [0; RECEIVE_BUFFER_BYTES],
+            output: Output::default(),
             stopping: false,
         };
         worker.open_listeners();
         Ok(worker)
     }
 
-    /// Listens where a session is, and nowhere else. What cannot be had is tried for again.
+    /// What cannot be had is tried for again, and said once.
     fn open_listeners(&mut self) {
-        let wanted: Vec<Port> = self.config.sessions.iter().map(Port::of).collect();
-        self.listeners.retain(|port, _| wanted.contains(port));
-        for port in wanted {
-            if self.listeners.contains_key(&port) {
-                continue;
-            }
-            match port.open() {
-                Ok(listener) => drop(self.listeners.insert(port, listener)),
-                Err(error) => {
-                    if self.retry_at.is_none() {
-                        let number = if port.multihop { PORT_MULTIHOP } else { PORT_SINGLE_HOP };
-                        error!(
-                            "cannot listen on UDP port {number}, sessions stay down: {error}; does another BFD daemon run here?"
-                        );
-                    }
-                    self.retry_at = Some(boottime() + RETRY);
-                }
-            }
+        if !self.listeners.serve(&self.config.sessions, self.retry_at.is_none()) {
+            self.retry_at = Some(boottime() + RETRY);
         }
     }
 
@@ -170,7 +131,8 @@ impl Worker {
             self.open_listeners();
             self.senders.retain(|_, sender| sender.is_some());
         }
-        if self.speaker.next_deadline().is_some_and(|at| at <= now) {
+        // Who looks from time to time also sends at these times what is nearly due.
+        if self.listeners.looks_at().is_some() || self.speaker.next_deadline().is_some_and(|at| at <= now) {
             self.handle(Event::Wake, supervisor);
         }
         if self.patient_until.take_if(|at| *at <= now).is_some() {
@@ -180,14 +142,17 @@ impl Worker {
     }
 
     fn drain(&mut self, supervisor: &mut SupervisorLink) -> bool {
-        let mut more = false;
-        let mut buffer = self.buffer;
-        for port in self.listeners.keys().copied().collect::<Vec<_>>() {
+        let (mut more, mut found) = (false, 0);
+        let mut buffer = [0; RECEIVE_BUFFER_BYTES];
+        for port in self.listeners.ports() {
             for taken in 0..=PORTION {
-                more |= taken == PORTION;
-                let Some(listener) = self.listeners.get(&port).filter(|_| taken < PORTION) else { break };
-                match listener.recv(&mut buffer) {
+                if taken == PORTION {
+                    more = true;
+                    break;
+                }
+                match self.listeners.take(port, &mut buffer) {
                     Ok(Some(arrived)) => {
+                        found += 1;
                         let received = Received {
                             multihop: port.multihop,
                             source: arrived.source,
@@ -203,14 +168,15 @@ impl Worker {
                 }
             }
         }
+        self.listeners.found(boottime(), found);
         more
     }
 
     fn handle(&mut self, event: Event<'_>, supervisor: &mut SupervisorLink) {
-        let mut output = Output::default();
+        let mut output = core::mem::take(&mut self.output);
         self.speaker.handle(boottime(), event, &mut output);
         let mut changed = false;
-        for action in output.actions {
+        for action in output.actions.drain(..) {
             match action {
                 Action::Send { path, packet } => self.send(path, &packet),
                 Action::Transition(transition) => {
@@ -226,6 +192,7 @@ impl Worker {
                 }
             }
         }
+        self.output = output;
         if changed {
             supervisor.status(Status::Bfd(self.status()));
         }
@@ -234,15 +201,14 @@ impl Worker {
     fn send(&mut self, path: Path, packet: &[u8]) {
         let Some(sender) = self.sender(path) else { return };
         // A neighbour that is not there is found out by its silence.
-        let _ = sender.send(path.destination, packet);
+        let _ = sender.send(packet);
     }
 
     fn sender(&mut self, path: Path) -> Option<&BfdSender> {
         if !self.senders.contains_key(&path) {
             let wanted: Vec<Path> = self.speaker.paths().collect();
             self.senders.retain(|path, _| wanted.contains(path));
-            let family = if path.destination.is_ipv4() { Family::Inet } else { Family::Inet6 };
-            let opened = BfdSender::open(family, path.source, path.source_port, path.ttl);
+            let opened = BfdSender::open(path.source, path.source_port, path.destination, path.ttl);
             if let Err(error) = &opened {
                 warn!("cannot send to {} from port {}: {error}", path.destination, path.source_port);
                 self.retry_at = Some(boottime() + RETRY);
@@ -294,17 +260,10 @@ impl Worker {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.speaker.next_deadline(), self.retry_at, self.patient_until].into_iter().flatten().min()
-    }
-
-    /// Waits until a socket may have something.
-    async fn readable(&self) {
-        poll_fn(|context: &mut Context<'_>| {
-            // Each is asked, so that each wakes us.
-            let ready = self.listeners.values().filter(|listener| listener.poll_readable(context).is_ready()).count();
-            if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+        [self.speaker.next_deadline(), self.listeners.looks_at(), self.retry_at, self.patient_until]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn status(&self) -> BfdStatus {

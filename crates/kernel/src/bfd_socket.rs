@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use standfast_model::ipvs::Family;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// Octets a receive buffer should have: a control packet has 24, one with authentication up to 255, and what is longer
 /// than this is none.
@@ -37,11 +37,13 @@ pub struct Arrived<'a> {
 /// The socket that hears one port over one family.
 #[derive(Debug)]
 pub struct BfdListener {
-    socket: AsyncFd<Socket>,
+    socket: Socket,
+    /// A second descriptor of the socket, which the runtime waits on. None: it is not waited on, and what comes wakes nobody.
+    watched: Option<AsyncFd<OwnedFd>>,
 }
 
 impl BfdListener {
-    /// Opens it on every address of the family.
+    /// Opens it on every address of the family, and waits on it.
     ///
     /// # Errors
     ///
@@ -61,16 +63,36 @@ impl BfdListener {
             }
         };
         socket.bind(&SockAddr::from(SocketAddr::new(any, port)))?;
-        Ok(Self { socket: AsyncFd::new(socket)? })
+        let mut listener = Self { socket, watched: None };
+        listener.watch()?;
+        Ok(listener)
     }
 
-    /// Whether something may be there; for a caller that waits on many sockets in one future.
+    /// Waits on it from now on, also for what is there already.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`, `ENFILE`, `ENOMEM`; it is then not waited on.
+    pub fn watch(&mut self) -> io::Result<()> {
+        if self.watched.is_none() {
+            self.watched = Some(AsyncFd::new(OwnedFd::from(self.socket.try_clone()?))?);
+        }
+        Ok(())
+    }
+
+    /// Waits on it no more: a caller that looks by itself is not woken by each of many datagrams.
+    pub fn look_away(&mut self) {
+        self.watched = None;
+    }
+
+    /// Whether something may be there; for a caller that waits on many sockets in one future. Never, while it is not waited
+    /// on.
     ///
     /// # Errors
     ///
     /// If the runtime is shutting down.
     pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_readable(context)
+        self.watched.as_ref().map_or(Poll::Pending, |watched| watched.poll_readable(context))
     }
 
     /// Takes one datagram from the queue, or none if it is empty. It never waits.
@@ -79,8 +101,14 @@ impl BfdListener {
     ///
     /// `InvalidData` if the kernel did not say where it came from and went to; it is then gone.
     pub fn recv<'a>(&self, buffer: &'a mut [u8]) -> io::Result<Option<Arrived<'a>>> {
-        let read = |socket: &Socket| recv_with_info(socket, &mut *buffer);
-        let Some(Info { length, source, destination, ttl }) = self.socket.try_read(read)? else { return Ok(None) };
+        let taken = match &self.watched {
+            Some(watched) => watched.try_read(|_| recv_with_info(&self.socket, &mut *buffer))?,
+            None => match recv_with_info(&self.socket, &mut *buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                taken => Some(taken?),
+            },
+        };
+        let Some(Info { length, source, destination, ttl }) = taken else { return Ok(None) };
         let (Some(source), Some(destination)) = (source, destination) else {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "no addresses came with the datagram"));
         };
@@ -92,6 +120,9 @@ impl BfdListener {
 #[derive(Debug)]
 pub struct BfdSender {
     socket: Socket,
+    destination: SockAddr,
+    /// The kernel keeps the way to the destination instead of looking for it with each packet.
+    connected: bool,
 }
 
 impl BfdSender {
@@ -100,7 +131,8 @@ impl BfdSender {
     /// # Errors
     ///
     /// `EADDRINUSE` if somebody has the port; `EADDRNOTAVAIL` if the address is not here; `EMFILE`, `ENFILE`.
-    pub fn open(family: Family, source: Option<IpAddr>, port: u16, ttl: u8) -> io::Result<Self> {
+    pub fn open(source: Option<IpAddr>, port: u16, destination: SocketAddr, ttl: u8) -> io::Result<Self> {
+        let family = if destination.is_ipv4() { Family::Inet } else { Family::Inet6 };
         let socket = open(family)?;
         let any: IpAddr = match family {
             Family::Inet => {
@@ -118,16 +150,25 @@ impl BfdSender {
         let _ = PRIORITIES.into_iter().find(|priority| socket.set_priority(*priority).is_ok());
         socket.bind(&SockAddr::from(SocketAddr::new(source.unwrap_or(any), port)))?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket })
+        let destination = SockAddr::from(destination);
+        // Who names no source wants the kernel's choice anew with each packet. Where there is no way yet each packet looks.
+        let connected = source.is_some() && socket.connect(&destination).is_ok();
+        Ok(Self { socket, destination, connected })
     }
 
     /// Sends one packet. It never waits: what finds no room is lost, as any packet may be.
     ///
     /// # Errors
     ///
-    /// `ENETUNREACH`, `ENETDOWN` and the like; `ECONNREFUSED` tells of an earlier packet that nobody wanted.
-    pub fn send(&self, destination: SocketAddr, packet: &[u8]) -> io::Result<()> {
-        self.socket.send_to(packet, &SockAddr::from(destination)).map(|_| ())
+    /// `ENETUNREACH`, `ENETDOWN` and the like.
+    pub fn send(&self, packet: &[u8]) -> io::Result<()> {
+        let sent = if self.connected {
+            // What the network said of an earlier packet is told instead of sending this one, once.
+            self.socket.send(packet).or_else(|_| self.socket.send(packet))
+        } else {
+            self.socket.send_to(packet, &self.destination)
+        };
+        sent.map(drop)
     }
 }
 
@@ -187,33 +228,74 @@ fn recv_with_info(socket: &Socket, buffer: &mut [u8]) -> io::Result<Info> {
 mod tests {
     use super::*;
 
+    fn port_of(listener: &BfdListener) -> u16 {
+        listener.socket.local_addr().unwrap().as_socket().unwrap().port()
+    }
+
     /// Ports of the loopback that nobody has: the kernel chooses them.
-    fn exchange(family: Family, address: IpAddr, ttl: u8) {
-        let listener = BfdListener::open(family, 0).unwrap();
-        let port = listener.socket.get_ref().local_addr().unwrap().as_socket().unwrap().port();
-        let sender = BfdSender::open(family, Some(address), 0, ttl).unwrap();
-        sender.send(SocketAddr::new(address, port), b"hello").unwrap();
+    fn exchange(family: Family, source: Option<IpAddr>, address: IpAddr, ttl: u8) {
+        let mut listener = BfdListener::open(family, 0).unwrap();
+        let sender = BfdSender::open(source, 0, SocketAddr::new(address, port_of(&listener)), ttl).unwrap();
+        assert_eq!(sender.connected, source.is_some());
         let mut buffer = [0; RECEIVE_BUFFER_BYTES];
-        let arrived = listener.recv(&mut buffer).unwrap().unwrap();
-        assert_eq!(arrived, Arrived { source: address, destination: address, ttl: Some(ttl), payload: b"hello" });
-        assert!(listener.recv(&mut buffer).unwrap().is_none());
+        // Once while it is waited on, and once while it is not.
+        for _ in 0..2 {
+            sender.send(b"hello").unwrap();
+            let arrived = listener.recv(&mut buffer).unwrap().unwrap();
+            assert_eq!(arrived, Arrived { source: address, destination: address, ttl: Some(ttl), payload: b"hello" });
+            assert!(listener.recv(&mut buffer).unwrap().is_none());
+            listener.look_away();
+        }
     }
 
     // REQ: BFD1-5-01
     #[tokio::test]
     async fn what_arrives_comes_with_its_addresses_and_its_ttl() {
-        exchange(Family::Inet, Ipv4Addr::LOCALHOST.into(), 255);
-        exchange(Family::Inet, Ipv4Addr::LOCALHOST.into(), 3);
-        exchange(Family::Inet6, Ipv6Addr::LOCALHOST.into(), 64);
+        let inet = Ipv4Addr::LOCALHOST.into();
+        exchange(Family::Inet, Some(inet), inet, 255);
+        exchange(Family::Inet, None, inet, 3);
+        let inet6 = Ipv6Addr::LOCALHOST.into();
+        exchange(Family::Inet6, Some(inet6), inet6, 64);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_waited_on_wakes_nobody_and_waits() {
+        let mut listener = BfdListener::open(Family::Inet, 0).unwrap();
+        let local = Ipv4Addr::LOCALHOST.into();
+        let sender = BfdSender::open(Some(local), 0, SocketAddr::new(local, port_of(&listener)), 255).unwrap();
+        listener.look_away();
+        sender.send(b"hello").unwrap();
+        let woken = async |listener: &BfdListener| {
+            let readable = core::future::poll_fn(|context| listener.poll_readable(context));
+            tokio::time::timeout(core::time::Duration::from_millis(100), readable).await.is_ok()
+        };
+        assert!(!woken(&listener).await);
+        listener.watch().unwrap();
+        assert!(woken(&listener).await, "what came before is not seen");
+        assert!(listener.recv(&mut [0; RECEIVE_BUFFER_BYTES]).unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_packet_that_nobody_wanted_does_not_cost_the_next_one() {
+        let local: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let closed = BfdListener::open(Family::Inet, 0).unwrap();
+        let port = port_of(&closed);
+        drop(closed);
+        let sender = BfdSender::open(Some(local), 0, SocketAddr::new(local, port), 255).unwrap();
+        sender.send(b"lost").unwrap();
+        let listener = BfdListener::open(Family::Inet, port).unwrap();
+        sender.send(b"hello").unwrap();
+        assert!(listener.recv(&mut [0; RECEIVE_BUFFER_BYTES]).unwrap().is_some());
     }
 
     #[tokio::test]
     async fn a_port_that_somebody_has_is_an_error() {
         let listener = BfdListener::open(Family::Inet, 0).unwrap();
-        let port = listener.socket.get_ref().local_addr().unwrap().as_socket().unwrap().port();
+        let port = port_of(&listener);
         let second = BfdListener::open(Family::Inet, port).map(|_| ());
         assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        let taken = BfdSender::open(Family::Inet, Some(Ipv4Addr::LOCALHOST.into()), port, 255).map(|_| ());
+        let local = Ipv4Addr::LOCALHOST.into();
+        let taken = BfdSender::open(Some(local), port, SocketAddr::new(local, 3784), 255).map(|_| ());
         assert_eq!(taken.unwrap_err().kind(), io::ErrorKind::AddrInUse);
     }
 }
