@@ -14,7 +14,9 @@ mod tests;
 pub use crate::netlink::{Outcome, REQUESTS_PER_SEND, Refused};
 pub use sync::SyncState;
 
-pub use decode::{DestinationCounters, ServiceCounters, Traffic, decode_destination, decode_service};
+pub use decode::{
+    DestinationCounters, ServiceCounters, Traffic, decode_destination, decode_service, info, sync_daemon, timeouts,
+};
 
 use crate::netlink::{Channel, Dumped};
 use encode::Builder;
@@ -105,7 +107,7 @@ impl Ipvs {
             libc::EPERM | libc::EACCES => OpenError::NoPermission,
             _ => OpenError::Refused(refused),
         })?;
-        let version = answers.iter().find_map(|(_, payload)| decode::info(payload));
+        let version = answers.iter().find_map(|(_, payload)| info(payload));
         Ok(Self { channel, builder, version: version.ok_or(OpenError::Incomplete("version"))? })
     }
 

@@ -160,6 +160,11 @@ fn parse_answer(message: &Message<'_>) -> Option<Result<(), Refused>> {
     Some(Err(Refused { errno, text }))
 }
 
+/// The acknowledgements and refusals of a datagram, whatever its octets are; other messages are left out.
+pub fn answers(datagram: &[u8]) -> impl Iterator<Item = Result<(), Refused>> {
+    messages(datagram).filter(|message| message.kind == NLMSG_ERROR).filter_map(|message| parse_answer(&message))
+}
+
 /// A message of a dump: its kind and its payload.
 pub(crate) type Dumped = (u16, Vec<u8>);
 

@@ -6,7 +6,7 @@
 mod encode;
 mod marking;
 
-use crate::netlink::{Channel, Refused};
+use crate::netlink::{Channel, Dumped, Refused, messages};
 use netlink_sys::protocols::NETLINK_NETFILTER;
 use standfast_lvs::Marking;
 use standfast_model::ipvs::Family;
@@ -123,6 +123,16 @@ impl Nftables {
         messages.push(encode::end());
         self.channel.transact(&mut messages)
     }
+}
+
+/// What a datagram says of a table, whatever its octets are: the number of the last change if one is in it, and what
+/// [`Nftables::inspect`] would keep of it.
+#[must_use]
+pub fn read(datagram: &[u8], table: &str) -> (Option<u32>, Inspection) {
+    let dumped: Vec<Dumped> = messages(datagram).map(|message| (message.kind, message.payload.to_vec())).collect();
+    let found =
+        |one: &Dumped| [marking::of_table(one, table)].into_iter().chain(marking::of_elements(one)).collect::<Vec<_>>();
+    (dumped.iter().find_map(marking::generation), Inspection(dumped.iter().flat_map(found).collect()))
 }
 
 /// What [`Nftables::inspect`] found.

@@ -103,7 +103,8 @@ pub(super) fn family(payload: &[u8]) -> Option<u16> {
 }
 
 /// The answer to a question for the version.
-pub(super) fn info(payload: &[u8]) -> Option<Version> {
+#[must_use]
+pub fn info(payload: &[u8]) -> Option<Version> {
     let message = parse::<Command, InfoAttribute>(payload)?;
     let attributes = message.attrs().get_attr_handle();
     let [_, major, minor, patch] = value::<_, u32>(&attributes, InfoAttribute::Version)?.to_be_bytes();
@@ -112,7 +113,8 @@ pub(super) fn info(payload: &[u8]) -> Option<Version> {
 }
 
 /// The answer to a question for the timeouts.
-pub(super) fn timeouts(payload: &[u8]) -> Option<Timeouts> {
+#[must_use]
+pub fn timeouts(payload: &[u8]) -> Option<Timeouts> {
     let message = parse::<Command, CommandAttribute>(payload)?;
     let attributes = message.attrs().get_attr_handle();
     Some(Timeouts {
@@ -123,7 +125,8 @@ pub(super) fn timeouts(payload: &[u8]) -> Option<Timeouts> {
 }
 
 /// A sync daemon from the payload of a message of a dump; none for what is no daemon.
-pub(super) fn sync_daemon(payload: &[u8]) -> Option<SyncState> {
+#[must_use]
+pub fn sync_daemon(payload: &[u8]) -> Option<SyncState> {
     let message = parse::<Command, CommandAttribute>(payload)?;
     let outer = message.attrs().get_attr_handle();
     let attributes = outer.get_nested_attributes::<DaemonAttribute>(CommandAttribute::Daemon).ok()?;

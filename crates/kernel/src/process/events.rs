@@ -212,7 +212,9 @@ fn messages(mut datagram: &[u8]) -> Vec<Raw<'_>> {
     found
 }
 
-fn decode(datagram: &[u8]) -> Vec<ProcessEvent> {
+/// The events of a datagram, whatever its octets are. Threads and what cannot be read are left out.
+#[must_use]
+pub fn decode(datagram: &[u8]) -> Vec<ProcessEvent> {
     messages(datagram).iter().filter_map(event_of).collect()
 }
 
