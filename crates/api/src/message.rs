@@ -330,6 +330,8 @@ pub enum ToFront {
         /// In words.
         outcome: Result<String, String>,
     },
+    /// As [`Self::Snapshot`], but for the virtual servers, of which nothing is in it: they are as they were said last.
+    SnapshotOfOthers(Box<Snapshot>),
 }
 
 /// From the front to the supervisor.

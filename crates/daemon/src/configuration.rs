@@ -6,7 +6,7 @@ use crate::dump;
 use crate::exit_status::ExitStatus;
 use crate::host::{Elsewhere, System};
 use standfast_conf::host::Host;
-use standfast_conf::{Checks, Class, Code, Diagnostic, exit_code_for_test, render, render_line};
+use standfast_conf::{Checks, Class, Code, Diagnostic, Sources, exit_code_for_test, render, render_line};
 use standfast_kernel::process::identity;
 use standfast_model::Config;
 use standfast_model::config::global::Reload;
@@ -44,7 +44,7 @@ pub struct NoNamespace {
 pub fn load(options: &Options) -> Result<Loaded, NoNamespace> {
     let loaded = read_in_its_namespace(options)?;
     for diagnostic in &loaded.diagnostics {
-        tell(diagnostic.class, &render_line(diagnostic, &loaded.sources));
+        tell(diagnostic, &loaded.sources);
     }
     if loaded.config.is_none() {
         let mut stderr = io::stderr();
@@ -74,7 +74,7 @@ pub fn load(options: &Options) -> Result<Loaded, NoNamespace> {
 pub fn reload(options: &Options, settings: &Reload, force: bool) -> Result<Config, String> {
     let loaded = read(options);
     for diagnostic in &loaded.diagnostics {
-        tell(diagnostic.class, &render_line(diagnostic, &loaded.sources));
+        tell(diagnostic, &loaded.sources);
     }
     if let Some(path) = settings.check_config.as_deref().filter(|path| !path.is_empty()) {
         let written = append(Path::new(path)).and_then(|mut file| write_report(&mut file, &loaded, false));
@@ -224,10 +224,12 @@ fn counts(diagnostics: &[Diagnostic]) -> String {
     parts.join(", ")
 }
 
-fn tell(class: Class, line: &str) {
-    match class {
-        Class::Fatal | Class::Dropped | Class::Security => error!("{line}"),
-        Class::Warning | Class::Deprecated | Class::NotYet => warn!("{line}"),
-        Class::Hint => debug!("{line}"),
+/// A line is made only where it is wanted: a site of twenty thousand servers may have a thousand hints.
+fn tell(diagnostic: &Diagnostic, sources: &Sources) {
+    let line = || render_line(diagnostic, sources);
+    match diagnostic.class {
+        Class::Fatal | Class::Dropped | Class::Security => error!("{}", line()),
+        Class::Warning | Class::Deprecated | Class::NotYet => warn!("{}", line()),
+        Class::Hint => debug!("{}", line()),
     }
 }

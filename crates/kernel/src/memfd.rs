@@ -16,6 +16,9 @@ pub const MAX_CONTENT_BYTES: u64 = 64 * 1024 * 1024;
 const MAGIC: [u8; 8] = *b"standfst";
 const HEADER_BYTES: u64 = 24;
 
+/// What is compared at a time: little enough for the stack, and not many calls for some megabytes.
+const PIECE_BYTES: usize = 16 * 1024;
+
 /// Nobody may write, resize or unseal it.
 const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::WRITE);
 
@@ -91,6 +94,38 @@ pub fn write(name: &str, label: Label, content: &[u8]) -> Result<OwnedFd, MemfdE
 ///
 /// See [`MemfdError`].
 pub fn read(fd: &OwnedFd, expected: Label) -> Result<Vec<u8>, MemfdError> {
+    let (file, length) = open(fd, expected)?;
+    let mut content = vec![0; usize::try_from(length).map_err(|_| MemfdError::TooLong(length))?];
+    file.read_exact_at(&mut content, HEADER_BYTES)?;
+    Ok(content)
+}
+
+/// Whether a sealed memory file holds just these bytes. No further than to the first that differs is it read, and never
+/// whole: a configuration that is handed out again may be some megabytes.
+///
+/// # Errors
+///
+/// See [`MemfdError`].
+pub fn holds(fd: &OwnedFd, expected: Label, content: &[u8]) -> Result<bool, MemfdError> {
+    let (file, length) = open(fd, expected)?;
+    if length != content.len() as u64 {
+        return Ok(false);
+    }
+    let mut held = [0; PIECE_BYTES];
+    let mut place = HEADER_BYTES;
+    for piece in content.chunks(PIECE_BYTES) {
+        let Some(held) = held.get_mut(..piece.len()) else { return Ok(false) };
+        file.read_exact_at(held, place)?;
+        if held != piece {
+            return Ok(false);
+        }
+        place += piece.len() as u64;
+    }
+    Ok(true)
+}
+
+/// The file behind the descriptor, and the length of its contents, once seals and header are as they must be.
+fn open(fd: &OwnedFd, expected: Label) -> Result<(File, u64), MemfdError> {
     let seals = fcntl_get_seals(fd).map_err(|_| MemfdError::NotSealed)?;
     if !seals.contains(SEALS) {
         return Err(MemfdError::NotSealed);
@@ -109,9 +144,7 @@ pub fn read(fd: &OwnedFd, expected: Label) -> Result<Vec<u8>, MemfdError> {
     if found != expected {
         return Err(MemfdError::Unexpected { found, expected });
     }
-    let mut content = vec![0; usize::try_from(length).map_err(|_| MemfdError::TooLong(length))?];
-    file.read_exact_at(&mut content, HEADER_BYTES)?;
-    Ok(content)
+    Ok((file, length))
 }
 
 fn read_array<const N: usize>(file: &File, offset: u64) -> io::Result<[u8; N]> {
@@ -142,6 +175,20 @@ mod tests {
             assert_eq!(read(&fd, LABEL).unwrap(), content);
         }
         assert_eq!(read(&write("test", LABEL, b"").unwrap(), LABEL).unwrap(), b"");
+    }
+
+    #[test]
+    fn it_holds_what_was_written_and_nothing_that_differs_anywhere() {
+        let content: Vec<u8> = (0..50_000_u32).flat_map(u32::to_le_bytes).collect();
+        let fd = write("test", LABEL, &content).unwrap();
+        assert!(holds(&fd, LABEL, &content).unwrap());
+        for place in [0, PIECE_BYTES - 1, PIECE_BYTES, content.len() - 1] {
+            let mut other = content.clone();
+            other[place] ^= 1;
+            assert!(!holds(&fd, LABEL, &other).unwrap(), "byte {place}");
+        }
+        assert!(!holds(&fd, LABEL, &content[1..]).unwrap());
+        assert!(holds(&fd, Label { version: 2, ..LABEL }, &content).is_err());
     }
 
     #[test]

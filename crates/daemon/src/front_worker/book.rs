@@ -48,6 +48,25 @@ impl Book {
         }
     }
 
+    /// What the supervisor says, with the virtual servers as they were where it leaves them out.
+    pub(super) fn complete(&mut self, message: ToFront) -> ToFront {
+        match message {
+            ToFront::SnapshotOfOthers(mut snapshot) => {
+                // Twenty thousand servers are copied only if somebody reads of them just now.
+                snapshot.check = self.snapshot.as_mut().and_then(|held| match Rc::get_mut(held) {
+                    Some(held) => held.check.take(),
+                    None => held.check.clone(),
+                });
+                ToFront::Snapshot(snapshot)
+            }
+            ToFront::Snapshot(_)
+            | ToFront::LongSnapshot
+            | ToFront::Event(_)
+            | ToFront::Events(_)
+            | ToFront::Answer { .. } => message,
+        }
+    }
+
     /// Takes in what the supervisor says.
     pub(super) fn told(&mut self, message: ToFront) {
         match message {
@@ -58,8 +77,8 @@ impl Book {
             ToFront::Event(event) => self.add(vec![event]),
             ToFront::Events(events) => self.add(events),
             ToFront::Answer { number, outcome } => self.answered(number, outcome),
-            // The link has read the memory file and put the snapshot itself in its place.
-            ToFront::LongSnapshot => {}
+            // The link has read the memory file and put the snapshot itself in its place, and it is complete by now.
+            ToFront::LongSnapshot | ToFront::SnapshotOfOthers(_) => {}
         }
     }
 
@@ -131,7 +150,26 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use standfast_api::EventKind;
+    use standfast_api::{CheckStatus, DaemonStatus, EventKind, Generation};
+    use standfast_model::Instant;
+
+    fn snapshot() -> Snapshot {
+        let daemon = DaemonStatus {
+            at: Instant::ZERO,
+            unix: Duration::ZERO,
+            version: String::new(),
+            pid: 1,
+            started: Instant::ZERO,
+            configuration: String::new(),
+            generation: Generation::FIRST,
+            in_force_since: Instant::ZERO,
+            reload_refused: None,
+            reloading: false,
+            confirm_until: None,
+            workers: Vec::new(),
+        };
+        Snapshot { daemon, vrrp: None, check: None, peers: Vec::new() }
+    }
 
     fn book_with(events: u64) -> Book {
         let mut book = Book::new(None);
@@ -143,6 +181,29 @@ mod tests {
 
     fn numbers(book: &Book, from: u64) -> Vec<u64> {
         (from..).map_while(|number| book.event_from(number)).map(|recorded| recorded.number).collect()
+    }
+
+    #[test]
+    fn virtual_servers_that_are_left_out_are_as_they_were_said_last() {
+        let check = |at| CheckStatus { at: Instant::from_nanos(at), services: Vec::new(), traffic: Vec::new() };
+        let with = |check| Box::new(Snapshot { check, ..snapshot() });
+        let mut book = Book::new(None);
+        for read in [false, true] {
+            book.told(ToFront::Snapshot(with(Some(check(7)))));
+            // Somebody may be reading it just now.
+            let held = book.snapshot().filter(|_| read);
+            let completed = book.complete(ToFront::SnapshotOfOthers(with(None)));
+            assert_eq!(completed, ToFront::Snapshot(with(Some(check(7)))));
+            book.told(completed);
+            assert_eq!(book.snapshot().unwrap().check, Some(check(7)));
+            drop(held);
+        }
+        // What is said anew counts, and so does that there are none.
+        for said in [Some(check(8)), None] {
+            let message = book.complete(ToFront::Snapshot(with(said.clone())));
+            book.told(message);
+            assert_eq!(book.snapshot().unwrap().check, said);
+        }
     }
 
     #[test]

@@ -89,6 +89,7 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
                     return Ok(());
                 }
                 Command::Front(message) => {
+                    let message = book.borrow_mut().complete(message);
                     let is_snapshot = matches!(message, ToFront::Snapshot(_));
                     bus.told(&message);
                     snmp.told(&message);

@@ -19,7 +19,11 @@ impl Supervisor {
             let Some(worker) = self.workers.get_mut(index) else { continue };
             let kind = worker.kind();
             if worker.take_changed() {
-                self.publisher.touch();
+                // One that has died has told nothing.
+                self.publisher.services_changed();
+            }
+            if worker.take_reported() {
+                self.publisher.reported(kind);
             }
             for message in worker.take_heard() {
                 self.heard(kind, message);
@@ -31,7 +35,7 @@ impl Supervisor {
         }
         let front = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Front && worker.is_ready());
         let mut publisher = core::mem::replace(&mut self.publisher, super::Publisher::new());
-        let dumps = publisher.publish(now, front, || self.snapshot());
+        let dumps = publisher.publish(now, front, |services| self.snapshot_with(services));
         self.publisher = publisher;
         for (dump, order) in dumps {
             let snapshot = self.snapshot();
@@ -61,7 +65,6 @@ impl Supervisor {
 
     fn heard(&mut self, kind: WorkerKind, message: FromWorker) {
         match (kind, message) {
-            (_, FromWorker::Status(_)) => self.publisher.reported(kind),
             (_, FromWorker::Event(event)) => self.publisher.event(event),
             (_, FromWorker::Events(events)) => events.into_iter().for_each(|event| self.publisher.event(event)),
             (_, FromWorker::Answer { number, outcome }) => self.publisher.answer(number, outcome),
@@ -83,6 +86,7 @@ impl Supervisor {
                 | FromWorker::Ready
                 | FromWorker::Alive
                 | FromWorker::Reloaded { .. }
+                | FromWorker::Status(_)
                 | FromWorker::LongStatus
                 | FromWorker::Bfd { .. }
                 | FromWorker::Witness { .. }
@@ -169,6 +173,11 @@ impl Supervisor {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
+        self.snapshot_with(true)
+    }
+
+    /// Without the virtual servers, if they are not wanted: they are copied.
+    fn snapshot_with(&self, services: bool) -> Snapshot {
         let daemon = DaemonStatus {
             at: boottime(),
             unix: wall_clock(),
@@ -194,8 +203,8 @@ impl Supervisor {
         });
         let status = |kind| self.workers.iter().find(|worker| worker.kind() == kind).and_then(Worker::status);
         let check = match status(WorkerKind::Check) {
-            Some(Status::Check(check)) => Some(check.clone()),
-            Some(Status::Vrrp(_) | Status::Bfd(_)) | None => None,
+            Some(Status::Check(check)) if services => Some(check.clone()),
+            Some(Status::Check(_) | Status::Vrrp(_) | Status::Bfd(_)) | None => None,
         };
         Snapshot { daemon, vrrp, check, peers: Vec::new() }
     }

@@ -78,7 +78,7 @@ pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeErro
     match kind {
         WorkerKind::Runner => encode(&RunnerSlice::of(config)),
         WorkerKind::Vrrp => encode(&VrrpSlice::of(config)),
-        WorkerKind::Check => encode(&CheckSlice::of(config)),
+        WorkerKind::Check => CheckSlice::encode_of(config),
         WorkerKind::Bfd => encode(&BfdSlice::of(config)),
         WorkerKind::Front => {
             let token = http_listen::token(&config.global.http);

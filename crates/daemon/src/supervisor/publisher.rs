@@ -42,6 +42,23 @@ struct Refresh {
     missing: Vec<WorkerKind>,
 }
 
+/// Which front knows of the virtual servers as they are, by the number of its start. They are the most of a snapshot, and
+/// are not told again with everything else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Knowledge(Option<u32>);
+
+impl Knowledge {
+    fn is_of(self, reader: Option<u32>) -> bool {
+        self.0.is_some() && self.0 == reader
+    }
+
+    /// After a reader was told, or knew before. What was not sent yet may be replaced by the next, or be read by the next
+    /// front: then nobody knows.
+    fn after(reader: Option<u32>, known: bool, sent: bool) -> Self {
+        Self(reader.filter(|_| known && sent))
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Publisher {
@@ -52,6 +69,7 @@ pub(super) struct Publisher {
     lost: u64,
     /// Something has changed since the last snapshot.
     changed: bool,
+    knowledge: Knowledge,
     /// The next snapshot is not told before.
     not_before: Instant,
     /// The front did not read.
@@ -66,6 +84,7 @@ impl Publisher {
             events: Vec::new(),
             lost: 0,
             changed: true,
+            knowledge: Knowledge(None),
             not_before: Instant::ZERO,
             retry_at: None,
             refreshes: Vec::new(),
@@ -117,6 +136,9 @@ impl Publisher {
     /// A worker has told its status.
     pub(super) fn reported(&mut self, kind: WorkerKind) {
         self.changed = true;
+        if kind == WorkerKind::Check {
+            self.knowledge = Knowledge(None);
+        }
         for refresh in &mut self.refreshes {
             refresh.missing.retain(|missing| *missing != kind);
         }
@@ -129,26 +151,34 @@ impl Publisher {
         [snapshot, refresh, self.retry_at].into_iter().flatten().min()
     }
 
-    /// Tells what is to be told. `snapshot` makes one of now. Comes back with the files that can be written now, each with
+    /// The virtual servers are others, or there are none.
+    pub(super) const fn services_changed(&mut self) {
+        self.changed = true;
+        self.knowledge = Knowledge(None);
+    }
+
+    /// Tells what is to be told. `snapshot` makes one of now, with the virtual servers or without. Comes back with the files that can be written now, each with
     /// the number of the order that waits for it, if there is one.
     pub(super) fn publish(
         &mut self,
         now: Instant,
         front: Option<&Worker>,
-        snapshot: impl FnOnce() -> Snapshot,
+        snapshot: impl FnOnce(bool) -> Snapshot,
     ) -> Vec<(Dump, Option<u64>)> {
         let (complete, waiting): (Vec<_>, Vec<_>) = core::mem::take(&mut self.refreshes)
             .into_iter()
             .partition(|refresh| refresh.missing.is_empty() || refresh.until <= now);
         self.refreshes = waiting;
         let due = self.changed && self.not_before <= now;
+        let reader = front.map(Worker::starts);
+        let mut known = self.knowledge.is_of(reader);
         if due || !complete.is_empty() {
             self.changed = false;
             self.not_before = now + SNAPSHOT_PAUSE;
-            match envelope(
-                &ToWorker::Front(ToFront::Snapshot(Box::new(snapshot()))),
-                &ToWorker::Front(ToFront::LongSnapshot),
-            ) {
+            let snapshot = Box::new(snapshot(!known));
+            let message = if known { ToFront::SnapshotOfOthers(snapshot) } else { ToFront::Snapshot(snapshot) };
+            known = true;
+            match envelope(&ToWorker::Front(message), &ToWorker::Front(ToFront::LongSnapshot)) {
                 // Whoever waits for the answer gets it behind the snapshot.
                 Ok(outgoing) if !complete.is_empty() => self.outbox.record(outgoing),
                 Ok(outgoing) => self.outbox.state(outgoing),
@@ -164,6 +194,7 @@ impl Publisher {
             }
         }
         self.flush(now, front);
+        self.knowledge = Knowledge::after(reader, known, self.outbox.is_empty());
         dumps
     }
 
@@ -218,7 +249,7 @@ mod tests {
         let mut publisher = Publisher::new();
         let mut made = 0;
         let mut publish = |publisher: &mut Publisher, now| {
-            publisher.publish(now, None, || {
+            publisher.publish(now, None, |_| {
                 made += 1;
                 snapshot()
             });
@@ -242,6 +273,28 @@ mod tests {
     }
 
     #[test]
+    fn virtual_servers_are_left_out_only_for_the_front_that_has_been_sent_them_as_they_are() {
+        let told = Knowledge::after(Some(3), true, true);
+        assert!(told.is_of(Some(3)));
+        for other in [Some(4), None] {
+            assert!(!told.is_of(other), "{other:?}");
+        }
+        let nobody = [(None, true, true), (Some(3), false, true), (Some(3), true, false)];
+        for (reader, known, sent) in nobody {
+            assert!(!Knowledge::after(reader, known, sent).is_of(reader), "{reader:?} {known} {sent}");
+        }
+        let mut publisher = Publisher::new();
+        for kind in WorkerKind::ALL {
+            publisher.knowledge = told;
+            publisher.reported(kind);
+            assert_eq!(publisher.knowledge.is_of(Some(3)), kind != WorkerKind::Check, "{kind}");
+        }
+        publisher.knowledge = told;
+        publisher.services_changed();
+        assert!(!publisher.knowledge.is_of(Some(3)));
+    }
+
+    #[test]
     fn a_front_that_does_not_read_costs_no_more_than_the_limit_and_is_told_how_many_it_missed() {
         let mut publisher = Publisher::new();
         let event = || Event { at: at(1), kind: EventKind::Lost { events: 1 } };
@@ -249,13 +302,13 @@ mod tests {
             publisher.event(event());
         }
         assert_eq!((publisher.events.len(), publisher.lost), (WAITING, WAITING as u64));
-        publisher.publish(at(2), None, snapshot);
+        publisher.publish(at(2), None, |_| snapshot());
         assert_eq!((publisher.events.len(), publisher.lost), (0, 0));
         assert!(publisher.outbox.waiting() < 20, "{} messages", publisher.outbox.waiting());
         // Nobody takes them, so in the end no more messages are made, and then no more events are kept.
         for _ in 0..200 {
             (0..WAITING).for_each(|_| publisher.event(event()));
-            publisher.publish(at(3), None, snapshot);
+            publisher.publish(at(3), None, |_| snapshot());
         }
         assert!(publisher.outbox.waiting() <= WAITING_BATCHES + 20, "{} messages", publisher.outbox.waiting());
         assert_eq!(publisher.events.len(), WAITING);

@@ -83,7 +83,9 @@ impl Supervisor {
                 self.workers.iter_mut().for_each(Worker::forgive);
                 // Nobody has said anything since, so it is how things were before.
                 configuration::save(&self.options, self.reloads(), &config);
-                dump::save_data(Moment::Pre, self.reloads(), &config, &self.snapshot());
+                if config.global.config_save_dir.is_some() {
+                    dump::save_data(Moment::Pre, self.reloads(), &config, &self.snapshot());
+                }
                 self.reloading = Some(Reloading { begun, config, wish, undoing: None, marker });
             }
             Err(why) => self.reload_refused(why, &wish),
@@ -92,9 +94,10 @@ impl Supervisor {
 
     /// Looks whether every worker has answered and what is retired has gone; if so, the reload is over.
     pub(super) fn settle_reload(&mut self) {
-        self.workers
-            .extract_if(.., |worker| worker.is_retired() && !worker.is_running())
-            .for_each(Worker::remove_pid_file);
+        for gone in self.workers.extract_if(.., |worker| worker.is_retired() && !worker.is_running()) {
+            gone.remove_pid_file();
+            self.publisher.services_changed();
+        }
         let Some(reloading) = &self.reloading else { return };
         let refusal = self.workers.iter_mut().find_map(Worker::take_refusal);
         if let (Some(why), None) = (&refusal, &reloading.undoing) {

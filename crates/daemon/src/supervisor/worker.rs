@@ -46,6 +46,8 @@ pub(super) struct Worker {
     pinged: bool,
     /// A snapshot of now would show it differently.
     changed: bool,
+    /// It told a status that nobody has been told of.
+    reported: bool,
     /// What it said for others.
     heard: Vec<FromWorker>,
     /// The new configuration it has been given and has not answered for.
@@ -125,6 +127,7 @@ impl Worker {
             status: None,
             pinged: false,
             changed: true,
+            reported: false,
             heard: Vec::new(),
             awaited: None,
             refusal: None,
@@ -161,6 +164,11 @@ impl Worker {
         core::mem::replace(&mut self.changed, false)
     }
 
+    /// Whether it told a status since this was last asked.
+    pub(super) const fn take_reported(&mut self) -> bool {
+        core::mem::replace(&mut self.reported, false)
+    }
+
     /// What it said for others since this was last asked.
     pub(super) fn take_heard(&mut self) -> Vec<FromWorker> {
         core::mem::take(&mut self.heard)
@@ -170,6 +178,11 @@ impl Worker {
         let pid = self.running.as_ref().map(|running| running.child.id());
         let trouble = self.trouble.clone();
         WorkerStatus { kind: self.kind(), pid, ready: self.ready, starts: self.starts, trouble }
+    }
+
+    /// How often it was started.
+    pub(super) const fn starts(&self) -> u32 {
+        self.starts
     }
 
     /// As one that was started so often before, by a predecessor of the supervisor.
@@ -376,7 +389,7 @@ impl Worker {
                 self.awaited = None;
             }
             FromWorker::Status(status) => {
-                self.heard.push(FromWorker::Status(status.clone()));
+                self.reported = true;
                 self.status = Some(status);
             }
             FromWorker::Reloaded { generation, refused } => self.answered(generation, refused),

@@ -86,7 +86,9 @@ impl Bus {
     pub(super) fn told(&self, message: &ToFront) {
         let Some(Running { shared, .. }) = &self.running else { return };
         let signals = match message {
-            ToFront::Snapshot(snapshot) => shared.objects.borrow_mut().snapshot(snapshot),
+            ToFront::Snapshot(snapshot) | ToFront::SnapshotOfOthers(snapshot) => {
+                shared.objects.borrow_mut().snapshot(snapshot)
+            }
             ToFront::Event(event) => shared.objects.borrow_mut().events(core::slice::from_ref(event)),
             ToFront::Events(events) => shared.objects.borrow_mut().events(events),
             ToFront::LongSnapshot | ToFront::Answer { .. } => return,

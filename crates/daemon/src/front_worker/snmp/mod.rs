@@ -73,7 +73,7 @@ impl Snmp {
         let events: &[Event] = match message {
             ToFront::Event(event) => core::slice::from_ref(event),
             ToFront::Events(events) => events,
-            ToFront::Snapshot(_) | ToFront::LongSnapshot | ToFront::Answer { .. } => &[],
+            ToFront::Snapshot(_) | ToFront::SnapshotOfOthers(_) | ToFront::LongSnapshot | ToFront::Answer { .. } => &[],
         };
         for event in events {
             match &event.kind {

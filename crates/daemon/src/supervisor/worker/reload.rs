@@ -19,7 +19,7 @@ impl Worker {
     ///
     /// The slice does not go into memory. Nothing has changed then.
     pub(in crate::supervisor) fn reload(&mut self, generation: Generation, slice: &[u8]) -> Result<(), MemfdError> {
-        if memfd::read(&self.slice, slice_label(self.kind())).is_ok_and(|held| held == slice) {
+        if memfd::holds(&self.slice, slice_label(self.kind()), slice).unwrap_or(false) {
             return Ok(());
         }
         self.slice = Self::write_slice(self.kind(), slice)?;
