@@ -95,9 +95,9 @@ impl Pool {
         PoolChange { quorum: self.judge_quorum(), panic }
     }
 
-    /// Takes the members out, in the order of the configuration.
-    pub(crate) fn take_members(&mut self) -> Vec<Member> {
-        core::mem::take(&mut self.members)
+    /// Takes the servers out, in the order of the configuration: others come in their place.
+    pub(crate) fn take_servers(&mut self) -> impl Iterator<Item = (RealServer, Member)> + use<> {
+        core::mem::take(&mut self.config.real_servers).into_iter().zip(core::mem::take(&mut self.members))
     }
 
     pub(crate) fn key(&self) -> ServiceKey {

@@ -112,10 +112,12 @@ impl Director {
         let mut pools = Vec::with_capacity(virtual_servers.len());
         for virtual_server in virtual_servers {
             let at = pools.len();
-            pools.push(match former.get_mut(&identity(&virtual_server)).and_then(VecDeque::pop_front) {
-                Some(pool) if same_files && *pool.config() == virtual_server => pool,
+            let known = former.get_mut(&identity(&virtual_server)).and_then(VecDeque::pop_front);
+            let same = known.as_ref().is_some_and(|pool| *pool.config() == virtual_server);
+            pools.push(match known {
+                Some(pool) if same_files && same => pool,
                 Some(pool) => {
-                    passage.changes.services_changed += usize::from(*pool.config() != virtual_server);
+                    passage.changes.services_changed += usize::from(!same);
                     let (pool, made) = self.change_pool(pool, virtual_server, passage, out);
                     passage.changed.push((at, made));
                     pool
@@ -170,20 +172,14 @@ impl Director {
         passage: &mut Passage<'_>,
         out: &mut Output,
     ) -> (Pool, PoolChange) {
-        let before = pool.config().clone();
         let kept: BTreeSet<ServiceKey> = keys_of(&config).collect();
-        passage.loose.extend(keys_of(&before).filter(|key| !kept.contains(key)));
-        if before.key != config.key {
+        passage.loose.extend(pool.keys().filter(|key| !kept.contains(key)));
+        if pool.key() != config.key {
             // A group that begins with another service now: what went by the name of the old one goes by the new.
             self.rename(&pool, config.key);
         }
-        let members = pool.take_members();
-        let mut former: BTreeMap<DestinationKey, Former> = before
-            .real_servers
-            .iter()
-            .zip(members)
-            .map(|(config, member)| (key_of(config.address), Former { config: config.clone(), member }))
-            .collect();
+        let mut former: BTreeMap<DestinationKey, Former> =
+            pool.take_servers().map(|(config, member)| (key_of(config.address), Former { config, member })).collect();
         let mut members = Vec::with_capacity(config.real_servers.len());
         for server in &config.real_servers {
             members.push(match former.remove(&key_of(server.address)) {
