@@ -4,6 +4,7 @@
 //! A director, and one host that answers for every real server. A table is taken for done when the daemon has come to
 //! rest, and is counted then.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lab::{Lab, Machine, Moment, Plan, Process, Result, until};
@@ -14,10 +15,14 @@ use crate::figures::{Book, Row};
 use crate::pair::millis;
 
 /// Virtual servers, real servers of each, repetitions, and whether a quick run has it.
-const TABLES: [(usize, usize, usize, bool); 3] = [(100, 10, 3, true), (1000, 10, 2, false), (5000, 4, 2, false)];
+const TABLES: [(usize, usize, usize, bool); 4] =
+    [(100, 10, 3, true), (1000, 10, 2, false), (5000, 4, 2, false), (1, 20_000, 2, false)];
 
 /// A daemon that has done nothing for so long has nothing to do.
 const QUIET: Duration = Duration::from_millis(1500);
+
+/// The longest from one reading of the table to the next, of these tables.
+const READING_WITHIN_S: u32 = 21;
 
 /// More than anything here may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -25,7 +30,11 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 pub(crate) const CONF: &str = "/etc/keepalived/keepalived.conf";
 
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
-    for (services, servers, runs, _) in TABLES.into_iter().filter(|(_, _, _, quick)| *quick || !settings.quick) {
+    let chosen = |services: usize, servers: usize, quick: bool| match &settings.only {
+        Some(only) => *only == format!("{services}x{servers}"),
+        None => quick || !settings.quick,
+    };
+    for (services, servers, runs, _) in TABLES.into_iter().filter(|(a, b, _, quick)| chosen(*a, *b, *quick)) {
         let name = |what: &str| format!("{what}, {services} virtual servers of {servers} real servers");
         let mut rows = [
             Row::new(name("start until the table is done"), "ms"),
@@ -49,6 +58,9 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
     }
     Ok(())
 }
+
+/// Processor and page faults of processes. In such a kernel a page fault costs as much as a system call.
+type Spent = BTreeMap<String, (Duration, u64)>;
 
 /// A director with its daemon, and the host behind it.
 pub(crate) struct Director {
@@ -111,6 +123,51 @@ impl Director {
         Ok(said.lines().filter_map(counted).collect())
     }
 
+    /// How long each of its processes has run and how many page faults it had, by what it is called.
+    fn spent(&self) -> Result<Spent> {
+        let line = format!(
+            "for p in $(pgrep {}); do echo $(cut -d ' ' -f 1 /proc/$p/schedstat) $(sed 's/.*) //' /proc/$p/stat | \
+             cut -d ' ' -f 8) $p $(tr '\\0' ' ' </proc/$p/cmdline | cut -d ' ' -f 1,2); done",
+            self.name
+        );
+        let said = self.machine.run(line)?;
+        let spent = said.lines().filter_map(|line| {
+            let (nanos, rest) = line.split_once(' ')?;
+            let (faults, process) = rest.split_once(' ')?;
+            Some((process.to_owned(), (Duration::from_nanos(nanos.parse().ok()?), faults.parse().ok()?)))
+        });
+        Ok(spent.collect())
+    }
+
+    /// A daemon that looks at its table from time to time does so now and then for a while not: what is measured next is
+    /// without it. One that does not keeps nobody waiting for longer.
+    fn wait_for_a_reading(&self) -> Result<()> {
+        let before = self.spent()?;
+        for _ in 0..READING_WITHIN_S {
+            std::thread::sleep(Duration::from_secs(1));
+            if self.spent()? != before {
+                break;
+            }
+        }
+        self.say_spent("at rest", &before)?;
+        std::thread::sleep(QUIET);
+        Ok(())
+    }
+
+    /// Says how much that is since then.
+    fn say_spent(&self, what: &str, since: &Spent) -> Result<()> {
+        let spent = self.spent()?.into_iter().map(|(process, (ran, faults))| {
+            let (ran_before, faults_before) = since.get(&process).copied().unwrap_or_default();
+            format!(
+                "{process} {:.0} ({})",
+                millis(ran.saturating_sub(ran_before)),
+                faults.saturating_sub(faults_before)
+            )
+        });
+        println!("{what}, ms of processor (page faults): {}", spent.collect::<Vec<_>>().join(", "));
+        Ok(())
+    }
+
     pub(crate) fn memory(&self) -> Result<f64> {
         let line = format!("for p in $(pgrep {}); do grep '^Pss:' /proc/$p/smaps_rollup; done", self.name);
         let shown = self.machine.run(line)?;
@@ -160,11 +217,15 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
         return Err(lab::Error::Plan(format!("{path}: {found:?} in the table\n{}", process.log())));
     }
     let memory = director.memory()?;
+    director.say_spent("start", &BTreeMap::new())?;
 
+    director.wait_for_a_reading()?;
+    let before = director.spent()?;
     director.machine.put(CONF, many(services, servers, 2))?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
     process.signal(libc::SIGHUP)?;
     let (reloaded, _) = watch.rested()?;
+    director.say_spent("reload", &before)?;
     let weights = director.machine.run("grep -c -- 'Masq    2' /proc/net/ip_vs || true")?;
     let reloaded = if weights.trim() == "1" { millis(reloaded) } else { f64::NAN };
 
@@ -173,26 +234,32 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
     process.wait(LIMIT)?;
     let stopped = millis(Moment::now().since(stopping));
     let left = u32::try_from(director.services()?).map_or(f64::NAN, f64::from);
-    let [grown, ran_to_grow] = grow(&director, &path, services, servers)?;
     director.lab.finish()?;
+    let [grown, ran_to_grow] = grow(settings, program, services, servers)?;
     let started = millis(Duration::from_nanos(rested.saturating_sub(begun)));
     Ok([started, millis(ran), memory, reloaded, stopped, left, grown, ran_to_grow])
 }
 
-/// What the table costs without the start of processes: one that has a single service is told of all the others.
-fn grow(director: &Director, path: &str, services: usize, servers: usize) -> Result<[f64; 2]> {
+/// What the table costs without the start of processes: one that has a single service is told of all the others. In
+/// another kernel: one that has just emptied its table looks through the servers that were in it whenever one is added,
+/// for two minutes.
+fn grow(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 2]> {
+    let (director, path) = Director::start(settings, program)?;
     director.machine.put(CONF, many(1, 1, 1))?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
-    let (process, _) = director.run(path)?;
+    let (process, _) = director.run(&path)?;
     watch.rested()?;
     director.machine.put(CONF, many(services, servers, 1))?;
+    let before = director.spent()?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
     let told = director.machine.run("date +%s%N")?;
     process.signal(libc::SIGHUP)?;
     let (ran, rested) = watch.rested()?;
+    director.say_spent("reload to the whole table", &before)?;
     let complete = (director.services()?, director.servers()?) == (services, services * servers);
     process.signal(libc::SIGTERM)?;
     process.wait(LIMIT)?;
+    director.lab.finish()?;
     let Some(told) = told.trim().parse::<u64>().ok().filter(|_| complete) else { return Ok([f64::NAN; 2]) };
     Ok([millis(Duration::from_nanos(rested.saturating_sub(told))), millis(ran)])
 }
