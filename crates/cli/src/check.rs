@@ -1,11 +1,12 @@
 //! `standfast check`: what is wrong with configurations, and the status that `standfastd -t` would end with.
 
 use crate::arguments::{Check, Format, Reading};
-use crate::machine::Machine;
 use crate::report::{self, Report};
 use crate::sarif;
 use serde_json::{Value, json};
+use standfast_conf::host::Host;
 use standfast_conf::{Checks, Diagnostic, Loaded, Options, exit_code_for_test, load, start_refused};
+use standfast_daemon::host::{Elsewhere, System};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
@@ -23,10 +24,10 @@ pub(crate) fn options(reading: &Reading) -> Options {
 /// # Errors
 /// Standard output cannot be written to.
 pub fn run(words: &Check) -> io::Result<u8> {
-    let machine = Machine { elsewhere: words.reading.elsewhere };
+    let machine: &dyn Host = if words.reading.elsewhere { &Elsewhere } else { &System };
     let options = options(&words.reading);
     let loaded: Vec<(&Path, Loaded)> =
-        words.files.iter().map(|file| (file.as_path(), load(&machine, file, &options))).collect();
+        words.files.iter().map(|file| (file.as_path(), load(machine, file, &options))).collect();
     let status = |diagnostics: &[Diagnostic]| match exit_code_for_test(diagnostics) {
         0 if words.strict && !diagnostics.is_empty() => STRICT,
         status => status,

@@ -1,12 +1,12 @@
 //! `standfast check-pair`: what would keep two directors from being a pair.
 
 use crate::arguments::{CheckPair, Format};
-use crate::machine::Machine;
 use crate::report::{self, Report};
 use crate::sarif;
 use serde_json::json;
 use standfast_conf::pair::{Director, check_pair, exit_code};
 use standfast_conf::{Class, Diagnostic, Options};
+use standfast_daemon::host::Elsewhere;
 use std::io::{self, IsTerminal as _, Write as _};
 
 /// Compares the two files. Their interfaces are taken to exist: at most one of them is this machine's.
@@ -17,7 +17,7 @@ pub fn run(words: &CheckPair) -> io::Result<u8> {
     let id = |at: usize| words.ids.as_ref().and_then(|ids| ids.get(at)).cloned();
     let director = |root, at| Director { root, options: Options { config_id: id(at), ..Options::default() } };
     let directors = [director(words.first.as_path(), 0), director(words.second.as_path(), 1)];
-    let pair = check_pair(&Machine { elsewhere: true }, &directors);
+    let pair = check_pair(&Elsewhere, &directors);
     let mut out = io::stdout().lock();
     let findings = Report { diagnostics: &pair.findings, sources: &pair.sources };
     match words.format {

@@ -6,13 +6,22 @@ use core::time::Duration;
 use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Request};
 use std::io::{self, BufRead, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// A daemon that works answers a question in milliseconds. One that is stopped or hangs never does, which a monitor has to
+/// hear before it gives up on us: after a minute, as a rule.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Trouble {
     /// Nobody listens there.
-    NoDaemon(io::Error),
+    NoDaemon {
+        /// The socket.
+        at: PathBuf,
+        /// What the kernel said.
+        error: io::Error,
+    },
     /// We may not ask.
     Denied,
     /// The answers ended, or are none.
@@ -22,7 +31,18 @@ pub enum Trouble {
 impl core::fmt::Display for Trouble {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::NoDaemon(error) => write!(f, "no daemon answers: {error}"),
+            Self::NoDaemon { at, error } => {
+                let why = match error.kind() {
+                    io::ErrorKind::NotFound => "there is no such socket".to_owned(),
+                    io::ErrorKind::ConnectionRefused => "nobody listens there any more".to_owned(),
+                    _ => error.to_string(),
+                };
+                write!(
+                    f,
+                    "no daemon answers at {}: {why}; `systemctl status standfast` tells of the service",
+                    at.display()
+                )
+            }
             Self::Denied => f.write_str("not allowed to ask the daemon: be root, or a member of the group standfast"),
             Self::Broken(text) => write!(f, "the daemon gave no answer: {text}"),
         }
@@ -44,7 +64,7 @@ impl Conversation {
     pub fn begin(socket: &Path, request: Request) -> Result<Self, Trouble> {
         let mut stream = UnixStream::connect(socket).map_err(|error| {
             let denied = error.kind() == io::ErrorKind::PermissionDenied;
-            if denied { Trouble::Denied } else { Trouble::NoDaemon(error) }
+            if denied { Trouble::Denied } else { Trouble::NoDaemon { at: socket.to_owned(), error } }
         })?;
         let ask = Ask { version: CONTROL_VERSION, request };
         let line = serde_json::to_string(&ask).map_err(|error| Trouble::Broken(error.to_string()))?;

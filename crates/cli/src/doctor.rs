@@ -11,9 +11,9 @@ pub use findings::Findings;
 pub use judge::judge;
 
 use crate::arguments::Doctor;
-use crate::machine::Machine;
 use serde_json::json;
 use standfast_conf::{Options, load};
+use standfast_daemon::host::Elsewhere;
 use standfast_model::Config;
 use std::io::{self, Write as _};
 
@@ -57,7 +57,7 @@ pub struct Complaint {
 ///
 /// Standard output is closed.
 pub fn run(words: &Doctor) -> io::Result<u8> {
-    let loaded = load(&Machine { elsewhere: true }, &words.config, &Options::default());
+    let loaded = load(&Elsewhere, &words.config, &Options::default());
     let config = loaded.config.unwrap_or_else(|| {
         eprintln!(
             "standfast: {}: no configuration, only what concerns every machine is looked at",

@@ -1,11 +1,11 @@
 //! `standfast events` and `standfast why`: what has happened, and what led to a change.
 
-use crate::control::{Conversation, Trouble};
-use crate::moment;
+use crate::control::{Conversation, PATIENCE, Trouble};
 use crate::operate::{Events, Why};
 use core::time::Duration;
 use standfast_api::control::{Answer, Recorded, Request};
 use standfast_api::{EventKind, Said};
+use standfast_page::moment;
 use std::io::{self, Write};
 
 /// What is looked at for the causes of a change: what was said within this time before it.
@@ -22,7 +22,10 @@ const CAUSES: usize = 12;
 pub fn run(words: &Events) -> io::Result<u8> {
     let mut out = io::stdout().lock();
     let request = Request::Events { last: words.last, follow: words.follow };
-    let mut conversation = match Conversation::begin(&words.socket.path, request) {
+    let begun = Conversation::begin(&words.socket.path, request);
+    // Who follows waits for what happens, however long.
+    let begun = if words.follow { begun } else { begun.and_then(|conversation| conversation.within(PATIENCE)) };
+    let mut conversation = match begun {
         Ok(conversation) => conversation,
         Err(trouble) => return told(&trouble),
     };
@@ -69,7 +72,7 @@ pub fn why(words: &Why) -> io::Result<u8> {
 
 fn all(words: &Why) -> Result<Vec<Recorded>, Trouble> {
     let request = Request::Events { last: u32::MAX, follow: false };
-    let mut conversation = Conversation::begin(&words.socket.path, request)?;
+    let mut conversation = Conversation::begin(&words.socket.path, request)?.within(PATIENCE)?;
     let mut events = Vec::new();
     loop {
         match conversation.answer()? {
@@ -139,7 +142,7 @@ fn concerns(said: &Said, subject: &str) -> bool {
 /// One line of a listing.
 #[must_use]
 pub fn line(event: &Recorded) -> String {
-    let when = moment::utc(event.unix);
+    let when = moment::iso(event.unix);
     match &event.event.kind {
         EventKind::Said(said) => {
             let severity = match said.severity {

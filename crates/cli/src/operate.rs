@@ -1,9 +1,7 @@
-//! The subcommands that talk to a running daemon, and their words.
+//! The words of the subcommands that talk to a running daemon. What they do is in the module of each.
 
-use crate::{events, ipvs, order, plan, status, upgrade, watch};
 use clap::{Args, Subcommand, ValueEnum};
-use standfast_api::control::{LogLevel, ServerWish};
-use std::io;
+use standfast_api::control::LogLevel;
 use std::path::PathBuf;
 
 /// The subcommands that talk to a running daemon.
@@ -280,31 +278,4 @@ pub struct Upgrade {
     /// Whom to ask
     #[command(flatten)]
     pub socket: Socket,
-}
-
-/// Runs one of them.
-///
-/// # Errors
-///
-/// Standard output is closed.
-pub fn run(command: &Operate) -> io::Result<u8> {
-    match command {
-        Operate::Status(words) => status::run(words),
-        Operate::Watch(words) => watch::run(words),
-        Operate::Events(words) => events::run(words),
-        Operate::Why(words) => events::why(words),
-        Operate::Stats(words) => status::stats(words),
-        Operate::Reload(words) => order::reload(words),
-        Operate::Confirm(words) => order::confirm(words),
-        Operate::Upgrade(words) => upgrade::run(words),
-        Operate::Plan(words) => plan::run(words),
-        Operate::Switchover(words) => order::switchover(words),
-        Operate::Maintenance(words) => order::maintenance(words),
-        Operate::LogLevel(words) => order::log_level(words),
-        Operate::Ready(words) => order::server(words, ServerWish::Ready),
-        Operate::Drain(words) => order::server(&words.server, ServerWish::Drain { within_s: words.within }),
-        Operate::Disable(words) => order::server(words, ServerWish::Disable),
-        Operate::Weight(words) => order::server(&words.server, ServerWish::Weight(words.weight)),
-        Operate::Ipvs { stats } => ipvs::run(*stats),
-    }
 }

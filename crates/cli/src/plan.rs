@@ -1,11 +1,11 @@
 //! `standfast plan`: what a reload would do to the configuration, to the kernel and to traffic. It changes nothing.
 
 use crate::control::{Conversation, Trouble};
-use crate::machine::Machine;
 use crate::operate::Plan as Words;
 use standfast_api::control::{Answer, Order, Request};
 use standfast_api::plan::Plan;
 use standfast_conf::{Class, Options, load, render_line};
+use standfast_daemon::host::Elsewhere;
 use standfast_daemon::plan::offline;
 use standfast_model::Config;
 use std::io::{self, Write as _};
@@ -64,7 +64,7 @@ fn between(from: &Path, to: &Path) -> Result<Plan, String> {
 }
 
 fn read(file: &Path) -> Result<Config, String> {
-    let loaded = load(&Machine { elsewhere: true }, file, &Options::default());
+    let loaded = load(&Elsewhere, file, &Options::default());
     let against = |class: Class| matches!(class, Class::Fatal | Class::Dropped);
     if let Some(first) = loaded.diagnostics.iter().find(|diagnostic| against(diagnostic.class)) {
         return Err(format!("a reload would be refused: {}", render_line(first, &loaded.sources)));

@@ -1,42 +1,25 @@
 //! `standfast status`: how things are, as a table for people, as JSON for programs, as a status for monitors.
 
-use crate::control::{Conversation, Trouble};
-use crate::moment;
+use crate::control::{Conversation, PATIENCE, Trouble};
 use crate::operate::{Socket, Stats, Status};
 use crate::table::Table;
 use core::time::Duration;
 use standfast_api::control::{Answer, Request};
-use standfast_api::{CheckStatus, InstanceStatus, ServiceStatus, Snapshot, VrrpStatus, WorkerKind};
-use standfast_model::{Cause, Instant, State};
+use standfast_api::{CheckStatus, InstanceStatus, ServiceStatus, Snapshot, VrrpStatus};
+use standfast_model::{Instant, State};
+use standfast_page::judgement::{Remark, Verdict, judge};
+use standfast_page::moment;
 use std::io::{self, Write};
 
-/// The statuses of plugins of Nagios and its kin.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Verdict {
-    /// 0
-    Ok,
-    /// 1: it serves, and something is not as it should be.
-    Warning,
-    /// 2: something that should be served is not.
-    Critical,
-    /// 3: nothing can be said.
-    Unknown,
-}
+/// The status of a plugin of Nagios and its kin where nothing can be said.
+const UNKNOWN: u8 = 3;
 
-impl Verdict {
-    /// In the word of a plugin.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-
-    const fn code(self) -> u8 {
-        self as u8
+/// What plugins of Nagios and its kin end with: 0, 1 and 2.
+const fn code(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Ok => 0,
+        Verdict::Warning => 1,
+        Verdict::Critical => 2,
     }
 }
 
@@ -56,27 +39,27 @@ pub fn run(words: &Status) -> io::Result<u8> {
             } else {
                 write!(out, "{}", render(&snapshot, verdict, &remarks))?;
             }
-            Ok(verdict.code())
+            Ok(code(verdict))
         }
         Err(trouble) => {
             // No daemon is no service; without the right to ask nothing is known of it.
-            let verdict = match trouble {
-                Trouble::NoDaemon(_) => Verdict::Critical,
-                Trouble::Denied | Trouble::Broken(_) => Verdict::Unknown,
+            let (word, code) = match trouble {
+                Trouble::NoDaemon { .. } => (Verdict::Critical.word(), code(Verdict::Critical)),
+                Trouble::Denied | Trouble::Broken(_) => ("UNKNOWN", UNKNOWN),
             };
-            writeln!(out, "{}: {trouble}", verdict.word())?;
-            Ok(verdict.code())
+            writeln!(out, "{word}: {trouble}")?;
+            Ok(code)
         }
     }
 }
 
-/// Asks for what is so now.
+/// Asks for what is so now, of a daemon that answers in [`PATIENCE`].
 ///
 /// # Errors
 ///
 /// There is no such answer.
 pub(crate) fn ask(socket: &Socket) -> Result<Snapshot, Trouble> {
-    status_of(Conversation::begin(&socket.path, Request::Status { fresh: true })?)
+    ask_within(socket, PATIENCE)
 }
 
 /// As [`ask`], of a daemon that answers in this time.
@@ -92,75 +75,9 @@ fn status_of(mut conversation: Conversation) -> Result<Snapshot, Trouble> {
     }
 }
 
-/// How good or bad it is, and what there is to say about that.
-#[must_use]
-pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<String>) {
-    let mut found: Vec<(Verdict, String)> = Vec::new();
-    for worker in snapshot.daemon.workers.iter().filter(|worker| worker.kind != WorkerKind::Front) {
-        match (worker.pid, worker.ready) {
-            (None, _) => found.push((Verdict::Critical, format!("{} worker does not run", worker.kind))),
-            (Some(_), false) => found.push((Verdict::Warning, format!("{} worker is starting", worker.kind))),
-            (Some(_), true) => {}
-        }
-    }
-    for worker in &snapshot.daemon.workers {
-        if let Some(trouble) = &worker.trouble {
-            found.push((Verdict::Critical, format!("{} worker {trouble}", worker.kind)));
-        }
-    }
-    for instance in snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances) {
-        if let Some(ordered) = &instance.ordered {
-            found.push((Verdict::Warning, format!("{}: {ordered}", instance.name)));
-        }
-        if let Some(held) = &instance.held {
-            let text = format!("{} hears no master and does not take over: {held}", instance.name);
-            found.push((Verdict::Warning, text));
-        }
-        if instance.state == State::Fault && instance.fault != Some(Cause::Maintenance) {
-            let why = instance.fault.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-            found.push((Verdict::Critical, format!("{} is in FAULT{why}", instance.name)));
-        }
-    }
-    for peer in &snapshot.peers {
-        found.extend(peer.two_masters.iter().map(|clash| {
-            let text = format!(
-                "{}: two masters: seen by peer exchange: {} is master with priority {}",
-                clash.instance, peer.name, clash.priority
-            );
-            (Verdict::Critical, text)
-        }));
-        if !peer.alive {
-            found.push((Verdict::Warning, format!("peer {} is not heard", peer.name)));
-        }
-        let differs = |difference| (Verdict::Warning, format!("peer {} differs: {difference}", peer.name));
-        found.extend(peer.differences.iter().map(differs));
-    }
-    for service in snapshot.check.iter().flat_map(|check| &check.services) {
-        let up = format!("{} of {} servers up", service.live, service.total);
-        if service.on_sorry_server {
-            found.push((Verdict::Warning, format!("{} is on its sorry server, {up}", service.key)));
-        } else if !service.has_quorum {
-            found.push((Verdict::Critical, format!("{} has no quorum, {up}", service.key)));
-        } else if service.live < service.total {
-            found.push((Verdict::Warning, format!("{}: {up}", service.key)));
-        }
-    }
-    if let Some(why) = &snapshot.daemon.reload_refused {
-        found.push((Verdict::Warning, format!("last reload was refused: {why}")));
-    }
-    if snapshot.daemon.confirm_until.is_some() {
-        found.push((Verdict::Warning, "configuration is not confirmed".to_owned()));
-    }
-    let verdict = found.iter().map(|(verdict, _)| *verdict).max().unwrap_or(Verdict::Ok);
-    // The worst first: a monitor shows the first line.
-    found.sort_by_key(|(verdict, _)| core::cmp::Reverse(*verdict));
-    (verdict, found.into_iter().map(|(_, text)| text).collect())
-}
-
-fn render(snapshot: &Snapshot, verdict: Verdict, remarks: &[String]) -> String {
+fn render(snapshot: &Snapshot, verdict: Verdict, remarks: &[Remark]) -> String {
     let daemon = &snapshot.daemon;
-    let headline = if remarks.is_empty() { summary(snapshot) } else { remarks.join("; ") };
-    let mut text = format!("{}: {headline}\n\n", verdict.word());
+    let mut text = format!("{}: {}\n\n", verdict.word(), headline(snapshot, remarks));
     text.push_str(&format!(
         "standfastd {}, pid {}, up {}; configuration {} of {}, in force for {}\n",
         daemon.version,
@@ -185,8 +102,14 @@ fn render(snapshot: &Snapshot, verdict: Verdict, remarks: &[String]) -> String {
     text
 }
 
+/// What there is to say about it, the worst first: a monitor shows the first line.
+pub(crate) fn headline(snapshot: &Snapshot, remarks: &[Remark]) -> String {
+    let texts: Vec<&str> = remarks.iter().map(|remark| remark.text.as_str()).collect();
+    if texts.is_empty() { summary(snapshot) } else { texts.join("; ") }
+}
+
 /// How things are where nothing is wrong.
-pub(crate) fn summary(snapshot: &Snapshot) -> String {
+fn summary(snapshot: &Snapshot) -> String {
     let count = |vrrp: &VrrpStatus, state| vrrp.instances.iter().filter(|instance| instance.state == state).count();
     let vrrp = snapshot
         .vrrp

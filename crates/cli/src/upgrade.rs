@@ -34,7 +34,7 @@ pub fn run(words: &Upgrade) -> io::Result<u8> {
         Ok(Answer::Status(_) | Answer::Event(_)) => return failed("the daemon gave another answer"),
         // Who would have told us may have gone before it could.
         Ok(Answer::Done(_)) | Err(Trouble::Broken(_)) => {}
-        Err(trouble @ (Trouble::NoDaemon(_) | Trouble::Denied)) => return failed(&trouble.to_string()),
+        Err(trouble @ (Trouble::NoDaemon { .. } | Trouble::Denied)) => return failed(&trouble.to_string()),
     }
     match successor(&words.socket, &before)? {
         Ok(now) => {

@@ -10,6 +10,7 @@ use core::time::Duration;
 use standfast_api::decode;
 use standfast_kernel::memfd;
 use standfast_kernel::timer::wall_clock;
+use standfast_page::moment;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
@@ -119,7 +120,7 @@ fn one_line(text: &str) -> String {
 fn message(order: &Order, unix: Duration) -> String {
     let mut text = String::new();
     // Writing into a string cannot fail.
-    let _ = write!(text, "Date: {}\r\n", date(unix));
+    let _ = write!(text, "Date: {}\r\n", moment::mail(unix));
     let _ = write!(text, "From: {}\r\n", one_line(&order.from));
     let _ = write!(text, "Subject: [{}] {}\r\n", one_line(&order.router), one_line(&order.subject));
     text.push_str("X-Mailer: Keepalived\r\n");
@@ -132,27 +133,6 @@ fn message(order: &Order, unix: Duration) -> String {
     // An empty line behind the text, as in keepalived's mails.
     text.push_str("\r\n");
     text
-}
-
-/// A moment as RFC 5322 section 3.3 writes it, in UTC.
-fn date(unix: Duration) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let seconds = unix.as_secs();
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let weekday = usize::try_from(days % 7).ok().and_then(|day| DAYS.get(day)).unwrap_or(&"Thu");
-    // Years from March on, so that the leap day is the last of its year: 400 of them have 146097 days.
-    let from_march_0000 = days + 719_468;
-    let (era, day_of_era) = (from_march_0000 / 146_097, from_march_0000 % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12;
-    let year = era * 400 + year_of_era + u64::from(month < 2);
-    let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"Jan");
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{weekday}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} +0000")
 }
 
 #[cfg(test)]
@@ -241,15 +221,5 @@ mod tests {
         let text = message(&hostile, Duration::ZERO);
         assert!(!text.contains("\r\nBcc") && !text.contains("\r\n.\r\n"), "{text}");
         assert!(text.ends_with("\r\n..\r\nRCPT TO:<evil@example.org>\r\n...\r\n\r\n"), "{text}");
-    }
-
-    #[test]
-    fn the_date_is_that_of_the_calendar() {
-        let day = |seconds| date(Duration::from_secs(seconds));
-        assert_eq!(day(0), "Thu, 01 Jan 1970 00:00:00 +0000");
-        assert_eq!(day(951_782_400), "Tue, 29 Feb 2000 00:00:00 +0000");
-        assert_eq!(day(1_795_256_399), "Sat, 21 Nov 2026 10:19:59 +0000");
-        assert_eq!(day(4_107_542_399), "Sun, 28 Feb 2100 23:59:59 +0000");
-        assert_eq!(day(4_107_542_400), "Mon, 01 Mar 2100 00:00:00 +0000");
     }
 }

@@ -4,7 +4,6 @@
 
 use super::rows;
 use super::theme::Theme;
-use crate::moment;
 use core::time::Duration;
 use standfast_api::Snapshot;
 use standfast_api::control::Recorded;
@@ -351,9 +350,4 @@ impl Watch {
             Pane::Events => events,
         }
     }
-}
-
-/// The time of day in so many characters: 8 for seconds, 12 for milliseconds.
-pub(super) fn clock(unix: Duration, characters: usize) -> String {
-    moment::utc(unix).chars().skip("2026-11-21T".len()).take(characters).collect()
 }

@@ -1,13 +1,14 @@
 //! What is so, as lines: instances, virtual servers, events. What does not pass the filter is left out.
 
-use super::model::{Entry, clock};
+use super::model::Entry;
 use super::theme::Theme;
-use crate::{moment, status};
+use crate::status;
 use core::time::Duration;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use standfast_api::{EventKind, InstanceStatus, Said, ServerStatus, ServiceStatus};
 use standfast_model::{Instant, State};
+use standfast_page::moment;
 
 /// A name that is longer than this is cut: the columns behind it have to be seen.
 const NAME: usize = 24;
@@ -74,6 +75,9 @@ pub(super) fn instances(
         }
         if let Some(rival) = &instance.rival {
             below.push(Line::styled(format!("    master as well: {}", rival.address), theme.bad()));
+        }
+        for claim in &instance.claims {
+            below.push(Line::styled(format!("    {} claimed by {}", claim.address, claim.mac), theme.bad()));
         }
         if let Some(last) = &instance.last_transition {
             below.push(Line::raw(format!("    {} from {}: {}", last.to, last.from, last.cause)));
@@ -173,9 +177,11 @@ fn milliseconds(micros: u64) -> String {
 /// A line of the event stream.
 pub(super) fn event(theme: Theme, entry: &Entry) -> Line<'static> {
     match entry {
-        Entry::Note(unix, text) => Line::styled(format!("{}  --- {text} ---", clock(*unix, 12)), Theme::strong()),
+        Entry::Note(unix, text) => {
+            Line::styled(format!("{}  --- {text} ---", moment::clock_ms(*unix)), Theme::strong())
+        }
         Entry::Recorded(recorded) => {
-            let when = Span::raw(format!("{}  ", clock(recorded.unix, 12)));
+            let when = Span::raw(format!("{}  ", moment::clock_ms(recorded.unix)));
             match &recorded.event.kind {
                 EventKind::Said(said) => Line::from_iter([when, who(said), what(theme, said)]),
                 EventKind::Lost { events } => {

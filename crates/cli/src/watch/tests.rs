@@ -53,6 +53,7 @@ fn instance(name: &str, state: State) -> InstanceStatus {
         held: None,
         mismatches: Vec::new(),
         rival: None,
+        claims: Vec::new(),
         counters: VrrpCounters::default(),
     }
 }
@@ -177,7 +178,7 @@ fn a_terminal_of_80_by_24_shows_who_is_master_the_servers_and_the_events() {
     let mut screen = Screen::new(80, 24);
     let now = snapshot(vec![instance("VI_1", State::Master)], vec![service(1, true), service(2, false)]);
     let rows = screen.after([status(now), event(1, "(VI_1) Entering MASTER STATE")]);
-    let expected = " WARNING  TCP  192.0.2.2:80: 1 of 2 servers up
+    let expected = " WARNING  TCP 192.0.2.2:80: 1 of 2 servers up
 10:21:40 UTC  standfastd 0.1.0, pid 4242, up 1 min 10 s; configuration 1; vrrp 4
  Instances ─────────────────────────────────────────────────────────────────────
 INSTANCE  STATE   SINCE       PRIO  MASTER     IFACE  VRID  ADDRESSES

@@ -1,9 +1,9 @@
 //! The colours of the view: few, of the terminal's own sixteen, and none as a background, so that they can be read on
 //! dark and on light. What a colour says is said by a word as well.
 
-use crate::status::Verdict;
 use ratatui::style::{Color, Modifier, Style};
 use standfast_model::State;
+use standfast_page::judgement::Verdict;
 
 /// Whether there are colours. `NO_COLOR` asks for none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +61,7 @@ impl Theme {
         let style = match verdict {
             Verdict::Ok => self.good(),
             Verdict::Warning => self.doubtful(),
-            Verdict::Critical | Verdict::Unknown => self.bad(),
+            Verdict::Critical => self.bad(),
         };
         style.add_modifier(Modifier::REVERSED)
     }

@@ -1,15 +1,19 @@
 //! A frame of the view: two lines that say how things are, the panes, a line that says what can be done.
 
-use super::model::{Pane, Watch, clock};
+use super::model::{Pane, Watch};
 use super::rows;
 use super::theme::Theme;
-use crate::moment;
-use crate::status::{Verdict, judge, summary};
+use crate::status::headline;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use standfast_api::{Snapshot, WorkerStatus};
+use standfast_page::judgement::{Verdict, judge};
+use standfast_page::moment;
+
+/// Instead of a verdict where nobody answers.
+const LOST: &str = "NO DAEMON";
 
 /// From this width on the events stand beside the rest and not below it: each half has the width of a terminal.
 const WIDE: u16 = 160;
@@ -66,18 +70,19 @@ impl Watch {
     }
 
     fn head(&self) -> Vec<Line<'static>> {
-        let (verdict, text) = match (&self.lost, self.shown()) {
-            (Some(why), Some(now)) => {
-                (Verdict::Critical, format!("below is what was so at {} UTC; {why}", clock(now.daemon.unix, 8)))
-            }
-            (Some(why), None) => (Verdict::Critical, format!("asked every second; {why}")),
+        let (word, verdict, text) = match (&self.lost, self.shown()) {
+            (Some(why), Some(now)) => (
+                LOST,
+                Verdict::Critical,
+                format!("below is what was so at {} UTC; {why}", moment::clock(now.daemon.unix)),
+            ),
+            (Some(why), None) => (LOST, Verdict::Critical, format!("asked every second; {why}")),
             (None, Some(now)) => {
                 let (verdict, remarks) = judge(now);
-                (verdict, if remarks.is_empty() { summary(now) } else { remarks.join("; ") })
+                (verdict.word(), verdict, headline(now, &remarks))
             }
-            (None, None) => (Verdict::Unknown, String::new()),
+            (None, None) => ("UNKNOWN", Verdict::Warning, "the daemon was asked and has not answered yet".to_owned()),
         };
-        let word = if self.lost.is_some() { "NO DAEMON" } else { verdict.word() };
         let mut first = vec![Span::styled(format!(" {word} "), self.theme.verdict(verdict)), Span::raw(" ")];
         if let Some(events) = self.held_back() {
             let text = format!(" FROZEN, {events} events since ");
@@ -175,7 +180,7 @@ fn daemon(now: &Snapshot) -> String {
     let workers: Vec<String> = daemon.workers.iter().map(worker).collect();
     format!(
         "{} UTC  standfastd {}, pid {}, up {}; configuration {}; {}",
-        clock(daemon.unix, 8),
+        moment::clock(daemon.unix),
         daemon.version,
         daemon.pid,
         moment::length(daemon.at.since(daemon.started)),
