@@ -13,7 +13,8 @@ use crate::variation::{File, ROLLED_OUT_WITHIN};
 use crate::world::World;
 use core::time::Duration;
 use ipnet::IpNet;
-use standfast_model::State;
+use standfast_model::config::witness::WitnessId;
+use standfast_model::{State, Witnessed};
 use standfast_node::{Input, Reload, System as _};
 use standfast_vrrp::Options;
 use std::rc::Rc;
@@ -65,6 +66,11 @@ impl<D: Director> World<D> {
             Fault::Service(id, good) => {
                 self.machines[id.0].service_good = good;
                 self.unsure(id);
+            }
+            Fault::Witness(id, witness, answers) => {
+                let known = usize::try_from(witness.0).ok().and_then(|at| self.machines[id.0].answers.get_mut(at));
+                known.into_iter().for_each(|known| *known = answers);
+                return self.tell_witnesses(id);
             }
             Fault::Reload(id) => return self.reload(id),
             Fault::Reprioritise(id, priority) => {
@@ -121,6 +127,15 @@ impl<D: Director> World<D> {
     fn tell_wall(&mut self, id: MachineId) -> Result<(), Broken> {
         let unix = signing::wall(self.now, self.machines[id.0].wall_wrong_by);
         self.act(id, Input::WallClock { unix })
+    }
+
+    /// The daemon is told what its witnesses say.
+    fn tell_witnesses(&mut self, id: MachineId) -> Result<(), Broken> {
+        for (witness, answers) in (0..).map(WitnessId).zip(self.machines[id.0].answers.clone()) {
+            let said = if answers { Witnessed::Reached } else { Witnessed::Unreachable { why: "silence".to_owned() } };
+            self.act(id, Input::WitnessTold { witness, said })?;
+        }
+        Ok(())
     }
 
     fn rewrite(&mut self, id: MachineId, change: impl FnOnce(&mut File)) {
@@ -260,6 +275,7 @@ impl<D: Director> World<D> {
         self.look();
         // The daemon looks at the wall before it reads.
         self.tell_wall(id)?;
+        self.tell_witnesses(id)?;
         for waiting in waiting {
             self.catch_up(id, waiting)?;
         }
@@ -323,6 +339,7 @@ impl<D: Director> World<D> {
         self.upset_until[id.0] = self.now + Duration::from_nanos(1);
         self.tell_wall(id)?;
         self.act(id, Input::Start(dump))?;
+        self.tell_witnesses(id)?;
         self.clear_leftovers(id)?;
         let held = killed.map_or(0, |(_, held)| held);
         self.succeeded(id, held, alone.is_some(), &ages)

@@ -8,6 +8,7 @@ use crate::rng::Rng;
 use crate::variation::Variation;
 use core::time::Duration;
 use standfast_model::Priority;
+use standfast_model::config::witness::WitnessId;
 use std::collections::BTreeSet;
 
 /// One thing done to the cluster.
@@ -53,6 +54,8 @@ pub enum Fault {
     Resync(MachineId),
     /// What the machine's track script looks at becomes good or bad.
     Service(MachineId, bool),
+    /// A witness answers a machine from now on, or does so no more.
+    Witness(MachineId, WitnessId, bool),
     /// The daemon is told to read its configuration again, which is as it was: nothing may come of it.
     Reload(MachineId),
     /// The configuration of a machine gives every instance this priority, or its own again, and is read.
@@ -143,6 +146,7 @@ impl Fault {
             | Self::TakeAddresses(..)
             | Self::GiveAddresses(..)
             | Self::Service(..)
+            | Self::Witness(..)
             | Self::Reprioritise(..)
             | Self::Dismiss(..)
             | Self::Reconfigure(_)
@@ -190,6 +194,8 @@ pub struct Storm {
     machines: usize,
     lans: usize,
     routers: usize,
+    /// Witnesses of each machine.
+    witnesses: usize,
 }
 
 /// A fault, how long it lasts, and what ends it.
@@ -205,7 +211,13 @@ impl Storm {
     /// A storm over a cluster of this size.
     #[must_use]
     pub const fn new(rng: Rng, machines: usize, lans: usize, routers: usize) -> Self {
-        Self { rng, machines, lans, routers }
+        Self { rng, machines, lans, routers, witnesses: 0 }
+    }
+
+    /// The same over machines that ask so many witnesses.
+    #[must_use]
+    pub const fn with_witnesses(self, witnesses: usize) -> Self {
+        Self { witnesses, ..self }
     }
 
     /// How long until the next blow: often seconds, sometimes long enough for everything to settle.
@@ -227,6 +239,10 @@ impl Storm {
         let lasts = self.rng.span_of_any_scale(Duration::from_millis(5), Duration::from_secs(60));
         let until = |fault, end| Blow { fault, mended: Some((lasts, end)) };
         let once = |fault| Blow { fault, mended: None };
+        if self.witnesses > 0 && self.rng.once_in(5) {
+            let witness = WitnessId(u32::try_from(self.rng.index(self.witnesses)).unwrap_or(0));
+            return until(Fault::Witness(machine, witness, false), Fault::Witness(machine, witness, true));
+        }
         match self.rng.below(35) {
             0 | 1 => until(Fault::Carrier(machine, lan, false), Fault::Carrier(machine, lan, true)),
             2 => until(Fault::Admin(machine, lan, false), Fault::Admin(machine, lan, true)),

@@ -61,13 +61,15 @@ pub enum Law {
     ReloadLeavesAlone,
     /// Nor does it take an address away, even for a moment, that is a master's before and after.
     ReloadKeepsAddresses,
+    /// No standby takes over while its witnesses do not agree: of two that are parted, the one that reaches nobody stays.
+    AsksWitnesses,
     /// A daemon that follows a killed one goes on with what that held as long as nobody else can have it, and only then.
     AdoptsOrListens,
 }
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::OneHolder,
         Self::NoVacuum,
         Self::SkewAfterResignation,
@@ -84,6 +86,7 @@ impl Law {
         Self::FailedTakeNoPart,
         Self::ReloadLeavesAlone,
         Self::ReloadKeepsAddresses,
+        Self::AsksWitnesses,
         Self::AdoptsOrListens,
     ];
 }
@@ -107,6 +110,7 @@ impl fmt::Display for Law {
             Self::FailedTakeNoPart => "who has failed takes no part",
             Self::ReloadLeavesAlone => "a reload moves nothing that it says nothing new of",
             Self::ReloadKeepsAddresses => "a reload takes away nothing that it leaves to a master",
+            Self::AsksWitnesses => "no standby takes over without its witnesses",
             Self::AdoptsOrListens => "a successor adopts what nobody else can have, or listens",
         })
     }

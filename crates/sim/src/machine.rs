@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::{ScriptId, Tracked};
 use standfast_model::config::vrrp::{Instance, InstanceId};
+use standfast_model::config::witness::{Need, Unreachable};
 use standfast_model::ipvs::Family;
 use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, State};
 use standfast_net::{Change, Operation};
@@ -227,6 +228,8 @@ pub struct Machine<D> {
     pub frozen_at: Option<Instant>,
     /// Whether what its track script looks at is good.
     pub service_good: bool,
+    /// Whether each of its witnesses answers it.
+    pub answers: Vec<bool>,
     /// It was told to read its configuration while it stood still.
     pub reload_waits: bool,
     /// Until when the daemon may not know it yet.
@@ -254,7 +257,7 @@ pub struct Machine<D> {
 impl<D: Director> Machine<D> {
     /// A machine that has booted and runs no daemon yet.
     #[must_use]
-    pub fn new(id: MachineId, plan: &crate::scenario::Machine, routers: usize) -> Self {
+    pub fn new(id: MachineId, plan: &crate::scenario::Machine, routers: usize, witnesses: usize) -> Self {
         Self {
             id,
             kernel: Kernel::boot(plan.cards.clone()),
@@ -270,6 +273,7 @@ impl<D: Director> Machine<D> {
             states: vec![State::Init; routers],
             frozen_at: None,
             service_good: true,
+            answers: vec![true; witnesses],
             reload_waits: false,
             unsure_until: Instant::ZERO,
             compared: None,
@@ -319,6 +323,19 @@ impl<D: Director> Machine<D> {
         self.compared = None;
         self.lay_out_stamps();
         anew
+    }
+
+    /// Whether its witnesses agree to its being master, as the configuration that it runs has it.
+    #[must_use]
+    pub fn may_take_over(&self) -> bool {
+        let groups = self.running.groups.iter().filter_map(|group| group.options.witness.as_ref());
+        let instances = self.running.instances.iter().filter_map(|instance| instance.options.witness.as_ref());
+        let Some(policy) = groups.chain(instances).next() else { return true };
+        let agrees = |answers: &bool| *answers || policy.unreachable == Unreachable::Take;
+        match policy.need {
+            Need::All => self.answers.iter().all(agrees),
+            Need::Any => self.answers.iter().any(agrees),
+        }
     }
 
     /// The virtual router of an instance that the daemon runs.

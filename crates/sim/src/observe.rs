@@ -124,6 +124,9 @@ impl<D: Director> World<D> {
         if self.left_alone >> router & 1 == 1 && !refused {
             return broken(Law::ReloadLeavesAlone, what);
         }
+        if (*from, *to) == (State::Backup, State::Master) && !machine.may_take_over() {
+            return broken(Law::AsksWitnesses, what);
+        }
         let known = core::mem::replace(&mut machine.states[router], *to);
         self.tally.transitions += 1;
         self.tally.takeovers += u64::from(*to == State::Master);
@@ -253,6 +256,7 @@ impl<D: Director> World<D> {
             && machine.duties[router].is_some()
             && !self.excused[machine.id.0]
             && !failed
+            && machine.may_take_over()
             && self.links_carry(machine, router)
     }
 }

@@ -17,6 +17,7 @@ use standfast_model::config::track::{ScriptId, TrackScript, Tracked, Tracker};
 use standfast_model::config::vrrp::{
     Authentication, Garp, InitialState, Instance, InstanceId, Preempt, SyncGroup, TrackedInterface,
 };
+use standfast_model::config::witness::{LeaseLost, NamedWitness, Need, Unreachable, WitnessId, WitnessPolicy};
 use standfast_model::ipvs::Family;
 use standfast_model::{AdvertInterval, InterfaceName, MacAddress, Password, Priority, Version, VirtualAddress, Vrid};
 use standfast_wire::vrrp::{GROUP_V4, GROUP_V6};
@@ -90,6 +91,8 @@ pub struct Scenario {
     pub preempt_delay_at_most: Duration,
     /// How far the clocks of two walls may be apart for those that sign to hear each other.
     pub time_window: Duration,
+    /// How many witnesses each machine asks.
+    pub witnesses: usize,
     /// How long after a change of what they look at all track scripts have said so.
     pub scripts_settle_within: Duration,
 }
@@ -133,11 +136,14 @@ impl Scenario {
             true => script(&mut rng, &mut configs),
             false => Duration::ZERO,
         };
+        // Drawn apart, so that the rest of the cluster is the same with and without.
+        let mut of_witnesses = Rng::new(seed.rotate_left(32) ^ 0x57_17_4e_55);
+        let witnesses = if of_witnesses.once_in(3) { witnesses(&mut of_witnesses, &mut configs) } else { 0 };
         let delays = configs.iter().flat_map(|config| &config.instances).map(preempt_delay);
         let preempt_delay_at_most = delays.max().unwrap_or_default();
         let machines =
             (0..).map(MachineId).zip(configs).map(|(id, config)| machine(&mut rng, id, lans, config)).collect();
-        Self { seed, lans, machines, routers, preempt_delay_at_most, time_window, scripts_settle_within }
+        Self { seed, lans, machines, routers, preempt_delay_at_most, time_window, witnesses, scripts_settle_within }
     }
 
     /// One virtual router on one LAN, `eth0` everywhere; one machine for each instance.
@@ -158,6 +164,7 @@ impl Scenario {
             routers,
             preempt_delay_at_most,
             time_window: Duration::from_secs(30),
+            witnesses: 0,
             scripts_settle_within: Duration::ZERO,
         }
     }
@@ -310,6 +317,27 @@ fn script(rng: &mut Rng, configs: &mut [VrrpConfig]) -> Duration {
     }
     // A run that has begun, the runs that it takes, each of which may pass over the next, and what a run takes.
     interval * of(2 * rise.max(fall) + 2) + SCRIPT_TAKES
+}
+
+/// Gives every machine one witness or two, without which its standbys stay; says how many.
+fn witnesses(rng: &mut Rng, configs: &mut [VrrpConfig]) -> usize {
+    let count = rng.index(2) + 1;
+    let ids = (0..).map(WitnessId).take(count);
+    let policy = WitnessPolicy {
+        witnesses: ids.clone().collect(),
+        need: if rng.once_in(2) { Need::All } else { Need::Any },
+        unreachable: if rng.once_in(5) { Unreachable::Take } else { Unreachable::Stay },
+        lost: LeaseLost::Keep,
+    };
+    for config in configs {
+        config.common.witnesses =
+            ids.clone().map(|id| NamedWitness { name: format!("w{}", id.0), lease: false }).collect();
+        match config.groups.first_mut() {
+            Some(group) => group.options.witness = Some(policy.clone()),
+            None => config.instances.iter_mut().for_each(|one| one.options.witness = Some(policy.clone())),
+        }
+    }
+    count
 }
 
 /// What the machines of one virtual router have in common.

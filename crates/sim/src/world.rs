@@ -60,7 +60,7 @@ impl<D: Director> World<D> {
         // The cluster and what befalls it are drawn apart, so that one can change without the other.
         let mut rng = Rng::new(!scenario.seed);
         let (machines, routers) = (scenario.machines.len(), scenario.routers.len());
-        let storm = Storm::new(rng.fork(), machines, scenario.lans, routers);
+        let storm = Storm::new(rng.fork(), machines, scenario.lans, routers).with_witnesses(scenario.witnesses);
         let mut world = Self {
             now: Instant::ZERO,
             agenda: Agenda::default(),
@@ -72,7 +72,7 @@ impl<D: Director> World<D> {
             machines: (0..)
                 .map(MachineId)
                 .zip(&scenario.machines)
-                .map(|(id, plan)| Machine::new(id, plan, routers))
+                .map(|(id, plan)| Machine::new(id, plan, routers, scenario.witnesses))
                 .collect(),
             laws: Laws::new(&scenario),
             upset_until: vec![Instant::ZERO; machines],

@@ -7,7 +7,7 @@ use standfast_model::config::VrrpConfig;
 use standfast_model::config::track::ScriptId;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Cause, Ended, Instant, State, Transition};
+use standfast_model::{Cause, Ended, Instant, State, Transition, Witnessed};
 use standfast_net::Operation;
 use standfast_node::{Applied, Frame, Input, Listen, Packet, Record, SocketKey, System, VrrpNode};
 use standfast_sim::Director;
@@ -60,6 +60,8 @@ pub(crate) enum Defect {
     AdoptsAnything,
     /// Takes nothing for its predecessor's.
     AdoptsNothing,
+    /// Takes the silence of every witness for its consent.
+    AsksNobody,
 }
 
 /// The real node with a defect.
@@ -73,7 +75,7 @@ pub(crate) struct Faulty<const DEFECT: usize> {
     missed: Duration,
 }
 
-pub(crate) const DEFECTS: [Defect; 20] = [
+pub(crate) const DEFECTS: [Defect; 21] = [
     Defect::Deaf,
     Defect::HearsNoResignation,
     Defect::Absent,
@@ -94,6 +96,7 @@ pub(crate) const DEFECTS: [Defect; 20] = [
     Defect::LetsGo,
     Defect::AdoptsAnything,
     Defect::AdoptsNothing,
+    Defect::AsksNobody,
 ];
 
 /// A kernel between the node and the real one, for defects in what is asked of it.
@@ -269,6 +272,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::BfdChanged { .. }
             | Input::QuorumTold { .. }
             | Input::WitnessTold { .. }
+            | Input::Claimed { .. }
             | Input::WallClock { .. }
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
@@ -279,6 +283,9 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
         let input = match input {
             Input::ScriptEnded { script, outcome: _ } if Self::DEFECT == Defect::TrustsScripts => {
                 Input::ScriptEnded { script, outcome: Ended::Exited(0) }
+            }
+            Input::WitnessTold { witness, said: _ } if Self::DEFECT == Defect::AsksNobody => {
+                Input::WitnessTold { witness, said: Witnessed::Reached }
             }
             Input::Reload(reload) if Self::DEFECT == Defect::StartsOver => {
                 self.node = VrrpNode::new(reload.config.clone(), Router::new(reload.config));
@@ -295,6 +302,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             | Input::BfdChanged { .. }
             | Input::QuorumTold { .. }
             | Input::WitnessTold { .. }
+            | Input::Claimed { .. }
             | Input::WallClock { .. }
             | Input::Maintenance { .. }
             | Input::HandOver { .. }
