@@ -15,15 +15,18 @@ const NOBODY: u32 = 65_534;
 ///
 /// # Errors
 ///
-/// None that the kernel documents for root.
+/// In words: root was started without the capabilities to become somebody else.
 pub(super) fn give_up_rights() -> io::Result<()> {
     set_no_new_privs(true)?;
     if geteuid().is_root() {
         let user = USERS.into_iter().find_map(|name| User::from_name(name).ok().flatten());
         let (uid, gid) = user.map_or((Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)), |user| (user.uid, user.gid));
-        setgroups(&[])?;
-        setresgid(gid, gid, gid)?;
-        setresuid(uid, uid, uid)?;
+        let refused = |what: &'static str| {
+            move |error: nix::Error| io::Error::other(format!("it cannot become user {uid}: {error}: {what} is missing"))
+        };
+        setgroups(&[]).map_err(refused("CAP_SETGID"))?;
+        setresgid(gid, gid, gid).map_err(refused("CAP_SETGID"))?;
+        setresuid(uid, uid, uid).map_err(refused("CAP_SETUID"))?;
     }
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),

@@ -1,7 +1,8 @@
 //! The daemon as the first process of a container: a root that cannot be written to, a small `/dev`, a `/run` in memory, no
-//! journal, nobody else who would take leave of orphans.
+//! journal, nobody else who would take leave of orphans, and the capabilities of the command in `etc/doc/container.md` and
+//! no other.
 
-use crate::machine::{Daemon, Machine, PAIR, kill, runs, wait_for};
+use crate::machine::{Daemon, Machine, kill, runs, wait_for};
 use rustix::process::Signal;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -21,17 +22,68 @@ touch standfastd dev/null
 mount --bind $program standfastd
 mount --bind /dev/null dev/null
 cp /run/test/keepalived.conf etc/keepalived/
-cp /run/test/script etc/keepalived/
+cp /run/test/script /run/test/hangs etc/keepalived/
 cp /etc/passwd /etc/group etc/
 mount -t proc proc proc
 mount -t tmpfs -o size=16m none run
+mkdir -m 1777 run/scripts
 mount -o remount,ro $image
 ! touch etc/here 2>/dev/null
-exec chroot . /standfastd -n -l -D
+exec chroot . setpriv --bounding-set "$2" /standfastd -n -l -D
 "#;
 
 /// A child that ends after its parent has: it becomes a child of the first process.
-const SCRIPT: &str = "#!/bin/sh\n(sleep 0.2; exit 3) &\necho \"$3\" >> /run/told\n";
+const SCRIPT: &str = "#!/bin/sh\n(sleep 0.2; exit 3) &\necho \"$3 $(id -un)\" >> /run/scripts/told\n";
+
+/// One that has to be killed.
+const HANGS: &str = "#!/bin/sh\nexec sleep 1000\n";
+
+const CONF: &str = "
+global_defs {
+    enable_script_security
+    script_user nobody
+}
+vrrp_script hangs {
+    script /etc/keepalived/hangs
+    interval 1
+    timeout 1
+    weight -1
+}
+vrrp_instance VI_E {
+    interface east
+    virtual_router_id 51
+    version 3
+    priority 150
+    no_accept
+    virtual_ipaddress {
+        192.0.2.100/24
+    }
+    track_script {
+        hangs
+    }
+    notify /etc/keepalived/script
+}
+";
+
+/// The capabilities that the document gives a container: for `setpriv`, and as the kernel shows them (capability.h).
+fn documented() -> (String, u64) {
+    let document = include_str!("../../../../etc/doc/container.md");
+    let mut set = "-all".to_owned();
+    let mut bits = 0;
+    for name in document.split("--cap-add ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
+        set.push_str(&format!(",+{}", name.to_lowercase()));
+        bits |= match name {
+            "CHOWN" => 1 << 0,
+            "KILL" => 1 << 5,
+            "SETGID" => 1 << 6,
+            "SETUID" => 1 << 7,
+            "NET_ADMIN" => 1 << 12,
+            "NET_RAW" => 1 << 13,
+            other => panic!("no daemon was ever tried with {other}"),
+        };
+    }
+    (set, bits)
+}
 
 /// A daemon that is process 1 where it is.
 struct Container {
@@ -44,16 +96,16 @@ struct Container {
 impl Container {
     fn start() -> Self {
         let machine = Machine::with_pair();
-        let notify = "    notify /etc/keepalived/script\n}\n";
-        let conf = format!("global_defs {{\n enable_script_security\n script_user root\n}}\n{PAIR}");
-        machine.write("keepalived.conf", &conf.replace("    }\n}\n", &format!("    }}\n{notify}")));
-        machine.write("script", SCRIPT);
-        std::fs::set_permissions(machine.path("script"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        machine.write("keepalived.conf", CONF);
+        for (name, text) in [("script", SCRIPT), ("hangs", HANGS)] {
+            machine.write(name, text);
+            std::fs::set_permissions(machine.path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
         std::fs::create_dir(machine.path("image")).unwrap();
         let log = std::fs::File::create(machine.path("stderr")).unwrap();
         let child = Command::new("unshare")
             .args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SETUP, "sh"])
-            .arg(env!("CARGO_BIN_EXE_standfastd"))
+            .args([env!("CARGO_BIN_EXE_standfastd"), &documented().0])
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .stdin(Stdio::null())
@@ -72,6 +124,13 @@ impl Container {
         std::fs::read_to_string(format!("/proc/{}/root{path}", self.pid)).unwrap_or_default()
     }
 
+    /// The processes of [`HANGS`].
+    fn hanging(&self) -> Vec<String> {
+        let processes = std::fs::read_dir(format!("/proc/{}/root/proc", self.pid)).unwrap();
+        let names = processes.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        names.filter(|pid| self.file(&format!("/proc/{pid}/cmdline")) == "sleep\x001000\0").collect()
+    }
+
     /// The states of the children of the first process, as `ps` has them.
     fn children(&self) -> Vec<(i32, char)> {
         let children = self.file(&format!("/proc/{0}/task/{0}/children", 1));
@@ -85,9 +144,13 @@ impl Container {
     }
 }
 
+fn said_by(command: &str) -> String {
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn holds_address() -> bool {
-    let output = Command::new("ip").args(["address", "show", "dev", "east"]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().contains("192.0.2.100")
+    said_by("ip address show dev east").contains("192.0.2.100")
 }
 
 #[test]
@@ -95,7 +158,14 @@ fn as_process_1_with_a_read_only_root_it_serves_buries_orphans_and_stops_on_sigt
     let mut container = Container::start();
     assert!(holds_address());
     assert_eq!(container.file("/run/keepalived.pid"), "1\n");
-    wait_for("the script", || container.file("/run/told").contains("MASTER"));
+    let bounding = container.file("/proc/1/status");
+    let bounding = bounding.lines().find_map(|line| line.strip_prefix("CapBnd:")).unwrap().trim();
+    assert_eq!(u64::from_str_radix(bounding, 16).unwrap(), documented().1);
+    wait_for("the script", || container.file("/run/scripts/told").contains("MASTER nobody"));
+    wait_for("the packet filter of no_accept", || said_by("nft list ruleset").contains("192.0.2.100"));
+    wait_for("a script that hangs", || !container.hanging().is_empty());
+    let hanging = container.hanging();
+    wait_for("its end", || container.hanging().iter().all(|pid| !hanging.contains(pid)));
     // What the scripts left behind has ended, and nobody is a zombie: runner, vrrp and front are all that is left.
     let settled = |container: &Container| {
         let children = container.children();
