@@ -262,11 +262,17 @@ mod tests {
     use standfast_model::config::lvs::{RealServer, VirtualServer};
     use standfast_model::ipvs::{Forwarding, Protocol, ServiceKey};
 
-    fn director(servers: u8) -> Director {
+    /// A service with so many servers of that weight.
+    fn config(servers: u8, weight: u32) -> LvsConfig {
         let key = ServiceKey::Address { address: [192, 0, 2, 1].into(), port: 80, protocol: Protocol::Tcp };
-        let server = |n: u8| RealServer::plain(([10, 0, 0, n], 80).into(), Forwarding::Nat);
+        let plain = |n: u8| RealServer::plain(([10, 0, 0, n], 80).into(), Forwarding::Nat);
+        let server = |n: u8| RealServer { weight, ..plain(n) };
         let service = VirtualServer { real_servers: (1..=servers).map(server).collect(), ..VirtualServer::plain(key) };
-        let mut director = Director::new(LvsConfig { virtual_servers: vec![service], ..LvsConfig::default() }, 1);
+        LvsConfig { virtual_servers: vec![service], ..LvsConfig::default() }
+    }
+
+    fn director(servers: u8) -> Director {
+        let mut director = Director::new(config(servers, 1), 1);
         director.handle(Instant::ZERO, Event::Start, &mut Output::default());
         director
     }
@@ -320,6 +326,21 @@ mod tests {
         successor.order();
         successor.write(Instant::ZERO, &director(3));
         assert_eq!(taken_over(&file).1, Some(director(3).memory()));
+    }
+
+    #[test]
+    fn a_reload_that_changes_weights_leaves_nothing_to_be_noted_and_one_that_takes_a_server_away_does() {
+        let file = file();
+        let (mut verdicts, _) = taken_over(&file);
+        let mut director = director(30);
+        verdicts.write(Instant::ZERO, &director);
+        for (servers, weight, generation) in [(30, 7, 1), (30, 1, 1), (29, 1, 2)] {
+            let reload = Event::Reload(Box::new(config(servers, weight)));
+            director.handle(Instant::ZERO, reload, &mut Output::default());
+            verdicts.order();
+            verdicts.write(Instant::ZERO, &director);
+            assert_eq!(verdicts.force.generation, generation, "{servers} servers of weight {weight}");
+        }
     }
 
     #[test]

@@ -213,8 +213,15 @@ impl Pool {
 
     /// What the table holds for each of its services: the same servers in all of them.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
-        let destinations = self.destinations();
-        self.keys().map(move |key| Entry { service: self.service(key), destinations: destinations.clone() })
+        let mut destinations = self.destinations();
+        let mut keys = self.keys().peekable();
+        core::iter::from_fn(move || {
+            let service = self.service(keys.next()?);
+            // The last takes them as they are: most pools have one service, and some have twenty thousand servers.
+            let last = keys.peek().is_none();
+            let destinations = if last { core::mem::take(&mut destinations) } else { destinations.clone() };
+            Some(Entry { service, destinations })
+        })
     }
 
     fn destinations(&self) -> BTreeMap<DestinationKey, Destination> {

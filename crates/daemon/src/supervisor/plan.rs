@@ -207,3 +207,42 @@ pub fn missing_capabilities(kinds: &[WorkerKind]) -> io::Result<Vec<&'static str
     };
     Ok(identity::missing_capabilities(needed)?.into_iter().map(Capability::name).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use standfast_model::config::LvsConfig;
+    use standfast_model::config::lvs::{RealServer, VirtualServer};
+    use standfast_model::ipvs::{Family, Forwarding, ServiceKey};
+
+    /// So many services of four servers, the last of which has that weight.
+    fn site(services: u32, last_weight: u32) -> Config {
+        let server = |number: u32, weight| {
+            let [_, a, b, c] = number.to_be_bytes();
+            RealServer { weight, ..RealServer::plain(([10, a, b, c], 80).into(), Forwarding::Nat) }
+        };
+        let service = |mark: u32| {
+            let weight = |place| if (mark, place) == (services, 3) { last_weight } else { 1 };
+            let real_servers = (0..4).map(|place| server(4 * mark + place, weight(place))).collect();
+            VirtualServer {
+                real_servers,
+                ..VirtualServer::plain(ServiceKey::FirewallMark { mark, family: Family::Inet })
+            }
+        };
+        let lvs = LvsConfig { virtual_servers: (1..=services).map(service).collect(), ..LvsConfig::default() };
+        Config { lvs, ..Config::default() }
+    }
+
+    #[test]
+    fn one_weight_of_twenty_thousand_is_one_byte_of_one_slice_and_nobody_else_is_told() {
+        for services in [5, 5000] {
+            let (before, after) = (site(services, 1), site(services, 2));
+            for kind in WorkerKind::ALL {
+                let [before, after] = [&before, &after].map(|config| slice_of(kind, config).unwrap());
+                let differ = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+                let expected = usize::from(kind == WorkerKind::Check);
+                assert_eq!((after.len(), differ), (before.len(), expected), "{kind} of {services} services");
+            }
+        }
+    }
+}
