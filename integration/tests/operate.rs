@@ -43,6 +43,34 @@ fn weights(director: &Machine) -> Result<String> {
     Ok(rows.collect::<Vec<_>>().join(" "))
 }
 
+/// The capabilities that the document gives a container, for `setpriv`.
+fn of_a_container() -> String {
+    let names = include_str!("../../etc/doc/container.md").split("--cap-add ").skip(1);
+    let names = names.filter_map(|rest| rest.split_whitespace().next());
+    names.fold("-all".to_owned(), |set, name| format!("{set},+{}", name.to_lowercase()))
+}
+
+#[test]
+fn the_capabilities_of_a_container_are_enough_for_ipvs() -> Result<()> {
+    let mut plan = Plan::new("operate");
+    let lan = plan.lan("lan");
+    plan.director("director").card(lan, ["192.0.2.1/24"]).memory(256);
+    let lab = plan.start()?;
+    let director = lab.machine("director")?;
+    director.put(CONF_PATH, CONF)?;
+    let daemon = Daemon::standfastd()?;
+    let set = of_a_container();
+    let confined = ["setpriv", "--bounding-set", &set, daemon.program(), "-n", "-l", "-D", "-f", CONF_PATH];
+    let process = director.spawn(confined)?;
+    let comes_to = |expected: &str| until(expected, SOON, || weights(&director).is_ok_and(|found| found == expected));
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=7")?;
+    assert!(standfast(&director, "weight 192.0.2.1:80 3")?.0);
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=3")?;
+    process.stop(SOON)?;
+    assert_eq!(director.ipvs()?.services.len(), 0, "it takes its services away");
+    lab.finish()
+}
+
 #[test]
 fn servers_leave_and_come_back_by_word_and_nothing_forgets_it() -> Result<()> {
     let mut plan = Plan::new("operate");
