@@ -16,6 +16,7 @@ mod plot;
 mod site;
 mod start;
 mod stress;
+mod switchover;
 mod takeover;
 
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) daemons: [Daemon; 2],
     /// Few repetitions, the long ones left out.
     pub(crate) quick: bool,
-    /// Of the measures of VRRP only the one of this name.
+    /// Of the measures of VRRP only the one of this name, of the tables of IPVS only the one of this size (`5000x4`).
     pub(crate) only: Option<String>,
 }
 
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         "checks" => checks::measure(&settings, &mut book),
         "detection" => detection::measure(&settings, &mut book),
         "site" => site::measure(&settings, &mut book),
+        _ if settings.only.is_some() => lvs::measure(&settings, &mut book),
         _ => lvs::measure(&settings, &mut book).and_then(|()| checks::measure(&settings, &mut book)),
     };
     // What was measured before something broke off is worth reading all the same.
@@ -66,8 +68,9 @@ fn main() -> ExitCode {
 /// A measure of VRRP.
 type Measure = fn(&Settings, &mut Book) -> Result<()>;
 
-const MEASURES: [(&str, Measure); 7] = [
+const MEASURES: [(&str, Measure); 8] = [
     ("outage", outage::measure),
+    ("switchover", switchover::measure),
     ("crash", crash::measure),
     ("takeover", takeover::measure),
     ("start", start::measure),
@@ -78,6 +81,10 @@ const MEASURES: [(&str, Measure); 7] = [
 
 fn vrrp(settings: &Settings, book: &mut Book) -> Result<()> {
     let chosen = |name: &str| settings.only.as_ref().is_none_or(|only| only == name);
+    // What takes long is measured only where it is asked for.
+    if settings.only.as_ref().is_some_and(|only| only == "bfd-long") {
+        return bfd::measure_long(settings, book);
+    }
     MEASURES.iter().filter(|(name, _)| chosen(name)).try_for_each(|(_, measure)| measure(settings, book))
 }
 
