@@ -61,12 +61,16 @@ impl Witnesses {
         witnesses
     }
 
-    /// Goes on with another configuration: a witness that is in both as it was is not asked anew.
+    /// Goes on with another configuration: a witness that is in both as it was is not asked anew, and whose lease was wanted
+    /// is wanted still.
     pub(super) fn configure(&mut self, slice: &CheckSlice) {
+        let is_wanted = |asked: &Asked| *asked.wanted.borrow();
+        let wanted: BTreeMap<String, bool> =
+            self.asked.iter().map(|(name, asked)| (name.clone(), is_wanted(asked))).collect();
         self.asked.retain(|_, asked| slice.witnesses.contains(&asked.config));
         for config in &slice.witnesses {
             if !self.asked.contains_key(&config.name) {
-                let (wanted, orders) = watch::channel(false);
+                let (wanted, orders) = watch::channel(wanted.get(&config.name).copied().unwrap_or(false));
                 let task = tokio::spawn(ask(config.clone(), self.own_name.clone(), orders, self.tell.clone()));
                 self.asked.insert(config.name.clone(), Asked { config: config.clone(), wanted, task });
             }

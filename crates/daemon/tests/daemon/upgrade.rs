@@ -43,13 +43,13 @@ fn refusal(force: bool) -> String {
 }
 
 /// Another file with the same program, as a package puts it there.
-fn replace(machine: &Machine, program: &Path) {
+pub(crate) fn replace(machine: &Machine, program: &Path) {
     let new = machine.copy(env!("CARGO_BIN_EXE_standfastd"), "new");
     std::fs::rename(new, program).unwrap();
 }
 
 /// A daemon that runs from a file of its own and is master.
-fn started(machine: &Machine, words: &[&str]) -> (Daemon, PathBuf) {
+pub(crate) fn started(machine: &Machine, words: &[&str]) -> (Daemon, PathBuf) {
     let program = machine.copy(env!("CARGO_BIN_EXE_standfastd"), "standfastd");
     let daemon = machine.start_command(&mut machine.command_of(&program, &[&["-n"], words].concat()));
     wait_for("the mastership", is_master);
@@ -66,7 +66,7 @@ fn upgrades(machine: &Machine) -> usize {
 }
 
 /// Upgrades and waits until the new program is in charge and ready.
-fn upgrade(machine: &Machine) {
+pub(crate) fn upgrade(machine: &Machine) {
     let before = upgrades(machine);
     let answer = ask(Request::Order(Order::Upgrade { force: false }));
     assert!(!matches!(answer, Some(Answer::Refused(_))), "{answer:?}");
