@@ -113,3 +113,76 @@ fn a_reload_begins_and_ends_the_exchange() {
     wait_for("the end of it", || status().peers.is_empty());
     assert_eq!(daemon.stop(), 0);
 }
+
+/// Both directors and a host on one switch, each with a cable of its own.
+fn on_a_switch() -> Machine {
+    let machine = Machine::new();
+    run("ip link set lo up");
+    for place in ["switch", "host"] {
+        run(&format!("ip netns add {place}"));
+    }
+    run("ip -n switch link add lan type bridge");
+    run("ip -n switch link set lan up");
+    for card in ["east", "west", "third"] {
+        run(&format!("ip link add {card} type veth peer name port_{card} netns switch"));
+        run(&format!("ip -n switch link set port_{card} master lan up"));
+    }
+    run("ip address add 192.0.2.1/24 dev east");
+    run("ip link set east up");
+    run("ip link set third netns host");
+    run("ip -n host address add 192.0.2.50/24 dev third");
+    run("ip -n host link set third up");
+    run("ip netns exec host nft add table arp seen");
+    run("ip netns exec host nft add chain arp seen in { type filter hook input priority 0 ; }");
+    run("ip netns exec host nft add rule arp seen in arp operation request arp saddr ip 192.0.2.100 counter");
+    machine
+}
+
+fn said_by(command: &str) -> String {
+    let mut words = command.split_whitespace();
+    let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn after<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    text.split_whitespace().skip_while(|found| *found != word).nth(1)
+}
+
+/// Where the host believes the address to be.
+fn believed() -> Option<String> {
+    after(&said_by("ip -n host neighbour show 192.0.2.100"), "lladdr").map(str::to_owned)
+}
+
+/// Announcements of the address that have reached the host.
+fn announcements() -> u64 {
+    after(&said_by("ip netns exec host nft list table arp seen"), "packets").unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_master_that_remains_announces_again_although_it_has_never_heard_the_other_and_hosts_believe_it() {
+    let machine = on_a_switch();
+    let text = with_peer("192.0.2.2", KEY);
+    machine.write("keepalived.conf", &text);
+    let mut daemon = machine.start(&[]);
+    let _peer = Peer::start_with(&machine, &text.replace("192.0.2.2", "192.0.2.1"));
+    wait_for("the exchange", || status().peers[0].alive);
+    wait_for("one master", || machine.read("stderr").contains("Entering MASTER STATE"));
+    let card = |words: &str| after(&said_by(&format!("ip {words}")), "link/ether").map(str::to_owned);
+    let (ours, theirs) = (card("link show east"), card("-n peer link show west"));
+    assert!(ours.is_some() && theirs.is_some() && ours != theirs);
+    run("ip netns exec host ping -c 1 -W 5 192.0.2.100");
+    assert_eq!(believed(), ours);
+    cut();
+    wait_for("the second master", || Peer::takeovers(&machine) > 0);
+    wait_for("a host that is led astray", || believed() == theirs);
+    wait_for("the alarm", || machine.read("stderr").contains("(VI_E) two masters: seen by peer exchange"));
+    let before = announcements();
+    // Only the other hears again: it yields, and that there were two only the exchange has told us.
+    run("ip netns exec peer nft delete table inet cut");
+    wait_for("the end of it", || machine.read("stderr").contains("(VI_E) two masters no more"));
+    wait_for("the right neighbour", || believed() == ours);
+    let announced = announcements() - before;
+    eprintln!("{announced} announcements reached the host after there was one master again");
+    assert!(announced >= 5, "{announced}, and garp_master_repeat is 5");
+    assert_eq!(daemon.stop(), 0);
+}
