@@ -28,6 +28,7 @@ replayed![
     vrrp_advert,
     ipv4_header,
     arp,
+    neighbour_advertisement,
     bfd_control,
     exchange,
     route_netlink,
