@@ -443,7 +443,7 @@ fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
     let memory = memory.ok_or("without descriptor")?;
     let bytes = memfd::read(memory, LONG_STATUS).map_err(|error| error.to_string())?;
     match decode(&bytes).map_err(|error| error.to_string())? {
-        ToWorker::Front(snapshot @ ToFront::Snapshot(_)) => Ok(snapshot),
+        ToWorker::Front(snapshot @ (ToFront::Snapshot(_) | ToFront::SnapshotOfOthers(_))) => Ok(snapshot),
         ToWorker::Front(_)
         | ToWorker::Server { .. }
         | ToWorker::Setup(_)

@@ -5,6 +5,7 @@
 use super::Problem;
 use super::addresses::LocalAddresses;
 use super::marker::Marker;
+use super::news::News;
 use super::notify::Audience;
 use super::orders;
 use super::probe::Probes;
@@ -51,15 +52,13 @@ pub(super) struct Worker {
     output: Output,
     /// What the director was last told of the time.
     latest: Instant,
-    /// What the supervisor is to be told of.
     /// What a successor is to know.
     verdicts: Option<Verdicts>,
     /// The addresses of this host, if any service wants to know.
     pub(super) local: Option<LocalAddresses>,
     /// What the kernel counted.
     traffic: Traffic,
-    /// Something happened that status shows: nothing does without a notice.
-    changed: bool,
+    news: News,
 }
 
 impl Worker {
@@ -91,7 +90,7 @@ impl Worker {
             latest: Instant::ZERO,
             verdicts,
             local,
-            changed: true,
+            news: News::default(),
         };
         // Also one of which nothing is left had a predecessor, which has emptied the table if that was asked for.
         if let Some(memory) = memory.or_else(|| restarted.then(Memory::default)) {
@@ -147,7 +146,7 @@ impl Worker {
         for server in &servers {
             self.feed(Event::Order { server: *server, order: wish });
         }
-        self.changed = true;
+        self.news.come();
         if let Some(verdicts) = &mut self.verdicts {
             verdicts.order();
         }
@@ -178,13 +177,21 @@ impl Worker {
     /// When the director has something to do of itself.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let note = self.verdicts.as_ref().and_then(Verdicts::next_deadline);
-        let own = [self.director.next_deadline(), note, self.probes.deadlines().next()];
+        let own = [self.director.next_deadline(), note, self.probes.deadlines().next(), self.news.next_deadline()];
         own.into_iter().flatten().min()
     }
 
-    /// Whether anything that status shows has changed since this was last asked.
-    pub(super) fn has_changed(&mut self) -> bool {
-        core::mem::take(&mut self.changed)
+    /// What is so now, if it is different from what was told before and it is time to tell it.
+    pub(super) fn news(&mut self) -> Option<CheckStatus> {
+        self.news.next_deadline().filter(|due| *due <= boottime())?;
+        Some(self.tell())
+    }
+
+    /// What is so now, for who has asked.
+    pub(super) fn tell(&mut self) -> CheckStatus {
+        let status = self.status();
+        self.news.told(status.at, status.services.iter().map(|service| service.servers.len()).sum());
+        status
     }
 
     /// Hands the director an event, does what it asks for, and hands back the answers, until nothing is left to do.
@@ -296,7 +303,7 @@ impl Worker {
             }
             Action::CancelCheck(checker) => self.probes.cancel(checker),
             Action::Notice(notice) => {
-                self.changed = true;
+                self.news.come();
                 if let Some(verdicts) = &mut self.verdicts {
                     verdicts.change();
                 }
@@ -307,7 +314,7 @@ impl Worker {
     }
 
     /// What is so now.
-    pub(super) fn status(&self) -> CheckStatus {
+    fn status(&self) -> CheckStatus {
         let count = |servers: usize| u32::try_from(servers).unwrap_or(u32::MAX);
         let services = self.director.status().map(|service| ServiceStatus {
             key: service.key,

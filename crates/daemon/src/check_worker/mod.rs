@@ -7,6 +7,7 @@ mod addresses;
 mod director;
 mod lease;
 mod marker;
+mod news;
 mod notify;
 mod orders;
 mod probe;
@@ -70,8 +71,8 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     give_back_memory();
     loop {
         worker.note();
-        if worker.has_changed() {
-            supervisor.status(Status::Check(worker.status()));
+        if let Some(status) = worker.news() {
+            supervisor.status(Status::Check(status));
         }
         let due = worker.next_deadline();
         timer.arm(due)?;
@@ -99,7 +100,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Lease { witness, wanted } => witnesses.want(&witness, wanted),
                 Command::Report => {
                     worker.read_traffic();
-                    supervisor.status(Status::Check(worker.status()));
+                    supervisor.status(Status::Check(worker.tell()));
                 }
                 Command::Server { number, order } => supervisor.answer(number, worker.order(&order)),
                 Command::Plan { number, slice } => {
