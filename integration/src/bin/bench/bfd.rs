@@ -8,24 +8,40 @@ use lab::{Backend, Machine, Plan, Process, Result, pause, until};
 use crate::Settings;
 use crate::figures::{Book, Row};
 use crate::load::Cost;
+use crate::pair::millis;
 
 const SESSIONS: usize = 100;
 
 /// How long they are watched, and how often.
 const WINDOW: Duration = Duration::from_secs(30);
 const QUICK_WINDOW: Duration = Duration::from_secs(5);
+const LONG_WINDOW: Duration = Duration::from_mins(10);
 const RUNS: usize = 3;
+
+/// How often the processes of the daemon have gone to sleep: each sleep is a wake.
+const SLEEPS: &str = "for p in $(pgrep 'standfastd|keepalived'); do \
+    grep -h '^voluntary_ctxt_switches:' /proc/$p/task/*/status 2>/dev/null; done";
 
 const LIMIT: Duration = Duration::from_secs(60);
 
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
+    let (runs, window) = if settings.quick { (1, QUICK_WINDOW) } else { (RUNS, WINDOW) };
+    watch(settings, book, runs, window)
+}
+
+/// Ten minutes of each program, for whether a session is lost without a reason.
+pub(crate) fn measure_long(settings: &Settings, book: &mut Book) -> Result<()> {
+    watch(settings, book, 1, LONG_WINDOW)
+}
+
+fn watch(settings: &Settings, book: &mut Book, runs: usize, window: Duration) -> Result<()> {
     let name = |what: &str| format!("{what}, {SESSIONS} BFD sessions of 50 ms x 3");
     let mut rows = [
         Row::new(name("processor"), "% of a core"),
         Row::new(name("memory (PSS) of all processes"), "KiB"),
+        Row::new(name("wakes of all processes"), "1/s"),
         Row::new(name("sessions lost without a reason"), "sessions").bounded(0.0),
     ];
-    let (runs, window) = if settings.quick { (1, QUICK_WINDOW) } else { (RUNS, WINDOW) };
     for _ in 0..runs {
         for (program, daemon) in settings.daemons.iter().enumerate() {
             for (row, sample) in rows.iter_mut().zip(one(daemon, window)?) {
@@ -37,7 +53,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
     Ok(())
 }
 
-fn one(daemon: &Daemon, window: Duration) -> Result<[f64; 3]> {
+fn one(daemon: &Daemon, window: Duration) -> Result<[f64; 4]> {
     let mut plan = Plan::new("bfd");
     plan.backend(Backend::Namespaces);
     let lan = plan.lan("lan");
@@ -58,12 +74,17 @@ fn one(daemon: &Daemon, window: Duration) -> Result<[f64; 3]> {
     until("all sessions were up", LIMIT, || ours.log().matches("Entering Up state").count() >= SESSIONS)?;
     pause(Duration::from_secs(2));
     let lost = || ours.log().matches("Entering Down state").count();
-    let (lost_before, (before, from)) = (lost(), Cost::read(&first)?);
+    let (lost_before, slept, (before, from)) = (lost(), sleeps(&first)?, Cost::read(&first)?);
     pause(window);
-    let (after, to) = Cost::read(&first)?;
+    let ((after, to), slept) = (Cost::read(&first)?, sleeps(&first)? - slept);
     let lost = u32::try_from(lost() - lost_before).map_or(f64::NAN, f64::from);
     lab.finish()?;
-    Ok([before.share(from, after, to), after.pss_kib, lost])
+    Ok([before.share(from, after, to), after.pss_kib, slept * 1000.0 / millis(to.since(from)), lost])
+}
+
+fn sleeps(director: &Machine) -> Result<f64> {
+    let text = director.run(SLEEPS)?;
+    Ok(text.split_whitespace().filter_map(|word| word.parse::<f64>().ok()).sum())
 }
 
 fn address(network: usize, host: usize) -> String {
