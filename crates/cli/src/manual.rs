@@ -142,11 +142,7 @@ fn daemon() -> String {
          several routers (VRRP versions 2 and 3), programs the kernel's load balancer (IPVS) and takes real servers in and \
          out by health checks. It reads keepalived.conf and takes the command line of keepalived 2.4.\n",
     );
-    let sections = [
-        ("OPTIONS", Readiness::Built),
-        ("NOT BUILT YET", Readiness::NotYet),
-        ("ACCEPTED WITHOUT EFFECT", Readiness::Foreign),
-    ];
+    let sections = [("OPTIONS", Readiness::Built), ("ACCEPTED WITHOUT EFFECT", Readiness::Foreign)];
     for (title, readiness) in sections {
         _ = writeln!(page, ".SH {title}");
         for option in OPTIONS.iter().filter(|option| option.readiness == readiness) {

@@ -9,6 +9,7 @@ mod table;
 pub use help::{help, version};
 pub use table::{OPTIONS, Opt, Readiness, Value};
 
+use crate::core_pattern;
 use crate::signals::Request;
 use lexopt::Arg;
 use standfast_api::{Facility, LogSettings, WorkerOptions};
@@ -19,6 +20,9 @@ use table::Meaning;
 
 /// Where the configuration is unless `-f` says otherwise.
 pub const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
+
+/// Where the log goes with `-g` alone. keepalived has a name in `/tmp`, where anybody may have put a link before.
+pub const DEFAULT_LOG_FILE: &str = "/var/log/keepalived.log";
 
 /// What the command line asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,10 +115,22 @@ pub struct Options {
     pub snmp: SnmpOptions,
     /// `-l`, `-D`, `-S`, `-G`.
     pub log: LogSettings,
+    /// `-g`.
+    pub log_file: Option<PathBuf>,
+    /// `-M`.
+    pub core_pattern: Option<String>,
     /// What concerns workers.
     pub worker: WorkerOptions,
-    /// What is to be said on the log: options that do nothing yet, words that mean nothing.
+    /// What is to be said on the log: options that do nothing here, words that mean nothing.
     pub remarks: Vec<String>,
+}
+
+impl Options {
+    /// How the processes log: a log file takes standard error's place, so what goes there goes on the console for them.
+    #[must_use]
+    pub const fn log_settings(&self) -> LogSettings {
+        LogSettings { console: self.log.console || self.log_file.is_some(), ..self.log }
+    }
 }
 
 impl Default for Options {
@@ -137,6 +153,8 @@ impl Default for Options {
             pid_files: PidFiles::default(),
             snmp: SnmpOptions::default(),
             log: LogSettings { console: false, system: true, facility: Facility::Daemon, detail: 0 },
+            log_file: None,
+            core_pattern: None,
             worker: WorkerOptions::default(),
             remarks: Vec::new(),
         }
@@ -208,8 +226,10 @@ where
             Value::Required(_) => Some(parser.value().map_err(argument_error)?),
             Value::Optional(_) => parser.optional_value(),
         };
-        if option.readiness == Readiness::NotYet {
-            options.remarks.push(format!("option --{} is not built yet and does nothing", option.long));
+        if option.readiness == Readiness::Foreign {
+            options
+                .remarks
+                .push(format!("option --{} is for keepalived's own processes and does nothing", option.long));
         }
         if let Some(other) = apply(option, value.as_deref(), &mut options)? {
             return Ok(other);
@@ -273,6 +293,7 @@ fn apply(
             Some(facility) => to.log.facility = facility,
             None => to.remarks.push(format!("Invalid log facility '{}'", text()?)),
         },
+        Meaning::LogFile => to.log_file = Some(value.map_or_else(|| PathBuf::from(DEFAULT_LOG_FILE), PathBuf::from)),
         Meaning::NoSyslog => to.log.system = false,
         Meaning::Umask => match c_number(text()?).filter(|mask| *mask <= 0o777) {
             Some(mask) => to.umask = Some(mask),
@@ -292,7 +313,12 @@ fn apply(
         Meaning::Snmp => to.snmp.all = true,
         Meaning::SnmpSocket => to.snmp.socket = Some(text()?.to_owned()),
         Meaning::Namespace => to.namespace = Some(text()?.to_owned()),
-        Meaning::CoreDump | Meaning::CoreDumpPattern => to.worker.core_file = true,
+        Meaning::CoreDump => to.worker.core_file = true,
+        Meaning::CoreDumpPattern => {
+            to.worker.core_file = true;
+            let pattern = text()?;
+            to.core_pattern = Some(if pattern.is_empty() { core_pattern::DEFAULT } else { pattern }.to_owned());
+        }
         Meaning::AllConfig => to.include_errors = true,
         Meaning::ConfigId => to.configuration_id = Some(text()?.to_owned()),
         Meaning::IgnoreSigint => to.ignore_interrupt = true,

@@ -18,6 +18,7 @@ pub mod command_line;
 pub mod configuration;
 mod confinement;
 pub mod control_socket;
+pub mod core_pattern;
 pub mod dump;
 pub mod exit_status;
 mod file_watch;

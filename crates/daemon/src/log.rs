@@ -15,7 +15,10 @@ use core::fmt::{self, Write as _};
 use core::sync::atomic::{AtomicU8, Ordering};
 use journald::Journald;
 pub use moment::{Together, together};
+use rustix::fs::{Mode, OFlags, open};
 use standfast_api::LogSettings;
+use std::io;
+use std::path::Path;
 use std::sync::Mutex;
 use syslog::Syslog;
 pub use told::take as take_told;
@@ -134,6 +137,20 @@ pub fn start(identifier: &'static str, settings: LogSettings, foreground: bool) 
     let first = tracing::subscriber::set_global_default(Registry::default().with(layer)).is_ok();
     debug_assert!(first, "the log is set up twice");
     LogSettings { console, ..settings }
+}
+
+/// Standard output and standard error are this file from now on (`-g`), for the processes that are started too: what goes
+/// to the console goes there. It is made readable for its owner and group, and what it holds stays.
+///
+/// # Errors
+///
+/// Those of `open`; `ELOOP` for a link, because others may write where a log lies.
+pub fn take_standard_output_to(path: &Path) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::from_raw_mode(0o640))?;
+    rustix::stdio::dup2_stdout(&file)?;
+    rustix::stdio::dup2_stderr(&file)?;
+    Ok(())
 }
 
 /// How much is said: see [`LogSettings::detail`]. Changed by an operator's order while the process runs.

@@ -6,6 +6,7 @@ use standfast_api::{EncodeError, WorkerKind};
 use standfast_conf::reference;
 use standfast_daemon::command_line::{self, Invocation, Options};
 use standfast_daemon::configuration::{self, Loaded, NoNamespace};
+use standfast_daemon::core_pattern::CorePattern;
 use standfast_daemon::exit_status::ExitStatus;
 use standfast_daemon::pid_files::{self, AlreadyRunning};
 use standfast_daemon::service_manager::ServiceManager;
@@ -17,6 +18,7 @@ use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
 use standfast_kernel::release::{LEAST, missing_features};
 use standfast_model::Config;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing::{error, info, warn};
 
@@ -99,6 +101,8 @@ enum Failure {
     Namespace(#[from] NoNamespace),
     #[error("cannot hand over the configuration: {0}")]
     Encode(#[from] EncodeError),
+    #[error("cannot log to {}: {source}", path.display())]
+    LogFile { path: PathBuf, source: io::Error },
     #[error("cannot take over: {0}")]
     Handover(#[from] HandoverError),
     #[error(transparent)]
@@ -122,6 +126,7 @@ impl Failure {
             | Self::PidFile(_)
             | Self::Namespace(_)
             | Self::Encode(_)
+            | Self::LogFile { .. }
             | Self::Supervisor(_)
             | Self::Handover(_)
             | Self::Io(_) => ExitStatus::Fatal,
@@ -160,7 +165,7 @@ fn begin(options: &Options) -> Result<ExitStatus, Failure> {
 
 /// The supervisor, from the log to its end.
 fn run(options: &Options, inheritance: Option<Inheritance>) -> Result<ExitStatus, Failure> {
-    let log = log::start(LOG_IDENTIFIER, options.log, !options.daemonize);
+    let log = log::start(LOG_IDENTIFIER, options.log_settings(), !options.daemonize);
     panics::log_them();
     say_hello(options);
     check_kernel()?;
@@ -183,6 +188,8 @@ fn run(options: &Options, inheritance: Option<Inheritance>) -> Result<ExitStatus
         warn!("nothing to run: neither vrrp_instance nor virtual_server is configured for the workers chosen");
     }
     check_capabilities(&kinds)?;
+    // Whoever started us has read by now why it cannot be.
+    options.log_file.as_deref().map(log_to).transpose()?;
     pid_files::make_directory(&options.pid_files)?;
     let mut pid_file = pid_files::acquire(pid_files::main_path(&options.pid_files))?;
     let planned = kinds.iter().filter(|kind| **kind != WorkerKind::Front);
@@ -192,6 +199,7 @@ fn run(options: &Options, inheritance: Option<Inheritance>) -> Result<ExitStatus
     let launcher =
         if options.daemonize && inheritance.is_none() { Some(daemonize(options.log.console)?) } else { None };
     pid_file.write(std::process::id())?;
+    let core_pattern = options.core_pattern.as_deref().and_then(set_core_pattern);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(async {
         let origin = Origin { options: options.clone(), config, inheritance };
@@ -201,6 +209,9 @@ fn run(options: &Options, inheritance: Option<Inheritance>) -> Result<ExitStatus
         }
         Ok::<_, Failure>(supervisor.run().await)
     });
+    if let Some(Err(error)) = core_pattern.map(CorePattern::restore) {
+        warn!("cannot give back the pattern of core files: {error}");
+    }
     remove(pid_file);
     pid_files::remove_directory();
     info!("Stopped standfastd v{}", env!("CARGO_PKG_VERSION"));
@@ -229,6 +240,17 @@ fn say_hello(options: &Options) {
         warn!("{remark}");
         eprintln!("standfastd: {remark}");
     }
+}
+
+fn log_to(path: &Path) -> Result<(), Failure> {
+    log::take_standard_output_to(path).map_err(|source| Failure::LogFile { path: path.to_owned(), source })?;
+    info!("standfastd v{} logs to {} from here on", env!("CARGO_PKG_VERSION"), path.display());
+    Ok(())
+}
+
+fn set_core_pattern(pattern: &str) -> Option<CorePattern> {
+    let set = CorePattern::set(pattern);
+    set.inspect_err(|error| warn!("cannot set the pattern of core files: {error}")).ok()
 }
 
 fn enter_namespace(options: &Options) -> Result<(), Failure> {

@@ -230,7 +230,7 @@ impl Supervisor {
             Request::StatsClear => self.dump(&received, Dump::Stats { clear: true }),
             Request::Json => self.dump(&received, Dump::Json),
             Request::ThreadDump => {
-                warn!("{received}: {} is not built yet, ignored", received.request.words());
+                warn!("{received} ignored: there are no threads; SIGUSR1 writes down what every process knows");
             }
             Request::Child => {}
         }

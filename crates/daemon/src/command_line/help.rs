@@ -16,9 +16,7 @@ pub fn version() -> String {
 pub fn help() -> String {
     let mut text = String::from("Usage: standfastd [OPTION...]\n\n");
     section(&mut text, Readiness::Built);
-    text.push_str("\nNot built yet: accepted, and a line on the log says so\n\n");
-    section(&mut text, Readiness::NotYet);
-    text.push_str("\nAccepted without effect\n\n");
+    text.push_str("\nAccepted without effect, and a line on the log says so\n\n");
     section(&mut text, Readiness::Foreign);
     text
 }

@@ -5,9 +5,8 @@
 pub enum Readiness {
     /// It does.
     Built,
-    /// It is accepted and does nothing yet, which is said on the log.
-    NotYet,
-    /// It concerns how keepalived was built or debugged; accepted for the sake of unit files, without effect.
+    /// It concerns how keepalived was built or debugged; accepted for the sake of unit files, without effect, which is said
+    /// on the log.
     Foreign,
 }
 
@@ -33,6 +32,7 @@ pub(super) enum Meaning {
     LogConsole,
     LogDetail,
     LogFacility,
+    LogFile,
     NoSyslog,
     Umask,
     ReleaseVips,
@@ -92,7 +92,7 @@ const fn row(
     Opt { short, long, value, readiness, help, meaning }
 }
 
-use Readiness::{Built, Foreign, NotYet};
+use Readiness::{Built, Foreign};
 use Value::{None as No, Optional, Required};
 
 /// Every option of keepalived 2.4, in the order of its manual.
@@ -106,8 +106,8 @@ pub const OPTIONS: &[Opt] = &[
     row('l', "log-console", No, Meaning::LogConsole, Built, "log to standard error as well"),
     row('D', "log-detail", No, Meaning::LogDetail, Built, "log in detail; given twice, log everything"),
     row('S', "log-facility", Required("F"), Meaning::LogFacility, Built, "syslog facility: 0-7, local0-local7, user, daemon"),
-    row('g', "log-file", Optional("FILE"), Meaning::Nothing, NotYet, "log to a file"),
-    row(' ', "flush-log-file", No, Meaning::Nothing, NotYet, "write each message to the log file at once"),
+    row('g', "log-file", Optional("FILE"), Meaning::LogFile, Built, "log to FILE instead of standard error as well; /var/log/keepalived.log"),
+    row(' ', "flush-log-file", No, Meaning::Nothing, Built, "write each message to the log file at once, which is always so"),
     row('G', "no-syslog", No, Meaning::NoSyslog, Built, "do not log to journald or syslog"),
     row('u', "umask", Required("MASK"), Meaning::Umask, Built, "permissions that new files never get"),
     row('X', "release-vips", No, Meaning::ReleaseVips, Built, "remove virtual addresses at start of BACKUP even if not ours"),
@@ -126,7 +126,7 @@ pub const OPTIONS: &[Opt] = &[
     row('A', "snmp-agent-socket", Required("S"), Meaning::SnmpSocket, Built, "address of the AgentX master, unless snmp_socket says one"),
     row('s', "namespace", Required("NAME"), Meaning::Namespace, Built, "run in this network namespace"),
     row('m', "core-dump", No, Meaning::CoreDump, Built, "allow core files"),
-    row('M', "core-dump-pattern", Optional("PAT"), Meaning::CoreDumpPattern, NotYet, "set the kernel's core pattern; implies -m"),
+    row('M', "core-dump-pattern", Optional("PAT"), Meaning::CoreDumpPattern, Built, "set the kernel's core pattern to PAT or core; implies -m"),
     row('e', "all-config", No, Meaning::AllConfig, Built, "every failed include is an error"),
     row('i', "config-id", Required("ID"), Meaning::ConfigId, Built, "take the lines that begin with @ID"),
     row(' ', "signum", Required("NAME"), Meaning::Signum, Built, "print the number of a signal: STOP, RELOAD, DATA, STATS, ..."),

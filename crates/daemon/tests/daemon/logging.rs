@@ -1,6 +1,6 @@
 //! What arrives in the journal, in syslog and on the console; and that none of them can hold the daemon up.
 
-use crate::machine::{Journal, Machine, PAIR, pid_in, wait_for};
+use crate::machine::{Journal, Machine, PAIR, pid_in, run, wait_for};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -97,11 +97,46 @@ fn a_dumped_configuration_shows_what_was_understood_and_no_password() {
 }
 
 #[test]
+fn a_log_file_has_the_lines_of_every_process_and_outlives_the_terminal() {
+    let machine = Machine::with_pair();
+    machine.write("log", "what was there before\n");
+    let daemon = machine.start_in_background(&["-g/run/test/log", "--flush-log-file", "-G"]);
+    let logged = || machine.read("log");
+    wait_for("a master", || logged().contains("(VI_E) Entering MASTER STATE"));
+    let log = logged();
+    assert!(log.starts_with("what was there before\n"), "{log}");
+    for identifier in [" Keepalived[", " Keepalived_vrrp["] {
+        assert!(log.contains(identifier), "no line of{identifier}: {log}");
+    }
+    let terminal = std::fs::read_link(format!("/proc/{daemon}/fd/1")).unwrap();
+    assert_eq!(terminal, Path::new("/run/test/log"), "a daemon keeps no terminal");
+    machine.stop_in_background(daemon);
+    assert!(logged().contains("Stopped standfastd"), "{}", logged());
+    // Nobody is led elsewhere by a link.
+    std::os::unix::fs::symlink("/run/test/log", "/run/test/link").unwrap();
+    assert_eq!(machine.status(&["-n", "-g/run/test/link"]), 1);
+    assert!(machine.read("stderr").contains("cannot log to /run/test/link"), "{}", machine.read("stderr"));
+}
+
+#[test]
+fn a_core_pattern_is_the_kernel_s_while_the_daemon_runs() {
+    let machine = Machine::with_pair();
+    // The kernel's own is every machine's: this one sees a file in its place.
+    let kernel = "/proc/sys/kernel/core_pattern";
+    machine.write("pattern", "|/usr/lib/handler %p\n");
+    run(&format!("mount --bind /run/test/pattern {kernel}"));
+    let mut daemon = machine.start(&["-M/var/core.%p"]);
+    assert_eq!(machine.read("pattern"), "/var/core.%p");
+    assert_eq!(daemon.stop(), 0);
+    assert_eq!(machine.read("pattern"), "|/usr/lib/handler %p\n");
+}
+
+#[test]
 fn the_facility_and_the_detail_are_those_of_the_command_line() {
     let machine = Machine::with_pair();
     let mut journal = Journal::listen();
-    let daemon = machine.start_in_background(&["-S", "local3", "--flush-log-file"]);
-    let entry = journal.wait_for("option --flush-log-file is not built yet and does nothing");
+    let daemon = machine.start_in_background(&["-S", "local3", "--perf"]);
+    let entry = journal.wait_for("option --perf is for keepalived's own processes and does nothing");
     assert_eq!((entry["SYSLOG_FACILITY"].as_str(), entry["PRIORITY"].as_str()), ("19", "4"));
     let worker = journal.wait_for("Starting vrrp worker");
     assert_eq!(worker["SYSLOG_FACILITY"], "19");
