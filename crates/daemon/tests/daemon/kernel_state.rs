@@ -96,6 +96,33 @@ fn a_master_on_a_vmac_with_routes_rules_and_a_filter_leaves_nothing_behind() {
 }
 
 #[test]
+fn the_packet_filter_is_written_as_the_words_about_it_say() {
+    let ruleset = |words: &str| {
+        let machine = Machine::with_pair();
+        let instance = "vrrp_instance VI_E {\n version 3\n state MASTER\n interface east\n priority 150\n advert_int 0.1\n \
+                        virtual_router_id 51\n no_accept\n virtual_ipaddress {\n fe80::100\n 2001:db8::100/64\n }\n}\n";
+        machine.write("keepalived.conf", &format!("global_defs {{\n{words}\n}}\n{instance}"));
+        let mut daemon = machine.start(&[]);
+        wait_for("the filter", || shown("nft list ruleset").contains("fe80::100"));
+        let found = shown("nft list ruleset");
+        assert_eq!(daemon.stop(), 0);
+        found
+    };
+    let plain = ruleset("");
+    let worded = ruleset("nftables words\nnftables_priority -37\nnftables_counters\nnftables_ifindex");
+    for (word, with, without) in [
+        ("nftables", "table ip6 words {", "table ip6 keepalived {"),
+        ("nftables_priority", "priority -37;", "priority filter - 1;"),
+        ("nftables_counters", "counter", ""),
+        ("nftables_ifindex", "iif \"east\"", "iifname \"east\""),
+    ] {
+        assert!(worded.contains(with) && !plain.contains(with), "{word}: {worded}\n{plain}");
+        assert!(plain.contains(without), "{word}: {plain}");
+        assert!(without.is_empty() || !worded.contains(without), "{word}: {worded}");
+    }
+}
+
+#[test]
 fn what_a_killed_daemon_has_left_goes_when_the_next_configuration_does_not_want_it() {
     let machine = Machine::with_pair();
     std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1").unwrap();

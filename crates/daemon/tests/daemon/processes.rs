@@ -1,7 +1,9 @@
 //! How the processes are scheduled: each worker by its own words, and by others after a reload.
 
-use crate::machine::{Machine, PAIR, pid_in, wait_for};
+use crate::machine::{Machine, PAIR, kill, pid_in, wait_for};
+use core::time::Duration;
 use rustix::process::Signal;
+use standfast_kernel::timer::boottime;
 
 fn configured(words: &str) -> String {
     format!("global_defs {{\n{words}\n}}\nbfd_instance peer {{\n neighbor_ip 192.0.2.2\n}}\n{PAIR}")
@@ -43,6 +45,37 @@ fn each_worker_is_scheduled_by_its_own_words_and_by_others_after_a_reload() {
     assert!(limit.contains("20000"), "{limit}");
     assert_eq!(daemon.stop(), 0);
     assert!(pid_in("/run/bfd.pid").is_none());
+}
+
+#[test]
+fn a_worker_whose_timers_run_late_asks_for_more_of_the_processor() {
+    let machine = Machine::with_pair();
+    // 0.9 s, in microseconds: this machine is busy, and a timer is late by some of that without a reason.
+    let words = "global_defs {\n max_auto_priority 3\n min_auto_priority_delay 900000\n}\n";
+    machine.write("keepalived.conf", &format!("{words}{PAIR}"));
+    let mut daemon = machine.start(&[]);
+    wait_for("a master", || machine.read("stderr").contains("(VI_E) Entering MASTER STATE"));
+    let vrrp = pid_in("/run/vrrp.pid").unwrap();
+    let before = scheduled(vrrp).1;
+    kill(vrrp, Signal::STOP);
+    std::thread::sleep(Duration::from_millis(2500));
+    kill(vrrp, Signal::CONT);
+    wait_for("the step up", || scheduled(vrrp).1 == before + 1);
+    assert!(machine.read("stderr").contains("ms late, real-time priority is"), "{}", machine.read("stderr"));
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn the_startup_delay_is_waited_before_anything_becomes_master() {
+    const DELAY: Duration = Duration::from_secs(7);
+    let machine = Machine::with_pair();
+    machine.write("keepalived.conf", &format!("global_defs {{\n vrrp_startup_delay {}\n}}\n{PAIR}", DELAY.as_secs()));
+    let started = boottime();
+    let mut daemon = machine.start(&[]);
+    wait_for("a master", || machine.read("stderr").contains("(VI_E) Entering MASTER STATE"));
+    // Without it: three intervals and the skew, less than four seconds.
+    assert!(boottime().since(started) >= DELAY, "{:?}", boottime().since(started));
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]

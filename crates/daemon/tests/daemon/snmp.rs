@@ -2,10 +2,12 @@
 
 use crate::machine::{Daemon, Machine, becomes, run, wait_for};
 use core::time::Duration;
+use rustix::net::{self, AddressFamily, SendFlags, SocketType};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -335,6 +337,44 @@ fn changes_are_told_to_whoever_listens_and_the_stop_too() {
     assert_eq!(daemon.stop(), 0);
     wait_for("the stop", || told(instance, &state("V3", 5)));
     wait_for("the stop of the group", || told(".1.3.6.1.4.1.9586.100.5.2.10.0.1", "INTEGER: 5"));
+}
+
+/// An advertisement for V1 from the other end of the wire, with this TTL and this password.
+fn advertise(ttl: u8, password: &[u8; 8]) {
+    let (source, group, addresses) = ([192, 0, 2, 77], [224, 0, 0, 18], [192, 0, 2, 10, 192, 0, 2, 11]);
+    let mut advert = [&[0x21, 51, 90, 2, 1, 1, 0, 0][..], &addresses, password].concat();
+    let sum: u32 = advert.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap();
+    advert[6..8].copy_from_slice(&checksum.to_be_bytes());
+    // The kernel fills in the length, the number and the checksum.
+    let header = [&[0x45, 0xc0, 0, 0, 0, 0, 0, 0, ttl, 112, 0, 0][..], &source, &group].concat();
+    let socket = net::socket(AddressFamily::INET, SocketType::RAW, Some(net::ipproto::RAW)).unwrap();
+    let to = SocketAddrV4::new(Ipv4Addr::from(group), 0);
+    net::sendto(&socket, &[header, advert].concat(), SendFlags::empty(), &to).unwrap();
+}
+
+#[test]
+fn refused_advertisements_are_told_to_whoever_listens() {
+    let machine = machine();
+    let _listener = listener(&machine);
+    let _agent = agent(&machine);
+    let mut daemon = start(&machine);
+    wait_for_masters();
+    run("ip route add 224.0.0.18 dev west");
+    let told = |trap: &str, of: &str| {
+        let traps = machine.read("traps");
+        traps.lines().any(|line| line.contains(&format!("4.1.0 = OID: {trap}\t")) && line.contains(of))
+    };
+    advertise(255, b"notright");
+    // authFailure(3), from whom
+    let failure = ".1.3.6.1.2.1.68.1.5.0 = IpAddress: 192.0.2.77\t.1.3.6.1.2.1.68.1.6.0 = INTEGER: 3";
+    wait_for("the wrong password", || told(".1.3.6.1.2.1.68.0.2", failure));
+    assert!(!told(".1.3.6.1.2.1.207.0.2", ""), "a wrong password is no error of RFC 6527");
+    advertise(254, b"s3cr3tpw");
+    // ipTtlError(1), of the virtual router 51 over IPv4
+    wait_for("the wrong TTL", || told(".1.3.6.1.2.1.207.0.2", ".51.1 = INTEGER: 1"));
+    assert_eq!(daemon.stop(), 0);
 }
 
 #[test]
