@@ -20,7 +20,7 @@ struct Path {
     run: fn(u32),
 }
 
-const PATHS: [Path; 6] = [
+const PATHS: [Path; 8] = [
     Path {
         name: "advert-receive",
         what: "a standby takes an advertisement of its master",
@@ -40,6 +40,18 @@ const PATHS: [Path; 6] = [
         what: "a table of 100 services with 10 servers each is compared with the kernel's",
         times: 20,
         run: servers::compare_tables,
+    },
+    Path {
+        name: "table-reload",
+        what: "one weight of 100 services with 10 servers each is another: the core goes on with it",
+        times: 10,
+        run: servers::reload,
+    },
+    Path {
+        name: "table-note",
+        what: "what is known of 100 services with 10 servers each is put into the form for a successor",
+        times: 20,
+        run: servers::note,
     },
     Path {
         name: "config-read",

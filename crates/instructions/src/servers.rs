@@ -60,6 +60,25 @@ pub(crate) fn tick(times: u32) {
     black_box(&checking.director);
 }
 
+/// The configuration comes with another weight of one server of a thousand, and is applied.
+pub(crate) fn reload(times: u32) {
+    let mut checking = Checking::begun();
+    let weighted = [2, 1].map(|weight| configuration::of_services_weighted(weight).lvs);
+    for config in weighted.iter().cycle().take(usize::try_from(times).unwrap_or(usize::MAX)) {
+        checking.event(Event::Reload(Box::new(black_box(config.clone()))));
+        checking.tick();
+    }
+    black_box(&checking.director);
+}
+
+/// What a successor is to know of a thousand servers is put into the form in which it is kept.
+pub(crate) fn note(times: u32) {
+    let checking = Checking::begun();
+    for _ in 0..times {
+        black_box(standfast_api::encode(&black_box(&checking.director).memory()).map_or(0, |bytes| bytes.len()));
+    }
+}
+
 /// Two tables that differ in one service of a hundred.
 pub(crate) fn compare_tables(times: u32) {
     let desired = Checking::begun().director.desired().clone();
