@@ -28,8 +28,9 @@ use crate::timer::boottime;
 /// request the kernel leaves unanswered) takes this long, and a master whose advertisements are 100 ms apart survives it.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Octets read at once: the kernel fills at most 32 KiB per datagram of a dump.
-const RECEIVE_BYTES: usize = 64 * 1024;
+/// Octets read at once: the kernel fills at most 32 KiB per datagram of a dump. The allocator takes so large a piece from
+/// the system for itself, and what of it is never written to is no memory.
+pub(crate) const RECEIVE_BYTES: usize = 256 * 1024;
 
 /// Octets the kernel may queue: acknowledgements of one batch of [`REQUESTS_PER_SEND`] with room to spare, at up to
 /// 1 KiB of accounting each.

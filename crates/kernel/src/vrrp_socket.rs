@@ -31,8 +31,9 @@ const PROTOCOL_VRRP: i32 = 112;
 /// The authentication header's protocol number (RFC 2402 2), in front of VRRP with `auth_type AH`.
 const PROTOCOL_AH: i32 = 51;
 
-/// Octets a receive buffer should have: no IP packet is longer, so nothing is ever cut.
-pub const RECEIVE_BUFFER_BYTES: usize = 65_536;
+/// Octets a receive buffer should have: no IP packet is longer than a quarter of it, so nothing is ever cut. The allocator
+/// takes so large a piece from the system for itself, and what of it is never written to is no memory.
+pub const RECEIVE_BUFFER_BYTES: usize = 262_144;
 
 /// Octets the kernel may queue for us. A queued advertisement costs it up to 2304 octets, so 1 MiB, which the kernel
 /// doubles, holds 255 virtual routers at one advertisement a second for over three seconds: about as long as a backup

@@ -22,7 +22,7 @@ const ROUTING_GROUPS: u32 = 0x40 | 0x400 | 0x80 | 0x4_0000;
 
 /// Octets read at once; the kernel sends each change by itself, the largest (a link with many virtual functions) in
 /// less than 32 KiB.
-const RECEIVE_BYTES: usize = 64 * 1024;
+const RECEIVE_BYTES: usize = crate::netlink::RECEIVE_BYTES;
 
 /// Octets the kernel may queue. A change of an address takes it about 1 KiB, so the 2 MiB it makes of this hold a
 /// burst of two thousand; beyond it says so, and the caller dumps.
