@@ -3,14 +3,16 @@
 //! A socket whose server has said all it had to say is disconnected and waits here for the next check that wants one like
 //! it: thousands of checks a second need not make as many sockets, each with its options and its place among what is
 //! waited for. Disconnecting resets what the server has not closed, so whoever has only knocked hangs up instead, and the
-//! socket is closed. All are in one epoll set of their own, and each is looked at only while somebody waits for it. It
-//! knows sockets and readiness, and nothing of checks.
+//! socket is closed. All are in one epoll set of their own, and each is looked at only while somebody waits for it. Who
+//! has nothing else to do can wait in that set itself ([`Connections::linger`]). It knows sockets and readiness, and
+//! nothing of checks.
 
 use crate::errno;
 use crate::socket;
 use core::future::poll_fn;
 use core::mem::MaybeUninit;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
@@ -32,6 +34,20 @@ pub const KEPT_SOCKETS: usize = 256;
 /// Sockets whose news are taken in one look.
 const NEWS_AT_ONCE: usize = 64;
 
+/// The number of what is none of ours in the epoll set. Seats have the numbers above.
+const CALL: u64 = 0;
+
+/// What ended the wait in [`Connections::linger`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lingered {
+    /// Attempts have something to go on with, once the runtime has given them their turns.
+    News,
+    /// What else ends it is there, or nobody can wait here.
+    Called,
+    /// The time was up.
+    Late,
+}
+
 /// The sockets of a prober. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connections(Arc<Mutex<Hall>>);
@@ -45,6 +61,10 @@ struct Hall {
     last: u64,
     idle: HashMap<Kind, Vec<u64>>,
     idle_count: usize,
+    /// Seats whose news somebody waits for.
+    awaited: usize,
+    /// What else ends a wait in the set.
+    call: Option<OwnedFd>,
 }
 
 /// What is waited for, and the task that waits.
@@ -146,8 +166,9 @@ impl Connections {
         let mut hall = self.hall();
         // Whose runtime has ended tells nobody anything any more.
         if hall.set.as_ref().is_none_or(|set| set.usher.is_finished()) {
-            *hall = Hall { last: hall.last, ..Hall::default() };
-            hall.set = Some(self.set().map_err(|error| NoConnection::Here(errno::of_set_up(&error)))?);
+            *hall = Hall { last: hall.last, call: hall.call.take(), ..Hall::default() };
+            let set = self.set(hall.call.as_ref());
+            hall.set = Some(set.map_err(|error| NoConnection::Here(errno::of_set_up(&error)))?);
         }
         let idle = hall.idle.get_mut(&kind).and_then(Vec::pop);
         let seat = if let Some(seat) = idle {
@@ -165,10 +186,37 @@ impl Connections {
     }
 
     /// An epoll set, and a task that tells who waits of the news in it. It lives as long as the sockets do.
-    fn set(&self) -> io::Result<Set> {
+    fn set(&self, call: Option<&OwnedFd>) -> io::Result<Set> {
         let epoll = Arc::new(AsyncFd::new(epoll::create(epoll::CreateFlags::CLOEXEC)?)?);
+        if let Some(call) = call {
+            epoll::add(epoll.get_ref(), call, EventData::new_u64(CALL), EventFlags::IN)?;
+        }
         let usher = tokio::spawn(usher(Arc::clone(&epoll), Arc::downgrade(&self.0))).abort_handle();
         Ok(Set { epoll, usher })
+    }
+
+    /// Ends each [`Self::linger`] from the first connection on while there is something to be read from that.
+    pub(crate) fn heed(&self, call: OwnedFd) {
+        self.hall().call = Some(call);
+    }
+
+    /// How many wait for news of their connections here.
+    pub(crate) fn awaited(&self) -> usize {
+        self.hall().awaited
+    }
+
+    /// Waits on this thread until one of them can go on, for so long at most, rounded up to milliseconds. What the runtime
+    /// waits for besides is not noticed meanwhile. It saves who has nothing but connections to wait for the way through
+    /// the runtime, which reads the clock three times whenever it waits.
+    pub(crate) fn linger(&self, patience: Duration) -> Lingered {
+        let mut hall = self.hall();
+        let Some(set) = hall.set.as_ref().filter(|_| hall.call.is_some()) else { return Lingered::Called };
+        let epoll = Arc::clone(&set.epoll);
+        match tell(epoll.get_ref(), &mut hall, patience) {
+            Told { called: true, .. } => Lingered::Called,
+            Told { count: 0, .. } => Lingered::Late,
+            Told { .. } => Lingered::News,
+        }
     }
 
     fn hall(&self) -> MutexGuard<'_, Hall> {
@@ -183,24 +231,33 @@ async fn usher(epoll: Arc<AsyncFd<OwnedFd>>, hall: Weak<Mutex<Hall>>) {
         let Some(hall) = hall.upgrade() else { return };
         let mut hall = hall.lock().unwrap_or_else(PoisonError::into_inner);
         // Fewer than there was room for are all.
-        while tell(epoll.get_ref(), &mut hall) == NEWS_AT_ONCE {}
+        while tell(epoll.get_ref(), &mut hall, Duration::ZERO).count == NEWS_AT_ONCE {}
     }
 }
 
-/// Tells of what is new now, and how much that was.
-fn tell(epoll: &OwnedFd, hall: &mut Hall) -> usize {
+/// What came of a look at the set.
+#[derive(Clone, Copy, Default, Debug)]
+struct Told {
+    count: usize,
+    called: bool,
+}
+
+/// Tells of what is new now or within that time.
+fn tell(epoll: &OwnedFd, hall: &mut Hall, patience: Duration) -> Told {
     let mut space = [MaybeUninit::<epoll::Event>::uninit(); NEWS_AT_ONCE];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let Ok((news, _)) = epoll::wait(epoll, &mut space[..], Some(&now)) else { return 0 };
+    let Ok(patience) = Timespec::try_from(patience) else { return Told::default() };
+    let Ok((news, _)) = epoll::wait(epoll, &mut space[..], Some(&patience)) else { return Told::default() };
+    let mut called = false;
     for event in news.iter() {
         let (number, flags) = (event.data.u64(), event.flags);
+        called |= number == CALL;
         if let Some(seat) = hall.seats.get_mut(&number) {
-            seat.awaited = false;
+            hall.awaited -= usize::from(core::mem::take(&mut seat.awaited));
             seat.news = Some(flags);
             seat.waker.take().into_iter().for_each(Waker::wake);
         }
     }
-    news.len()
+    Told { count: news.len(), called }
 }
 
 impl Hall {
@@ -221,7 +278,9 @@ impl Hall {
             }
             (seat.enrolled, seat.awaited) = (true, true);
             Ok(())
-        })
+        })?;
+        self.awaited += 1;
+        Ok(())
     }
 }
 
@@ -310,8 +369,8 @@ impl Drop for Connection {
             (seat.news, seat.waker) = (None, None);
             hall.idle.entry(self.kind).or_default().push(self.seat);
             hall.idle_count += 1;
-        } else {
-            hall.seats.remove(&self.seat);
+        } else if let Some(seat) = hall.seats.remove(&self.seat) {
+            hall.awaited -= usize::from(seat.awaited);
         }
     }
 }
@@ -345,7 +404,7 @@ mod tests {
             bind_port: None,
             bind_interface: None,
             mark: 0,
-            timeout: core::time::Duration::from_secs(5),
+            timeout: Duration::from_secs(5),
         }
     }
 
@@ -370,6 +429,54 @@ mod tests {
             assert_eq!(connections.hall().seats.len(), 1, "one after the other they need one socket");
             assert!(connections.connect(&to(refuses)).await.is_err());
             assert_eq!(&ask(&connections, servers[0], b"more").await, b"more");
+        });
+    }
+
+    #[test]
+    fn who_lingers_hears_of_connections_and_of_a_call_and_otherwise_waits_its_time() {
+        let connections = Connections::default();
+        let (call, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        connections.heed(call.into());
+        assert_eq!(connections.linger(Duration::from_secs(60)), Lingered::Called, "there is no set yet");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let server = echo();
+            let target = to(server);
+            let mut connection = connections.connect(&target).await.ok().unwrap();
+            assert_eq!((connections.awaited(), connections.linger(Duration::from_millis(1))), (0, Lingered::Late));
+            connection.send(b"here").await.unwrap();
+            let mut heard = [0; 4];
+            {
+                let mut reading = core::pin::pin!(connection.read(|socket| rustix::io::read(socket, &mut heard)));
+                let mut context = Context::from_waker(Waker::noop());
+                assert!(reading.as_mut().poll(&mut context).is_pending());
+                assert_eq!(connections.awaited(), 1);
+                assert_eq!(connections.linger(Duration::from_secs(60)), Lingered::News);
+                assert_eq!(connections.awaited(), 0);
+                assert!(reading.as_mut().poll(&mut context).is_ready());
+            }
+            assert_eq!(&heard, b"here");
+            (&other).write_all(b"!").unwrap();
+            assert_eq!(connections.linger(Duration::from_secs(60)), Lingered::Called);
+        });
+    }
+
+    #[test]
+    fn who_is_given_up_is_waited_for_no_more() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = to(silent.local_addr().unwrap());
+        let connections = Connections::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = connections.connect(&target).await.ok().unwrap();
+            connection.send(b"here").await.unwrap();
+            {
+                let mut reading = core::pin::pin!(connection.read(|socket| rustix::io::read(socket, &mut [0; 4])));
+                assert!(reading.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            }
+            assert_eq!(connections.awaited(), 1);
+            drop(connection);
+            assert_eq!(connections.awaited(), 0);
         });
     }
 }

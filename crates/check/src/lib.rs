@@ -29,7 +29,7 @@ mod tls;
 mod udp;
 mod words;
 
-pub use connections::KEPT_SOCKETS;
+pub use connections::{KEPT_SOCKETS, Lingered};
 pub use deadline::Deadlines;
 pub use genhash::{Hashed, genhash};
 pub use standfast_lvs::{Inability, Reason, Verdict};
@@ -39,6 +39,7 @@ use connections::Connections;
 use core::time::Duration;
 use standfast_model::Instant;
 use standfast_model::config::lvs::{Connect, Probe, TlsMaterial};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tls::Tls;
 
@@ -104,6 +105,24 @@ impl Prober {
     #[must_use]
     pub fn deadlines(&self) -> &Deadlines {
         &self.deadlines
+    }
+
+    /// Ends each [`Self::linger`] while there is something to be read from that.
+    pub fn heed(&self, call: OwnedFd) {
+        self.connections.heed(call);
+    }
+
+    /// How many attempts wait for what [`Self::linger`] would notice.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        self.connections.awaited()
+    }
+
+    /// Waits on this thread until an attempt that waits for its connection can go on, for so long at most, rounded up to
+    /// milliseconds: for who has nothing else to wait for. The runtime, and what waits in it, stand still meanwhile.
+    #[must_use]
+    pub fn linger(&self, patience: Duration) -> Lingered {
+        self.connections.linger(patience)
     }
 
     /// Makes a check ready. What the configuration asks for and cannot be had here (a certificate that cannot be

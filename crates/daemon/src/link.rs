@@ -20,6 +20,7 @@ use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
 use standfast_model::config::track::TrackedService;
 use standfast_model::{Instant, Witnessed};
+use std::io;
 use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
 
@@ -204,6 +205,16 @@ impl SupervisorLink {
         }
     }
 
+    /// Something that can be read from while the supervisor has said what [`Self::command`] has not yet brought: for who
+    /// waits elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`: no descriptor is left.
+    pub fn call(&self) -> io::Result<OwnedFd> {
+        self.channel.try_clone()
+    }
+
     /// Waits for what to do next. Cancel-safe, so it can stand in a `select!`; it also sends what waits.
     ///
     /// A stop that was said once is said again at every call.
@@ -217,9 +228,9 @@ impl SupervisorLink {
                 return command;
             }
             let waiting = !self.outbox.is_empty();
-            let bereft = self.bereft.map(|at| at.since(boottime()));
+            let bereft = self.bereft;
             tokio::select! {
-                () = tokio::time::sleep(bereft.unwrap_or_default()), if bereft.is_some() => {
+                () = until(bereft) => {
                     self.stop = Some(StopReason::SupervisorGone);
                 }
                 incoming = self.channel.receive(), if bereft.is_none() => match incoming {
@@ -411,8 +422,16 @@ pub(crate) fn batches(events: impl IntoIterator<Item = Event>) -> Vec<Vec<Event>
     batches
 }
 
+/// Waits until then; for ever where there is no such time. It looks at no clock for that: it is asked in every round.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep(at.since(boottime())).await,
+        None => core::future::pending().await,
+    }
+}
+
 /// Waits for room if something waits for it, else for ever.
-async fn pending_room(channel: &Channel, waiting: bool) -> std::io::Result<()> {
+async fn pending_room(channel: &Channel, waiting: bool) -> io::Result<()> {
     if waiting { channel.writable().await } else { core::future::pending().await }
 }
 

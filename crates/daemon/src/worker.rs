@@ -17,6 +17,7 @@ use standfast_kernel::process::schedule::Schedule;
 use standfast_model::config::global::Process;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic;
 use tracing::{debug, error, info};
 
 /// What a process is called unless the configuration names it.
@@ -116,7 +117,12 @@ fn run(name: &str) -> Result<ExitStatus, StartError> {
             WorkerKind::Runner => runner_worker::run(context(&slice, attached, setup, supervisor)?).await,
             WorkerKind::Front => front_worker::run(context(&slice, attached, setup, supervisor)?).await,
             WorkerKind::Vrrp => vrrp_worker::run(context(&slice, attached, setup, supervisor)?).await,
-            WorkerKind::Check => check_worker::run(context(&slice, attached, setup, supervisor)?).await,
+            WorkerKind::Check => {
+                // Verdicts come from tasks, and one task wakes another for nothing, while what the runtime blocks on is
+                // looked at only after another look at the sockets.
+                let worker = tokio::spawn(check_worker::run(context(&slice, attached, setup, supervisor)?));
+                worker.await.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
+            }
             WorkerKind::Bfd => bfd_worker::run(context(&slice, attached, setup, supervisor)?).await,
         };
         info!("Stopped {kind} worker, exit status {status}");

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod backends;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod groups;

@@ -51,7 +51,7 @@ pub(super) struct Worker {
     audience: Audience,
     output: Output,
     /// What the director was last told of the time.
-    latest: Instant,
+    pub(super) latest: Instant,
     /// What a successor is to know.
     verdicts: Option<Verdicts>,
     /// The addresses of this host, if any service wants to know.
@@ -174,11 +174,20 @@ impl Worker {
         Ok(plan::lvs(self.director.desired(), &actions))
     }
 
-    /// When the director has something to do of itself.
+    /// When there is something to do.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
+        [self.next_check(), self.next_aside()].into_iter().flatten().min()
+    }
+
+    /// When the director has something to do of itself, or an attempt must have ended.
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        [self.director.next_deadline(), self.probes.deadlines().next()].into_iter().flatten().min()
+    }
+
+    /// When a successor or the supervisor is to be told something.
+    pub(super) fn next_aside(&self) -> Option<Instant> {
         let note = self.verdicts.as_ref().and_then(Verdicts::next_deadline);
-        let own = [self.director.next_deadline(), note, self.probes.deadlines().next(), self.news.next_deadline()];
-        own.into_iter().flatten().min()
+        [note, self.news.next_deadline()].into_iter().flatten().min()
     }
 
     /// What is so now, if it is different from what was told before and it is time to tell it.

@@ -6,6 +6,7 @@
 mod addresses;
 mod director;
 mod lease;
+mod linger;
 mod marker;
 mod news;
 mod notify;
@@ -67,6 +68,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     let Some(mut worker) = begun else { return Ok(()) };
     let mut timer = Timer::new()?;
     let deadlines = worker.probes.deadlines().clone();
+    worker.probes.heed(supervisor.call()?);
     supervisor.ready();
     give_back_memory();
     loop {
@@ -113,6 +115,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
             finished = worker.probes.finished() => {
                 let (checker, verdict, ended) = finished?;
                 worker.feed_at(ended, Event::CheckFinished { checker, verdict });
+                worker.linger().await?;
             }
             moved = Worker::moved(&mut worker.local) => {
                 moved?;
@@ -131,6 +134,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 let now = now?;
                 deadlines.pass(now);
                 worker.feed_at(now, Event::Wake);
+                worker.linger().await?;
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::runner_client::RunnerClient;
 use core::time::Duration;
 use rustix::process::{Resource, getrlimit};
 use standfast_api::runner::{RequestId, RunOutcome};
-use standfast_check::{Attempt, Check, Deadlines, KEPT_SOCKETS, Prober, bfd, file, misc};
+use standfast_check::{Attempt, Check, Deadlines, KEPT_SOCKETS, Lingered, Prober, bfd, file, misc};
 use standfast_kernel::process::schedule::allow_open_files;
 use standfast_kernel::timer::boottime;
 use standfast_lvs::{CheckerId, Verdict};
@@ -19,8 +19,9 @@ use standfast_model::config::probe::{Misc, TrackedFile, TrackedSession};
 use standfast_model::config::track::BfdId;
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::warn;
 
 /// See the module.
@@ -50,6 +51,9 @@ pub(super) struct Probes {
     /// Verdicts that were there at once.
     verdicts: VecDeque<(CheckerId, Verdict)>,
 }
+
+/// A verdict, and when it was there.
+pub(super) type Finished = (CheckerId, Verdict, Instant);
 
 /// The number in a file, if there is one.
 type FileContent = Option<i32>;
@@ -211,25 +215,68 @@ impl Probes {
     /// # Errors
     ///
     /// A check that panicked. That is our own bug: better a new worker than a checker that never runs again.
-    pub(super) async fn finished(&mut self) -> io::Result<(CheckerId, Verdict, Instant)> {
+    pub(super) async fn finished(&mut self) -> io::Result<Finished> {
         loop {
             if let Some((checker, verdict)) = self.verdicts.pop_front() {
                 return Ok((checker, verdict, boottime()));
             }
             match self.running.join_next().await {
-                Some(Ok((checker, Attempt { verdict, took, ended }))) => {
-                    self.take_turns(ended);
-                    // One that was given up just as it ended is known no more; a newer attempt of it is another task.
-                    if self.handles.remove(&checker).is_some() {
-                        self.took.insert(checker, took);
-                        return Ok((checker, verdict, ended));
+                Some(joined) => {
+                    if let Some(finished) = self.joined(joined)? {
+                        return Ok(finished);
                     }
                 }
-                Some(Err(error)) if error.is_cancelled() => self.take_turns(boottime()),
-                Some(Err(error)) => return Err(io::Error::other(error)),
                 None => return core::future::pending().await,
             }
         }
+    }
+
+    /// As [`Self::finished`], of attempts that have ended already.
+    pub(super) fn already_finished(&mut self) -> io::Result<Option<Finished>> {
+        while let Some(joined) = self.running.try_join_next() {
+            if let Some(finished) = self.joined(joined)? {
+                return Ok(Some(finished));
+            }
+        }
+        Ok(None)
+    }
+
+    fn joined(&mut self, joined: Result<(CheckerId, Attempt), JoinError>) -> io::Result<Option<Finished>> {
+        match joined {
+            Ok((checker, Attempt { verdict, took, ended })) => {
+                self.take_turns(ended);
+                // One that was given up just as it ended is known no more; a newer attempt of it is another task.
+                Ok(self.handles.remove(&checker).map(|_| {
+                    self.took.insert(checker, took);
+                    (checker, verdict, ended)
+                }))
+            }
+            Err(error) if error.is_cancelled() => {
+                self.take_turns(boottime());
+                Ok(None)
+            }
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    /// Attempts over the network that have begun and whose verdicts were not taken in.
+    pub(super) fn under_way(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether all that is under way waits for its connection: for what [`Self::linger`] notices.
+    pub(super) fn wait_for_connections_alone(&self) -> bool {
+        self.running.len() == self.prober.awaited() && self.verdicts.is_empty() && self.commands.is_empty()
+    }
+
+    /// Waits on this thread, see [`Prober::linger`].
+    pub(super) fn linger(&self, patience: Duration) -> Lingered {
+        self.prober.linger(patience)
+    }
+
+    /// What else is to end that wait.
+    pub(super) fn heed(&self, call: OwnedFd) {
+        self.prober.heed(call);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The moment in which something is said: its time and the process that says it.
 //!
-//! Who takes in one event and may have thousands of things to say about it ([`together`]) asks the kernel once who and
-//! when it is, and lets the console write many lines at a time. It owns that moment and says nothing itself.
+//! Who takes in one event and may have thousands of things to say about it ([`together`]) asks the kernel at most once who
+//! and when it is, and lets the console write many lines at a time. It owns that moment and says nothing itself.
 
 use core::marker::PhantomData;
 use standfast_kernel::timer::boottime;
@@ -10,11 +10,12 @@ use std::cell::{Cell, RefCell};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-/// A time and a process.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A time and a process, each once it was asked for: most events leave nothing to say, and both are system calls
+/// somewhere.
+#[derive(Clone, Copy, Default, Debug)]
 struct Moment {
-    pid: u32,
-    at: Instant,
+    pid: Option<u32>,
+    at: Option<Instant>,
 }
 
 thread_local! {
@@ -31,7 +32,7 @@ thread_local! {
 pub fn together() -> Together {
     let outermost = LASTING.get().is_none();
     if outermost {
-        LASTING.set(Some(Moment { pid: std::process::id(), at: boottime() }));
+        LASTING.set(Some(Moment::default()));
         STAMP.with_borrow_mut(String::clear);
     }
     Together { outermost, thread: PhantomData }
@@ -62,12 +63,20 @@ pub(super) fn lasts() -> bool {
 /// The process that says something now.
 pub(super) fn pid() -> u32 {
     // Asked each time outside a moment: the process changes when the daemon leaves the terminal.
-    LASTING.get().map_or_else(std::process::id, |moment| moment.pid)
+    of_moment(|moment| &mut moment.pid, std::process::id)
 }
 
 /// When something is said now.
 pub(super) fn at() -> Instant {
-    LASTING.get().map_or_else(boottime, |moment| moment.at)
+    of_moment(|moment| &mut moment.at, boottime)
+}
+
+/// What the moment that lasts knows already, or is told now; asked anew where none lasts.
+fn of_moment<T: Copy>(known: impl Fn(&mut Moment) -> &mut Option<T>, ask: impl Fn() -> T) -> T {
+    let Some(mut moment) = LASTING.get() else { return ask() };
+    let value = *known(&mut moment).get_or_insert_with(ask);
+    LASTING.set(Some(moment));
+    value
 }
 
 /// Writes the time of day, the only one that a reader of a log can compare.
