@@ -4,6 +4,7 @@
 //! tenth of a second, and for the rest of it the kernel drops everything before it wakes anybody.
 
 use crate::journal;
+use core::cell::Cell;
 use core::task::Context;
 use core::time::Duration;
 use standfast_kernel::claim_socket::{ClaimSocket, Claimed};
@@ -27,13 +28,15 @@ pub(super) struct ClaimWatch {
     /// When the span began, and what was looked at in it.
     span: Option<(Instant, u32)>,
     deaf_until: Option<Instant>,
+    /// A socket may have something: without that no call is made, for most wakes have other reasons.
+    ready: Cell<bool>,
 }
 
 impl ClaimWatch {
     /// Listens for nothing yet, with the socket that announcements leave by.
     pub(super) fn new(packet_socket: &Rc<PacketSocket>) -> Self {
         let inet = ClaimSocket::Inet(Rc::clone(packet_socket));
-        Self { addresses: Vec::new(), inet, inet6: None, span: None, deaf_until: None }
+        Self { addresses: Vec::new(), inet, inet6: None, span: None, deaf_until: None, ready: Cell::new(false) }
     }
 
     fn sockets(&self) -> impl Iterator<Item = &ClaimSocket> {
@@ -78,7 +81,9 @@ impl ClaimWatch {
             return false;
         }
         // Each is asked, for each must know whom to wake.
-        self.sockets().filter(|socket| socket.poll_readable(context).is_ready()).count() > 0
+        let ready = self.sockets().filter(|socket| socket.poll_readable(context).is_ready()).count() > 0;
+        self.ready.set(self.ready.get() || ready);
+        ready
     }
 
     /// The next claim, if it may be listened to and there is one.
@@ -87,12 +92,14 @@ impl ClaimWatch {
             self.deaf_until = None;
             self.attend();
         }
-        while self.deaf_until.is_none() {
-            let heard = self.sockets().find_map(|socket| match socket.recv() {
+        while self.deaf_until.is_none() && self.ready.get() {
+            let frame = self.sockets().find_map(|socket| match socket.recv() {
                 Ok(frame) => frame,
                 // A link's trouble is told by the monitor, and what was too long is gone.
                 Err(_) => Some(None),
-            })?;
+            });
+            self.ready.set(frame.is_some());
+            let heard = frame?;
             self.count(now);
             if heard.is_some() {
                 return heard;
