@@ -336,3 +336,42 @@ fn no_bytes_however_cut_do_any_harm() {
         }
     }
 }
+
+#[test]
+fn as_much_as_there_is_room_for_is_taken() {
+    let mut session = open();
+    session.received(&vec![0; session.room()]);
+    assert_eq!((session.ended(), session.room()), (None, 0));
+}
+
+#[test]
+fn values_are_brought_up_to_date_before_a_test_of_what_is_to_be_set() {
+    let mut session = open();
+    session.received(&bytes(77, 5, Body::TestSet(Vec::new())));
+    assert!(session.is_asked());
+}
+
+#[test]
+fn an_answer_to_another_question_is_not_the_one_that_is_waited_for() {
+    let mut session = begin();
+    said(&mut session);
+    session.received(&bytes(77, 99, ok()));
+    session.process(at(1), &three());
+    assert!(said(&mut session).is_empty(), "nothing is registered before the session is open");
+}
+
+#[test]
+fn a_session_without_a_number_is_refused() {
+    let mut session = begin();
+    said(&mut session);
+    session.received(&bytes(0, 1, ok()));
+    session.process(at(1), &three());
+    assert_eq!(session.ended(), Some(&Ended::Refused(0)));
+}
+
+#[test]
+fn the_end_of_a_range_is_not_in_it() {
+    let range = SearchRange { end: oid("1.3.6.1.4.1.9.2.0"), ..from("1.3.6.1.4.1.9.1.0") };
+    let (_, _, objects) = answer(&mut open(), Body::GetNext(vec![range]));
+    assert_eq!(objects[0].value, Value::EndOfMibView);
+}
