@@ -210,7 +210,7 @@ impl<S: AsFd> Connection<S> {
         if raw.is_null() {
             return Err(Refused::by(library));
         }
-        let connection = Self { library, raw, socket: socket };
+        let connection = Self { library, raw, socket };
         let fd = connection.socket.as_fd().as_raw_fd();
         #[expect(unsafe_code, reason = "functions of OpenSSL")]
         // SAFETY: the socket stays open as long as the connection, which does not close it. The name is copied.
