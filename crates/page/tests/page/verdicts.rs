@@ -15,6 +15,7 @@ fn calm() -> Snapshot {
     let instances = &mut snapshot.vrrp.as_mut().unwrap().instances;
     instances.truncate(2);
     instances[0].rival = None;
+    instances[0].claims.clear();
     instances[1].mismatches.clear();
     snapshot
 }
@@ -30,6 +31,7 @@ fn what_is_worst_comes_first() {
     let said: Vec<(Verdict, &str)> = remarks.iter().map(|remark| (remark.verdict, remark.text.as_str())).collect();
     let expected = [
         (Verdict::Critical, "VI_WEB has another master: 192.0.2.9, priority 90"),
+        (Verdict::Critical, "VI_WEB: another host says that 198.51.100.11 is its own: 02:00:00:00:00:66 on eth0"),
         (Verdict::Critical, "VI_STORAGE_REPLICATION is in FAULT: link of eth1 is down"),
         (Verdict::Warning, "VI_DNS: advertisement interval of 192.0.2.9 is 2 s, ours 1 s"),
     ];
