@@ -17,7 +17,8 @@ pub fn run(stats: bool) -> io::Result<u8> {
     let information = Information { version: [major, minor, patch], connection_table_size };
     if stats {
         let counted = |service: &ServiceKey, server: Option<&DestinationKey>| counted(&counters, service, server);
-        write!(io::stdout(), "{}", Statistics { table: &table, information, counted: &counted })?;
+        let statistics = Statistics { table: &table, information, counted: &counted }.to_string();
+        io::stdout().write_all(statistics.as_bytes())?;
         return Ok(0);
     }
     let activity = counters.iter().flat_map(|(service, counted)| {
@@ -31,7 +32,9 @@ pub fn run(stats: bool) -> io::Result<u8> {
         })
     });
     let activity = activity.collect();
-    write!(io::stdout(), "{}", Listing::new(&table).with_information(information).with_activity(&activity))?;
+    // In one piece, as every large answer: standard output would leave line by line.
+    let listing = Listing::new(&table).with_information(information).with_activity(&activity).to_string();
+    io::stdout().write_all(listing.as_bytes())?;
     Ok(0)
 }
 

@@ -34,8 +34,7 @@ pub fn run(words: &Words) -> io::Result<u8> {
     };
     let mut out = io::stdout().lock();
     if words.json {
-        serde_json::to_writer_pretty(&mut out, &plan)?;
-        writeln!(out)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&plan)?)?;
     } else {
         write!(out, "{}", render(&plan))?;
     }

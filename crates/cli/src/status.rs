@@ -34,8 +34,8 @@ pub fn run(words: &Status) -> io::Result<u8> {
         Ok(snapshot) => {
             let (verdict, remarks) = judge(&snapshot);
             if words.json {
-                serde_json::to_writer_pretty(&mut out, &snapshot)?;
-                writeln!(out)?;
+                // In one piece: standard output leaves line by line, and each server has ten lines.
+                writeln!(out, "{}", serde_json::to_string_pretty(&snapshot)?)?;
             } else {
                 write!(out, "{}", render(&snapshot, verdict, &remarks))?;
             }
@@ -102,10 +102,18 @@ fn render(snapshot: &Snapshot, verdict: Verdict, remarks: &[Remark]) -> String {
     text
 }
 
-/// What there is to say about it, the worst first: a monitor shows the first line.
+/// What there is to say about it, the worst first.
 pub(crate) fn headline(snapshot: &Snapshot, remarks: &[Remark]) -> String {
-    let texts: Vec<&str> = remarks.iter().map(|remark| remark.text.as_str()).collect();
-    if texts.is_empty() { summary(snapshot) } else { texts.join("; ") }
+    if remarks.is_empty() { summary(snapshot) } else { joined(remarks) }
+}
+
+/// In one line that a monitor shows whole: what is wrong with thousands of servers is in the tables.
+fn joined(remarks: &[Remark]) -> String {
+    const SAID: usize = 10;
+    let mut texts: Vec<&str> = remarks.iter().take(SAID).map(|remark| remark.text.as_str()).collect();
+    let more = remarks.len().checked_sub(SAID).filter(|more| *more > 0).map(|more| format!("and {more} more"));
+    texts.extend(more.as_deref());
+    texts.join("; ")
 }
 
 /// How things are where nothing is wrong.
@@ -202,5 +210,21 @@ pub fn stats(words: &Stats) -> io::Result<u8> {
             eprintln!("standfast: {trouble}");
             Ok(1)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_remarks_are_one_line_that_can_be_read() {
+        let remarks = |count: usize| -> Vec<Remark> {
+            (1..=count).map(|number| Remark { verdict: Verdict::Warning, text: format!("w{number}") }).collect()
+        };
+        assert_eq!(joined(&remarks(1)), "w1");
+        let ten = "w1; w2; w3; w4; w5; w6; w7; w8; w9; w10";
+        assert_eq!(joined(&remarks(10)), ten);
+        assert_eq!(joined(&remarks(1000)), format!("{ten}; and 990 more"));
     }
 }
