@@ -112,10 +112,10 @@ fn with_nftables_ipvs_groups_go_by_the_marks_that_keepalived_gives_them_and_keep
 }
 
 #[test]
-fn the_receive_queues_of_netlink_are_as_large_as_the_configuration_says() -> Result<()> {
+fn the_check_worker_and_its_queues_of_netlink_are_as_the_configuration_says() -> Result<()> {
     let mut world = World::build("queues")?;
     let queues = "global_defs {\n    lvs_netlink_cmd_rcv_bufs 60000\n    lvs_netlink_monitor_rcv_bufs 70000000\n    \
-                  lvs_netlink_monitor_rcv_bufs_force true\n}\n";
+                  lvs_netlink_monitor_rcv_bufs_force true\n    checker_priority -6\n    checker_no_swap\n}\n";
     // The second queue is there only for a service that wants to know the addresses of this host.
     let alone = "virtual_server 192.0.2.150 80 {\n    ha_suspend\n    protocol TCP\n    real_server 10.0.100.2 80 {\n    }\n}\n";
     world.run(&format!("{queues}{}{alone}", conf(111)))?;
@@ -125,5 +125,7 @@ fn the_receive_queues_of_netlink_are_as_large_as_the_configuration_says() -> Res
     let shown = ours.run("ss --family=netlink --memory --numeric")?;
     assert!(shown.contains("rb120000,"), "of commands to IPVS\n{shown}");
     assert!(shown.contains("rb140000000,"), "of news about addresses, beyond the limit for everybody\n{shown}");
+    let process = ours.run("p=$(cat /run/checkers.pid); ps -o ni= -p $p; grep VmLck /proc/$p/status")?;
+    assert!(process.trim_start().starts_with("-6\n") && !process.contains(" 0 kB"), "{process}");
     world.lab.finish()
 }
