@@ -221,6 +221,16 @@ fn a_packet_that_came_too_far_is_refused() {
     }
 }
 
+#[test]
+fn refusals_are_told_once_until_a_good_packet_came() {
+    let mut alone = Alone::new(wire::session_with(|config| (config.ttl, config.max_hops) = (255, Some(0))));
+    let packet = alone.packet(State::Down);
+    for (ttl, told) in [(254, 1), (254, 1), (255, 1), (254, 2)] {
+        alone.hear_octets(&packet.emit(), Some(ttl));
+        assert_eq!(alone.notices.len(), told, "{:?}", alone.notices);
+    }
+}
+
 // REQ: BFD-6.3-02 BFD-6.8.6-07 BFD-6.8.6-09 BFDM-4.1-01
 #[test]
 fn a_packet_finds_its_session_by_name_and_else_by_addresses() {
