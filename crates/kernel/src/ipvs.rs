@@ -7,11 +7,13 @@
 mod decode;
 mod encode;
 mod names;
+mod reading;
 mod sync;
 #[cfg(test)]
 mod tests;
 
 pub use crate::netlink::{Outcome, REQUESTS_PER_SEND, Refused};
+pub use reading::{ROWS_PER_PIECE, Reader};
 pub use sync::SyncState;
 
 pub use decode::{
@@ -24,7 +26,7 @@ use names::Command;
 use netlink_sys::protocols::NETLINK_GENERIC;
 use standfast_lvs::{Activity, Connections, Entry, Operation, Table};
 use standfast_model::config::global::NetlinkBuffer;
-use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
+use standfast_model::ipvs::{DestinationKey, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -134,30 +136,6 @@ impl Ipvs {
     /// The kernel's; `ETIMEDOUT` if it does not answer. The next request starts afresh.
     pub fn dump(&mut self) -> Result<Table, Refused> {
         self.dump_with_counters().map(|(table, _)| table)
-    }
-
-    /// Every service without its destinations, in a moment. What no configuration could have made is left out.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::dump`].
-    pub fn services(&mut self) -> Result<Vec<Service>, Refused> {
-        let asked = self.builder.plain(Command::GetService);
-        let answers = self.channel.dump(&asked)?;
-        Ok(answers.iter().filter_map(|(_, payload)| decode_service(payload)).map(|(service, _)| service).collect())
-    }
-
-    /// The destinations of one service; of one that is not there, none. Each takes a request of its own, so who has
-    /// sockets to look after reads a few services at a time.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::dump`].
-    pub fn destinations(&mut self, key: &ServiceKey) -> Result<BTreeMap<DestinationKey, Destination>, Refused> {
-        let asked = self.builder.destinations_of(key);
-        let answers: Vec<Dumped> = self.channel.dump(&asked)?;
-        let rows = answers.iter().filter_map(|(_, payload)| decode_destination(payload, key.family()));
-        Ok(rows.map(|(destination, _)| (destination.key, destination)).collect())
     }
 
     /// The whole table and what it counted. The kernel adds its counters up every two seconds.
@@ -331,7 +309,7 @@ fn instead(operation: &Operation, refused: &Refused) -> Option<Operation> {
 #[cfg(test)]
 mod apply_tests {
     use super::*;
-    use standfast_model::ipvs::{Forwarding, Protocol, SchedulerFlags};
+    use standfast_model::ipvs::{Destination, Forwarding, Protocol, SchedulerFlags, Service};
 
     fn key(host: u8) -> ServiceKey {
         ServiceKey::Address { address: [192, 0, 2, host].into(), port: 80, protocol: Protocol::Tcp }

@@ -182,6 +182,8 @@ pub(crate) struct Channel {
     queue: Option<NetlinkBuffer>,
     /// An answer is outstanding or lost: what comes next cannot be trusted to belong to what was asked.
     broken: bool,
+    /// A dump was begun that is not read to its end.
+    dumping: bool,
 }
 
 impl Channel {
@@ -200,7 +202,13 @@ impl Channel {
             buffer: vec![0; RECEIVE_BYTES],
             queue: None,
             broken: false,
+            dumping: false,
         })
+    }
+
+    /// A second socket of the same family, in the same network namespace.
+    pub(crate) fn another(&self) -> io::Result<Self> {
+        Self::open_in(self.protocol, self.namespace.as_ref().map(OwnedFd::try_clone).transpose()?)
     }
 
     /// Has the kernel check requests for dumps as strictly as others, so that its filters work.
@@ -392,36 +400,86 @@ impl Channel {
     }
 
     fn try_collect(&mut self, request: &[u8], flags: u16) -> Result<(Vec<Dumped>, bool), CollectError> {
+        self.ask_for(request, flags)?;
+        let mut collected = Collected::default();
+        while !collected.ended {
+            self.collect_datagram(&mut collected)?;
+        }
+        Ok((collected.rows, collected.interrupted))
+    }
+
+    fn ask_for(&mut self, request: &[u8], flags: u16) -> Result<(), CollectError> {
         self.mend()?;
         self.sequence = self.sequence.wrapping_add(1);
         let mut request = request.to_vec();
         stamp(&mut request, NLM_F_REQUEST | flags, self.sequence);
         self.socket.send(&request, 0)?;
-        let mut collected = Vec::new();
-        let mut interrupted = false;
-        loop {
-            // Each datagram gets the full time: a long dump is not a hanging one.
-            let length = receive(&self.socket, &mut self.buffer, &mut None)?;
-            for message in messages(self.buffer.get(..length).unwrap_or_default()) {
-                if message.sequence != self.sequence {
-                    continue;
+        Ok(())
+    }
+
+    /// Each datagram gets the full time: a long dump is not a hanging one.
+    fn collect_datagram(&mut self, collected: &mut Collected) -> Result<(), CollectError> {
+        let length = receive(&self.socket, &mut self.buffer, &mut None)?;
+        for message in messages(self.buffer.get(..length).unwrap_or_default()) {
+            if message.sequence != self.sequence {
+                continue;
+            }
+            collected.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+            match message.kind {
+                // The end of a dump and of an answer: both with an error number, but for very old kernels.
+                NLMSG_DONE | NLMSG_ERROR => {
+                    collected.ended = true;
+                    return match parse_answer(&message) {
+                        Some(Err(refused)) => Err(CollectError::Refused(refused)),
+                        Some(Ok(())) | None => Ok(()),
+                    };
                 }
-                interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
-                match message.kind {
-                    // The end of a dump and of an answer: both with an error number, but for very old kernels.
-                    NLMSG_DONE | NLMSG_ERROR => {
-                        return match parse_answer(&message) {
-                            Some(Err(refused)) => Err(CollectError::Refused(refused)),
-                            Some(Ok(())) | None => Ok((collected, interrupted)),
-                        };
-                    }
-                    NLMSG_NOOP => {}
-                    NLMSG_OVERRUN => return Err(io::Error::from_raw_os_error(libc::ENOBUFS).into()),
-                    kind => collected.push((kind, message.payload.to_vec())),
-                }
+                NLMSG_NOOP => {}
+                NLMSG_OVERRUN => return Err(io::Error::from_raw_os_error(libc::ENOBUFS).into()),
+                kind => collected.rows.push((kind, message.payload.to_vec())),
             }
         }
+        Ok(())
     }
+
+    /// Begins a dump that [`Self::dump_on`] reads, a datagram at a time. Until it has ended nothing else may be asked over
+    /// this channel. One that was begun before and not read to its end is given up.
+    pub(crate) fn dump_begin(&mut self, request: &[u8]) -> Result<(), Refused> {
+        self.broken |= core::mem::replace(&mut self.dumping, true);
+        let asked = self.ask_for(request, NLM_F_DUMP);
+        self.of_dump(asked)
+    }
+
+    /// What the next datagram of the dump holds, up to 32 KiB, and whether it has ended with it. After an error it is over.
+    pub(crate) fn dump_on(&mut self) -> Result<(Vec<Dumped>, bool), Refused> {
+        let mut collected = Collected::default();
+        let outcome = self.collect_datagram(&mut collected);
+        self.dumping = !collected.ended;
+        self.of_dump(outcome)?;
+        Ok((collected.rows, collected.ended))
+    }
+
+    fn of_dump(&mut self, outcome: Result<(), CollectError>) -> Result<(), Refused> {
+        outcome.map_err(|error| {
+            self.dumping = false;
+            match error {
+                CollectError::Refused(refused) => refused,
+                CollectError::Socket(error) => {
+                    self.broken = true;
+                    Refused::of_socket(&error)
+                }
+            }
+        })
+    }
+}
+
+/// What has come of an answer of several messages.
+#[derive(Default)]
+struct Collected {
+    rows: Vec<Dumped>,
+    /// The table changed meanwhile.
+    interrupted: bool,
+    ended: bool,
 }
 
 enum CollectError {

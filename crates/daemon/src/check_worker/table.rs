@@ -4,16 +4,12 @@
 //! when everything before has been sent. It decides nothing.
 
 use crate::journal;
-use standfast_kernel::ipvs::{Ipvs, OpenError, REQUESTS_PER_SEND, Refused};
-use standfast_lvs::{Entry, Event, Operation, Table};
+use standfast_kernel::ipvs::{Ipvs, OpenError, REQUESTS_PER_SEND, Reader, Refused};
+use standfast_lvs::{Event, Operation};
 use standfast_model::config::global::NetlinkBuffer;
-use standfast_model::ipvs::Service;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use tracing::warn;
-
-/// Services whose destinations are read in one piece. Each costs the kernel some ten microseconds.
-const SERVICES_PER_PIECE: usize = 16;
 
 /// See the module.
 #[derive(Debug)]
@@ -21,26 +17,30 @@ pub(super) struct KernelTable {
     pub(super) ipvs: Ipvs,
     /// Still to be sent, in this order.
     waiting: VecDeque<Operation>,
-    reading: Option<Reading>,
+    reader: Reader,
+    /// The table is to be read, or being read.
+    reading: Reading,
 }
 
-/// A reading of the whole table.
-#[derive(Debug, Default)]
-struct Reading {
-    /// Services that were there when it began; none: it has not begun.
-    services: Option<VecDeque<Service>>,
-    table: Table,
+/// How far a reading of the whole table is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reading {
+    Off,
+    Wanted,
+    UnderWay,
 }
 
 impl KernelTable {
     /// In that network namespace; none is the one of the process.
     pub(super) fn open(namespace: Option<OwnedFd>) -> Result<Self, OpenError> {
-        Ok(Self { ipvs: Ipvs::open_in(namespace)?, waiting: VecDeque::new(), reading: None })
+        let ipvs = Ipvs::open_in(namespace)?;
+        let reader = ipvs.reader().map_err(OpenError::Socket)?;
+        Ok(Self { ipvs, waiting: VecDeque::new(), reader, reading: Reading::Off })
     }
 
     /// `lvs_netlink_cmd_rcv_bufs`
     pub(super) fn set_queue(&mut self, queue: NetlinkBuffer) {
-        if let Err(problem) = self.ipvs.set_queue(queue) {
+        if let Err(problem) = self.ipvs.set_queue(queue).and_then(|()| self.reader.set_queue(queue)) {
             journal::trouble("netlink", &format!("receive buffer of netlink not set: {problem}"));
         }
     }
@@ -55,12 +55,12 @@ impl KernelTable {
     }
 
     pub(super) fn read(&mut self) {
-        self.reading = Some(Reading::default());
+        self.reading = Reading::Wanted;
     }
 
     /// Whether [`Self::work`] has something to do.
     pub(super) fn is_busy(&self) -> bool {
-        !self.waiting.is_empty() || self.reading.is_some()
+        !self.waiting.is_empty() || self.reading != Reading::Off
     }
 
     /// One piece of the work, some milliseconds at most. What it brings to light is put into `answers`.
@@ -80,7 +80,7 @@ impl KernelTable {
     /// Sends nothing more of what waits.
     pub(super) fn forget(&mut self) {
         self.waiting.clear();
-        self.reading = None;
+        self.reading = Reading::Off;
     }
 
     /// Empties the kernel's table; what waits was for the table that was.
@@ -91,33 +91,26 @@ impl KernelTable {
 
     /// Sends all that waits, however long it takes.
     pub(super) fn finish(&mut self, answers: &mut VecDeque<Event>) {
-        self.reading = None;
+        self.reading = Reading::Off;
         while !self.waiting.is_empty() {
             self.work(answers);
         }
     }
 
     fn read_on(&mut self, answers: &mut VecDeque<Event>) {
-        let Some(mut reading) = self.reading.take() else { return };
-        match self.read_piece(&mut reading) {
-            Ok(true) => answers.push_back(Event::Observed(reading.table)),
-            Ok(false) => self.reading = Some(reading),
-            Err(refused) => answers.push_back(Event::DumpFailed { error: refused.to_string() }),
-        }
-    }
-
-    /// True when nothing is left to read.
-    fn read_piece(&mut self, reading: &mut Reading) -> Result<bool, Refused> {
-        let Some(services) = &mut reading.services else {
-            reading.services = Some(self.ipvs.services()?.into());
-            return Ok(false);
+        let read = match self.reading {
+            Reading::Off => return,
+            Reading::Wanted => self.reader.begin().map(|()| None),
+            Reading::UnderWay => self.reader.read_on(),
         };
-        for service in services.drain(..services.len().min(SERVICES_PER_PIECE)) {
-            // Of a service that has vanished meanwhile the kernel says that it has no destination.
-            let destinations = self.ipvs.destinations(&service.key)?;
-            reading.table.services.insert(service.key, Entry { service, destinations });
-        }
-        Ok(services.is_empty())
+        self.reading = Reading::UnderWay;
+        let answer = match read {
+            Ok(None) => return,
+            Ok(Some(table)) => Event::Observed(table),
+            Err(refused) => Event::DumpFailed { error: refused.to_string() },
+        };
+        self.reading = Reading::Off;
+        answers.push_back(answer);
     }
 
     /// Does something to the whole of IPVS. A refusal is told: nothing else follows from it.

@@ -1,7 +1,7 @@
 //! Services and destinations of every kind: what is added is read back, by us and by `ipvsadm`.
 
 use crate::support::{changed, destination, ipvs, key, listing, mark, round_trip, run, service, table};
-use standfast_kernel::ipvs::Outcome;
+use standfast_kernel::ipvs::{Outcome, ROWS_PER_PIECE};
 use standfast_lvs::Operation;
 use standfast_model::ipvs::{
     Destination, Family, Forwarding, Persistence, Protocol, Scheduler, SchedulerFlags, Service, ServiceKey, Tunnel,
@@ -224,9 +224,46 @@ fn rows_of_others_are_read_too() {
         ..destination("10.0.0.1", 8080, Forwarding::Nat)
     };
     assert_eq!(ipvs.dump().unwrap(), table(&[(&web, &[server])]));
-    assert_eq!(ipvs.services().unwrap(), std::slice::from_ref(&web));
-    assert_eq!(ipvs.destinations(&web.key).unwrap(), [(server.key, server)].into());
-    assert_eq!(ipvs.destinations(&key(Protocol::Udp, "192.0.2.1", 80)).unwrap(), [].into());
+}
+
+#[test]
+#[ignore = "needs root and a kernel with IPVS"]
+fn a_table_is_read_in_pieces_however_many_servers_a_service_has_and_is_written_between_them() {
+    let mut ipvs = ipvs();
+    let mut reader = ipvs.reader().unwrap();
+    let hosts = |range: core::ops::Range<u16>| -> Vec<Destination> {
+        range.map(|n| destination(&format!("10.0.{}.{}", n / 250, n % 250 + 1), 80, Forwarding::Nat)).collect()
+    };
+    let wide = service(key(Protocol::Tcp, "192.0.2.1", 80), "rr");
+    let small: Vec<Service> = (1..=100).map(|n| service(mark(n, Family::Inet), "rr")).collect();
+    let (many, few) = (hosts(0..2000), hosts(0..2));
+    let mut rows: Vec<(&Service, &[Destination])> = vec![(&wide, &many[..])];
+    rows.extend(small.iter().map(|service| (service, &few[..])));
+    round_trip(&mut ipvs, &rows);
+    // The second time something that is read already is changed and changed back meanwhile, and the third begins anew in
+    // the midst of a dump.
+    for round in 0..3 {
+        reader.begin().unwrap();
+        let mut pieces = 1;
+        let read = loop {
+            match reader.read_on().unwrap() {
+                Some(read) => break read,
+                None => pieces += 1,
+            }
+            if (round, pieces) == (1, 3) {
+                let heavy = Destination { weight: 9, ..few[0] };
+                changed(&ipvs.apply(&[Operation::EditDestination(small[0].key, heavy)]));
+                changed(&ipvs.apply(&[Operation::EditDestination(small[0].key, few[0])]));
+            }
+            if (round, pieces) == (2, 10) {
+                reader.begin().unwrap();
+            }
+        };
+        assert_eq!(read, table(&rows));
+        // 2,301 rows, with a datagram or two for each service.
+        assert!((12..=60).contains(&pieces), "{pieces} pieces of {ROWS_PER_PIECE} rows");
+    }
+    assert_eq!(reader.read_on().unwrap(), None, "nothing is being read");
 }
 
 #[test]
