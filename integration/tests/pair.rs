@@ -197,6 +197,56 @@ fn a_frozen_master_that_thaws_listens_before_it_speaks() -> Result<()> {
     pair.seed.lab.finish()
 }
 
+/// The user's configuration, with nopreempt on the preferred director.
+fn without_preemption() -> String {
+    MASTER_CONF.replace("state MASTER", "state BACKUP\n    nopreempt")
+}
+
+#[test]
+fn a_frozen_master_with_nopreempt_has_let_go_before_anybody_can_ask_it_and_stays_standby() -> Result<()> {
+    let seed = Seed::start("nopreempt")?;
+    let daemon = Daemon::standfastd()?;
+    let _master = daemon.start(&seed.master, &without_preemption())?;
+    wait_for_vips(&seed.master, true, seconds(10))?;
+    let _standby = daemon.start(&seed.standby, STANDBY_CONF)?;
+    pause(seconds(2));
+    let outside = seed.lab.lan("outside")?.capture()?;
+    seed.master.freeze()?;
+    wait_for_vips(&seed.standby, true, seconds(6))?;
+    pause(seconds(3));
+    let thaw = Moment::now();
+    seed.master.thaw()?;
+    wait_for_vips(&seed.master, false, seconds(2))?;
+    println!("the thawed kernel had no virtual address {:?} after the thaw", Moment::now().since(thaw));
+    pause(seconds(5));
+    assert_eq!(held_vips(&seed.master)?, [""; 0]);
+    assert_eq!(held_vips(&seed.standby)?.len(), 3);
+    let spoke = |seen: &&lab::Seen<lab::Advert>| seen.from == "master" && seen.at > thaw;
+    assert_eq!(outside.adverts()?.iter().filter(spoke).count(), 0);
+    let announced = outside.gratuitous_arps()?.iter().filter(|seen| seen.from == "master" && seen.at > thaw).count();
+    assert_eq!(announced, 0);
+    seed.lab.finish()
+}
+
+#[test]
+fn a_freeze_that_nobody_took_over_costs_itself_and_nothing_more() -> Result<()> {
+    const FROZEN: Duration = Duration::from_millis(1500);
+    let pair = Pair::start("nap")?;
+    let reports = pair.watched(|pair| {
+        pair.seed.master.freeze()?;
+        pause(FROZEN);
+        pair.seed.master.thaw()?;
+        pause(seconds(4));
+        Ok(())
+    })?;
+    // What the client sends anew, it does after a second.
+    outage_at_most(&reports, FROZEN + seconds(1) + GRACE);
+    assert_eq!(held_vips(&pair.seed.master)?.len(), 3);
+    assert_eq!(held_vips(&pair.seed.standby)?, [""; 0]);
+    assert!(!pair.standby.log().contains("Entering MASTER STATE"), "the standby took over");
+    pair.seed.lab.finish()
+}
+
 #[test]
 fn an_address_that_something_removes_is_back_at_once_without_a_failover() -> Result<()> {
     let pair = Pair::start("removed")?;
