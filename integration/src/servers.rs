@@ -27,7 +27,20 @@ impl Machine {
     /// # Errors
     /// It does not start.
     pub fn serve_web_also(&self, name: &str, more: &str) -> Result<Process> {
-        self.put("/run/lab-web/nginx.conf", web_settings(name, more))?;
+        let server = format!(
+            "    listen 80;\n    listen [::]:80;\n    {more}\n    root /run/lab-web/pages;\n    location = / {{ return 200 \
+             \"{name}\\n\"; }}\n"
+        );
+        self.serve_web_as("", &server)
+    }
+
+    /// Starts one worker of nginx with these directives for its server, behind those for all of it, and waits until it
+    /// listens. Pages are in `/run/lab-web/pages`.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn serve_web_as(&self, whole: &str, server: &str) -> Result<Process> {
+        self.put("/run/lab-web/nginx.conf", web_settings(whole, server))?;
         let nginx = self.spawn(["nginx", "-c", "/run/lab-web/nginx.conf"])?;
         nginx.wait_for("start worker process ", START)?;
         Ok(nginx)
@@ -47,9 +60,9 @@ impl Machine {
     }
 }
 
-fn web_settings(name: &str, more: &str) -> String {
+fn web_settings(whole: &str, server: &str) -> String {
     format!(
-        r#"daemon off;
+        r"{whole}daemon off;
 user root;
 worker_processes 1;
 pid /run/lab-web/nginx.pid;
@@ -63,14 +76,9 @@ http {{
   uwsgi_temp_path /run/lab-web/uwsgi;
   scgi_temp_path /run/lab-web/scgi;
   server {{
-    listen 80;
-    listen [::]:80;
-    {more}
-    root /run/lab-web/pages;
-    location = / {{ return 200 "{name}\n"; }}
-  }}
+{server}  }}
 }}
-"#
+"
     )
 }
 

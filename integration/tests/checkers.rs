@@ -32,28 +32,12 @@ print("serving", flush=True)
 Server(("192.0.2.20", 25), Mail).serve_forever()
 "#;
 
-const WEB: &str = r"daemon off;
-user root;
-worker_processes 1;
-pid /run/lab-web/nginx.pid;
-error_log stderr notice;
-events { worker_connections 256; }
-http {
-  access_log off;
-  client_body_temp_path /run/lab-web/body;
-  proxy_temp_path /run/lab-web/proxy;
-  fastcgi_temp_path /run/lab-web/fastcgi;
-  uwsgi_temp_path /run/lab-web/uwsgi;
-  scgi_temp_path /run/lab-web/scgi;
-  server {
-    listen 80;
+const WEB: &str = "    listen 80;
     listen 443 ssl;
     ssl_certificate /run/lab-web/cert.pem;
     ssl_certificate_key /run/lab-web/key.pem;
     root /run/lab-web/pages;
     location = /who { return 200 $host; }
-  }
-}
 ";
 
 /// One service for each kind of check. `md5sum` of the page `ready` is its digest.
@@ -245,12 +229,6 @@ impl Two {
     }
 }
 
-fn serve_web(servers: &Machine) -> Result<Process> {
-    let nginx = servers.spawn(["nginx", "-c", "/run/lab-web/nginx.conf"])?;
-    nginx.wait_for("start worker process ", SETTLES)?;
-    Ok(nginx)
-}
-
 fn serve_mail(servers: &Machine) -> Result<Process> {
     let mail = servers.spawn(["python3", "/run/lab-web/mail.py"])?;
     mail.wait_for("serving", SETTLES)?;
@@ -266,14 +244,13 @@ fn every_check_takes_servers_out_and_in_as_keepalived_does() -> Result<()> {
     plan.host("servers").card(lan, ["192.0.2.20/24", "192.0.2.21/24"]);
     let lab = plan.start()?;
     let servers = lab.machine("servers")?;
-    servers.put("/run/lab-web/nginx.conf", WEB)?;
     servers.put("/run/lab-web/pages/page", "ready\n")?;
     servers.put("/run/lab-web/mail.py", MAIL)?;
     servers.run(
         "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nobody \
          -keyout /run/lab-web/key.pem -out /run/lab-web/cert.pem 2>/dev/null",
     )?;
-    let web = serve_web(&servers)?;
+    let web = servers.serve_web_as("", WEB)?;
     let names = servers.serve_dns("servers")?;
     let mail = serve_mail(&servers)?;
 
@@ -292,7 +269,7 @@ fn every_check_takes_servers_out_and_in_as_keepalived_does() -> Result<()> {
 
     web.kill()?;
     two.both("the web server was out", "smtp=1 dns=1 udp=1 ping=1 misc=3 file=10")?;
-    let _web = serve_web(&servers)?;
+    let _web = servers.serve_web_as("", WEB)?;
     two.both("the web server was in again", all)?;
 
     servers.put("/run/lab-web/pages/page", "broken\n")?;

@@ -231,31 +231,11 @@ fn dns(number: usize) -> String {
 
 /// One worker, so that a page that takes its time is all that its server does meanwhile.
 fn serve_pages(server: &Machine) -> Result<Process> {
-    const SETTINGS: &str = "load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;
-daemon off;
-user root;
-worker_processes 1;
-pid /run/lab-web/nginx.pid;
-error_log stderr notice;
-events { worker_connections 4096; }
-http {
-  access_log off;
-  client_body_temp_path /run/lab-web/body;
-  proxy_temp_path /run/lab-web/proxy;
-  fastcgi_temp_path /run/lab-web/fastcgi;
-  uwsgi_temp_path /run/lab-web/uwsgi;
-  scgi_temp_path /run/lab-web/scgi;
-  server {
-    listen 80;
-    location = / { return 200 \"served\\n\"; }
-    location = /work { echo_blocking_sleep 0.01; echo served; }
-  }
-}
-";
-    server.put("/run/lab-web/nginx.conf", SETTINGS)?;
-    let nginx = server.spawn(["nginx", "-c", "/run/lab-web/nginx.conf"])?;
-    nginx.wait_for("start worker process ", LIMIT)?;
-    Ok(nginx)
+    server.serve_web_as(
+        "load_module /usr/lib/nginx/modules/ngx_http_echo_module.so;\n",
+        "    listen 80;\n    location = / { return 200 \"served\\n\"; }\n    location = /work { echo_blocking_sleep 0.01; echo \
+         served; }\n",
+    )
 }
 
 /// The pair's configuration with so many servers of each kind.
