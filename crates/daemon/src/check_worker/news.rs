@@ -60,7 +60,7 @@ mod tests {
                     told += 1;
                     assert_eq!(news.next_deadline(), None);
                 }
-                now = now + Duration::from_micros(10);
+                now += Duration::from_micros(10);
             }
             assert!((most - 1..=most).contains(&told), "{told} times for {servers} servers in a second");
         }
