@@ -95,7 +95,7 @@ fn holds(target: &Target, arguments: &Arguments) -> Result<bool, String> {
     let inputs = corpus::of(target.name).map_err(|error| format!("{}: {error}", target.name))?;
     let inputs: Vec<Vec<u8>> = inputs.into_iter().map(|input| input.octets).collect();
     let run = fuzzer::run(target, &inputs, arguments.seed, Duration::from_secs(arguments.seconds));
-    println!("{:<16} {:>9} executions of {} inputs", target.name, run.executions, inputs.len());
+    println!("{:<24} {:>9} executions of {} inputs", target.name, run.executions, inputs.len());
     let Some(finding) = run.finding else { return Ok(true) };
     let path = keep(target, &finding).map_err(|error| format!("{}: {error}", target.name))?;
     eprintln!("{}: found something, see hostile --repeat {} {}", target.name, path.display(), target.name);
