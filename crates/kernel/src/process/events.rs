@@ -303,7 +303,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            decode(&bytes);
+            let _decoded = decode(&bytes);
         }
     }
 }
