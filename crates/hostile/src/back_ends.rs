@@ -10,7 +10,10 @@ fn cut(input: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::from(u16::from_le_bytes(*cut)).min(octets.len()), octets))
 }
 
-fn http(pieces: &[&[u8]], wanted: Wanted) -> (Result<Step, Wrong>, Option<u16>, Vec<u8>, Option<[u8; 16]>) {
+/// How it ended, status code, text and digest.
+type Said = (Result<Step, Wrong>, Option<u16>, Vec<u8>, Option<[u8; 16]>);
+
+fn http(pieces: &[&[u8]], wanted: Wanted) -> Said {
     let mut answer = Answer::alone(wanted);
     let mut result = Ok(Step::More);
     for piece in pieces {
