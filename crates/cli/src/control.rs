@@ -32,10 +32,12 @@ impl core::fmt::Display for Trouble {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::NoDaemon { at, error } => {
-                let why = match error.kind() {
-                    io::ErrorKind::NotFound => "there is no such socket".to_owned(),
-                    io::ErrorKind::ConnectionRefused => "nobody listens there any more".to_owned(),
-                    _ => error.to_string(),
+                let why = if error.kind() == io::ErrorKind::NotFound {
+                    "there is no such socket".to_owned()
+                } else if error.kind() == io::ErrorKind::ConnectionRefused {
+                    "nobody listens there any more".to_owned()
+                } else {
+                    error.to_string()
                 };
                 write!(
                     f,
