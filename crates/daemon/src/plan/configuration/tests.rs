@@ -104,7 +104,7 @@ fn peers_that_come_go_and_move_are_named_and_their_key_is_not_shown() {
     assert_eq!(changed(&text, &[("peer_key 0", "peer_key 1")]), ["peer_key: changed (secret)"]);
     assert_eq!(
         changed(&text, &[("192.0.2.3\n", "192.0.2.3\n peer_listen 192.0.2.2\n")]),
-        ["peer_listen 0.0.0.0:8113 removed", "peer_listen 192.0.2.2:8113 added"]
+        ["peer_listen: 0.0.0.0:8113 removed", "peer_listen: 192.0.2.2:8113 added"]
     );
 }
 
