@@ -57,8 +57,7 @@ fn a_change_has_its_place_its_keyword_and_both_values() {
 
 #[test]
 fn what_comes_and_goes_is_named_whole() {
-    let other =
-        "vrrp_instance B {\n interface eth1\n virtual_router_id 2\n virtual_ipaddress {\n 192.0.2.9\n }\n}\n";
+    let other = "vrrp_instance B {\n interface eth1\n virtual_router_id 2\n virtual_ipaddress {\n 192.0.2.9\n }\n}\n";
     let (few, more) = (read(INSTANCE), read(&format!("{other}{INSTANCE}")));
     assert_eq!(differences(&few, &more), ["vrrp_instance B added"]);
     assert_eq!(differences(&more, &few), ["vrrp_instance B removed"]);
@@ -69,8 +68,8 @@ fn groups_and_trackers_are_compared_by_name_and_not_by_place() {
     let process = |name: &str| format!("vrrp_track_process {name} {{\n process {name}d\n}}\n");
     let of = |names: &[&str]| {
         let tracks: String = names.iter().map(|name| format!(" {name}\n")).collect();
-        let instance = INSTANCE
-            .replace("virtual_router_id 1", &format!("virtual_router_id 1\n track_process {{\n{tracks} }}"));
+        let instance =
+            INSTANCE.replace("virtual_router_id 1", &format!("virtual_router_id 1\n track_process {{\n{tracks} }}"));
         let all: String = names.iter().map(|name| process(name)).collect();
         read(&format!("{all}{instance}"))
     };
@@ -113,10 +112,7 @@ fn witnesses_and_what_is_made_of_them_are_compared_by_name() {
     let policy = " witness {\n use store\n need all\n unreachable stay\n lost keep\n }\n virtual_ipaddress";
     let used = format!("{WITNESS}{}", INSTANCE.replace(" virtual_ipaddress", policy));
     let one = |old, new| changed(&used, &[(old, new)]);
-    assert_eq!(
-        differences(&read(INSTANCE), &read(&used)),
-        ["vrrp_instance A: witness added", "witness store added"]
-    );
+    assert_eq!(differences(&read(INSTANCE), &read(&used)), ["vrrp_instance A: witness added", "witness store added"]);
     assert_eq!(one("lease_key a", "lease_key b"), ["witness store: etcd lease_key a -> b"]);
     assert_eq!(one("hidden1\n }\n}\nv", "hidden2\n }\n}\nv"), ["witness store: etcd password: changed (secret)"]);
     assert_eq!(one("lost keep", "lost step_down"), ["vrrp_instance A: witness lost Keep -> StepDown"]);
