@@ -17,7 +17,8 @@ fn authentications() -> impl Strategy<Value = Authentication> {
 
 fn version_2() -> impl Strategy<Value = Protocol> {
     (1..=255u8, authentications()).prop_filter_map("1..=255 s", |(seconds, authentication)| {
-        AdvertInterval::from_seconds(seconds).map(|interval| Protocol::V2 { interval, authentication: Authentication::None })
+        AdvertInterval::from_seconds(seconds)
+            .map(|interval| Protocol::V2 { interval, authentication: Authentication::None })
     })
 }
 

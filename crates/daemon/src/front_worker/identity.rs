@@ -22,7 +22,9 @@ pub(super) fn give_up_rights() -> io::Result<()> {
         let user = USERS.into_iter().find_map(|name| User::from_name(name).ok().flatten());
         let (uid, gid) = user.map_or((Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)), |user| (user.uid, user.gid));
         let refused = |what: &'static str| {
-            move |error: nix::Error| io::Error::other(format!("it cannot become user {uid}: {error}: {what} is missing"))
+            move |error: nix::Error| {
+                io::Error::other(format!("it cannot become user {uid}: {error}: {what} is missing"))
+            }
         };
         setgroups(&[]).map_err(refused("CAP_SETGID"))?;
         setresgid(gid, gid, gid).map_err(refused("CAP_SETGID"))?;

@@ -65,22 +65,19 @@ vrrp_instance VI_E {
 }
 ";
 
-/// The capabilities that the document gives a container: for `setpriv`, and as the kernel shows them (capability.h).
+/// What the daemon was tried with, and the number of each (capability.h).
+const CAPABILITIES: [(&str, u32); 6] =
+    [("CHOWN", 0), ("KILL", 5), ("SETGID", 6), ("SETUID", 7), ("NET_ADMIN", 12), ("NET_RAW", 13)];
+
+/// The capabilities that the document gives a container: for `setpriv`, and as the kernel shows them.
 fn documented() -> (String, u64) {
     let document = include_str!("../../../../etc/doc/container.md");
     let mut set = "-all".to_owned();
     let mut bits = 0;
     for name in document.split("--cap-add ").skip(1).filter_map(|rest| rest.split_whitespace().next()) {
         set.push_str(&format!(",+{}", name.to_lowercase()));
-        bits |= match name {
-            "CHOWN" => 1 << 0,
-            "KILL" => 1 << 5,
-            "SETGID" => 1 << 6,
-            "SETUID" => 1 << 7,
-            "NET_ADMIN" => 1 << 12,
-            "NET_RAW" => 1 << 13,
-            other => panic!("no daemon was ever tried with {other}"),
-        };
+        let (_, bit) = CAPABILITIES.iter().find(|(known, _)| *known == name).expect("the daemon was tried with each");
+        bits |= 1 << bit;
     }
     (set, bits)
 }

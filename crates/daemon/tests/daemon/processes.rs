@@ -1,5 +1,6 @@
 //! How the processes are scheduled: each worker by its own words, and by others after a reload.
 
+use crate::adoption::pause;
 use crate::machine::{Machine, PAIR, kill, pid_in, wait_for};
 use core::time::Duration;
 use rustix::process::Signal;
@@ -58,7 +59,7 @@ fn a_worker_whose_timers_run_late_asks_for_more_of_the_processor() {
     let vrrp = pid_in("/run/vrrp.pid").unwrap();
     let before = scheduled(vrrp).1;
     kill(vrrp, Signal::STOP);
-    std::thread::sleep(Duration::from_millis(2500));
+    pause(Duration::from_millis(2500));
     kill(vrrp, Signal::CONT);
     wait_for("the step up", || scheduled(vrrp).1 == before + 1);
     assert!(machine.read("stderr").contains("ms late, real-time priority is"), "{}", machine.read("stderr"));

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lab::{Lab, Machine, Moment, Plan, Process, Result, until};
+use lab::{Lab, Machine, Moment, Plan, Process, Result, pause, until};
 use nix::libc;
 
 use crate::Settings;
@@ -144,13 +144,13 @@ impl Director {
     fn wait_for_a_reading(&self) -> Result<()> {
         let before = self.spent()?;
         for _ in 0..READING_WITHIN_S {
-            std::thread::sleep(Duration::from_secs(1));
+            pause(Duration::from_secs(1));
             if self.spent()? != before {
                 break;
             }
         }
         self.say_spent("at rest", &before)?;
-        std::thread::sleep(QUIET);
+        pause(QUIET);
         Ok(())
     }
 

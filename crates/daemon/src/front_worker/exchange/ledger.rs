@@ -125,8 +125,9 @@ impl Ledger {
     pub(super) fn inherit(&mut self, before: Self) {
         (self.nonce, self.sequence) = (before.nonce, before.sequence);
         for peer in before.peers {
-            let same =
-                |own: &&mut Peer| own.config == peer.config && self.slice.settings.peer_key == before.slice.settings.peer_key;
+            let same = |own: &&mut Peer| {
+                own.config == peer.config && self.slice.settings.peer_key == before.slice.settings.peer_key
+            };
             if let Some(own) = self.peers.iter_mut().find(same) {
                 *own = peer;
             }
