@@ -37,7 +37,7 @@ const NEWS_AT_ONCE: usize = 64;
 /// The number of what is none of ours in the epoll set. Seats have the numbers above.
 const CALL: u64 = 0;
 
-/// What ended the wait in [`Connections::linger`].
+/// What ended the wait in `Connections::linger`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lingered {
     /// Attempts have something to go on with, once the runtime has given them their turns.

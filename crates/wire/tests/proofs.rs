@@ -35,7 +35,7 @@ fn captured() -> [Captured; 4] {
             key_id: 1,
             key: key1.clone(),
             sequence: (1_795_242_710, 38_357, 0),
-            protocol: v3,
+            protocol: v3.clone(),
             addresses: &["192.0.2.100"],
         },
         Captured {
@@ -58,7 +58,7 @@ fn captured() -> [Captured; 4] {
             key_id: 1,
             key: key1,
             sequence: (1_795_242_721, 48_150, 0),
-            protocol: v3,
+            protocol: v3.clone(),
             addresses: &["fe80::100", "2001:db8::100"],
         },
         Captured {

@@ -17,8 +17,7 @@ fn authentications() -> impl Strategy<Value = Authentication> {
 
 fn version_2() -> impl Strategy<Value = Protocol> {
     (1..=255u8, authentications()).prop_filter_map("1..=255 s", |(seconds, authentication)| {
-        AdvertInterval::from_seconds(seconds)
-            .map(|interval| Protocol::V2 { interval, authentication: Authentication::None })
+        AdvertInterval::from_seconds(seconds).map(|interval| Protocol::V2 { interval, authentication })
     })
 }
 
@@ -192,7 +191,7 @@ fn a_fraction_of_a_second_is_rounded_in_version_2_and_nothing_overflows_in_versi
         assert_eq!(sent(Protocol::V3 { interval }), centiseconds);
     }
     let longest = AdvertInterval::from_seconds(255).unwrap();
-    assert_eq!(sent(Protocol::V2 { interval: longest, authentication }), 25_500);
+    assert_eq!(sent(Protocol::V2 { interval: longest, authentication: Authentication::None }), 25_500);
     assert_eq!(sent(Protocol::V3 { interval: longest }), 4095);
 }
 

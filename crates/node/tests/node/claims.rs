@@ -46,7 +46,7 @@ fn claims_are_listened_for_while_addresses_are_held_and_no_longer() {
     let mut machine = Machine::default();
     let (mut node, at) = master(&mut machine);
     let ours = vec![vip(), IpAddr::V4(Ipv4Addr::new(192, 168, 1, 202))];
-    assert_eq!(machine.watched, [ours.clone()]);
+    assert_eq!(machine.watched, std::slice::from_ref(&ours));
     node.handle(at, Input::Changed(Change::Link(Link { running: false, ..eth0(ETH0) })), &mut machine);
     assert_eq!(machine.watched, [ours.clone(), vec![]], "who is in FAULT holds nothing");
     let mut machine = Machine::default();
