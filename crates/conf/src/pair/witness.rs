@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostics;
 use crate::outline::Node;
 use crate::source::Span;
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::config::witness::{Etcd, Witness, WitnessKind, WitnessPolicy};
+use standfast_model::config::witness::{Etcd, LeaseLost, Need, Unreachable, Witness, WitnessKind, WitnessPolicy};
 use std::collections::BTreeSet;
 
 /// A virtual router on one director: its side, its place there and its block.
@@ -84,11 +84,7 @@ pub(super) fn compare(routers: [Router<'_, '_>; 2], findings: &mut Diagnostics) 
     };
     if (first.need, first.unreachable, first.lost) != (second.need, second.unreachable, second.lost) {
         let headline = format!("`{}` makes something else of its witnesses on each director", a.name);
-        let label = |policy: &WitnessPolicy| {
-            format!("need {:?}, unreachable {:?}, lost {:?}", policy.need, policy.unreachable, policy.lost)
-                .to_lowercase()
-        };
-        findings.push(finding(Code::PairWitness, headline, (a.at, label(first)), (b.at, label(second))));
+        findings.push(finding(Code::PairWitness, headline, (a.at, words(first)), (b.at, words(second))));
     }
     if a.reached() != b.reached() {
         let headline = format!("`{}` asks other witnesses on each director", a.name);
@@ -96,6 +92,23 @@ pub(super) fn compare(routers: [Router<'_, '_>; 2], findings: &mut Diagnostics) 
         findings.push(finding(Code::PairWitness, headline, (a.at, label(&a)), (b.at, label(&b))));
     }
     leases(&a, &b, findings);
+}
+
+/// A policy as the file has it.
+fn words(policy: &WitnessPolicy) -> String {
+    let need = match policy.need {
+        Need::All => "all",
+        Need::Any => "any",
+    };
+    let unreachable = match policy.unreachable {
+        Unreachable::Stay => "stay",
+        Unreachable::Take => "take",
+    };
+    let lost = match policy.lost {
+        LeaseLost::Keep => "keep",
+        LeaseLost::StepDown => "step_down",
+    };
+    format!("need {need}, unreachable {unreachable}, lost {lost}")
 }
 
 /// Both ask for the same keys in the same stores, under names of their own.
