@@ -22,6 +22,8 @@ pub mod core_pattern;
 pub mod dump;
 pub mod exit_status;
 mod file_watch;
+#[cfg(test)]
+mod fixtures;
 mod front_sockets;
 pub mod front_worker;
 pub mod genhash;

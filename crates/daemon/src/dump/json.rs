@@ -228,8 +228,9 @@ const fn number(state: State) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures;
     use core::time::Duration;
-    use standfast_api::{Generation, VrrpStatus};
+    use standfast_api::VrrpStatus;
     use standfast_conf::host::Memory;
     use standfast_model::tracking::Known;
     use standfast_model::{Instant, VrrpCounters};
@@ -268,16 +269,7 @@ mod tests {
         let daemon = DaemonStatus {
             at: Instant::from_nanos(5_000_000_000),
             unix: Duration::from_secs(1_000_000),
-            version: String::new(),
-            pid: 1,
-            started: Instant::ZERO,
-            configuration: String::new(),
-            generation: Generation::FIRST,
-            in_force_since: Instant::ZERO,
-            reload_refused: None,
-            reloading: false,
-            confirm_until: None,
-            workers: Vec::new(),
+            ..fixtures::daemon()
         };
         let vrrp = VrrpStatus { at: Instant::ZERO, instances: vec![status], tracked: Known::default() };
         json(&config, &Snapshot { daemon, vrrp: Some(vrrp), check: None, peers: Vec::new() })

@@ -150,26 +150,9 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use standfast_api::{CheckStatus, DaemonStatus, EventKind, Generation};
+    use crate::fixtures::snapshot;
+    use standfast_api::{CheckStatus, EventKind};
     use standfast_model::Instant;
-
-    fn snapshot() -> Snapshot {
-        let daemon = DaemonStatus {
-            at: Instant::ZERO,
-            unix: Duration::ZERO,
-            version: String::new(),
-            pid: 1,
-            started: Instant::ZERO,
-            configuration: String::new(),
-            generation: Generation::FIRST,
-            in_force_since: Instant::ZERO,
-            reload_refused: None,
-            reloading: false,
-            confirm_until: None,
-            workers: Vec::new(),
-        };
-        Snapshot { daemon, vrrp: None, check: None, peers: Vec::new() }
-    }
 
     fn book_with(events: u64) -> Book {
         let mut book = Book::new(None);

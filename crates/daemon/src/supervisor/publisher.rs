@@ -157,8 +157,8 @@ impl Publisher {
         self.knowledge = Knowledge(None);
     }
 
-    /// Tells what is to be told. `snapshot` makes one of now, with the virtual servers or without. Comes back with the files that can be written now, each with
-    /// the number of the order that waits for it, if there is one.
+    /// Tells what is to be told. `snapshot` makes one of now, with the virtual servers or without. Comes back with the files
+    /// that can be written now, each with the number of the order that waits for it, if there is one.
     pub(super) fn publish(
         &mut self,
         now: Instant,
@@ -220,25 +220,7 @@ impl Publisher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use standfast_api::{DaemonStatus, Generation};
-
-    fn snapshot() -> Snapshot {
-        let daemon = DaemonStatus {
-            at: Instant::ZERO,
-            unix: Duration::ZERO,
-            version: String::new(),
-            pid: 1,
-            started: Instant::ZERO,
-            configuration: String::new(),
-            generation: Generation::FIRST,
-            in_force_since: Instant::ZERO,
-            reload_refused: None,
-            reloading: false,
-            confirm_until: None,
-            workers: Vec::new(),
-        };
-        Snapshot { daemon, vrrp: None, check: None, peers: Vec::new() }
-    }
+    use crate::fixtures::snapshot;
 
     fn at(millis: u64) -> Instant {
         Instant::from_nanos(millis * 1_000_000)
