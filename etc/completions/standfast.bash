@@ -107,7 +107,7 @@ _standfast() {
 
     case "${cmd}" in
         standfast)
-            opts="-h -V --help --version check explain check-pair fmt config keywords genhash doctor status watch events why stats reload plan switchover maintenance log-level ready drain disable weight ipvs confirm upgrade completions man"
+            opts="-h -V --help --version status watch events why stats reload plan switchover maintenance log-level ready drain disable weight ipvs confirm upgrade doctor check explain check-pair fmt config keywords genhash completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

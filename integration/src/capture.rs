@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::{Moment, RealTimeOffset};
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::frames::{Advert, Arp, Content, Cursor, Frame, Neighbour};
 use crate::lan::Lan;
-use crate::process::{Command, Process};
+use crate::process::Process;
 use crate::wait::eventually;
 
 /// What is captured unless told: the protocols that tests of a failover read.

@@ -15,9 +15,10 @@ use crate::agent::inits::{READY, STATE, Setup, WIRES, socket_name};
 use crate::agent::protocol::Place;
 use crate::agent::shell::lab_directory;
 use crate::backend::{Backend, KERNEL};
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::plan::{LanId, MachinePlan, Plan, Role};
-use crate::process::{Command, Exit, Finished, Process};
+use crate::process::{Exit, Finished, Process};
 use crate::remote::Route;
 use crate::switch::Switch;
 use crate::wait::eventually;
@@ -128,7 +129,8 @@ impl Core {
         self.run_at_wires(Command::from(["ip", "-batch", "-"]).input(lines)).map(|_| ())
     }
 
-    /// Makes what exists for as long as the lab does: the bridges, and the ends of the directors' cables and their disks.
+    /// Makes what exists for as long as the lab does: the bridges, and the ends of the directors' cables and their
+    /// disks.
     pub(crate) fn lay_wires(&self) -> Result<()> {
         let mut lines = "link set dev lo up\n".to_owned();
         for lan in &self.plan.lans {
@@ -473,7 +475,8 @@ struct Management {
 
 impl Management {
     fn of(index: usize, name: &str) -> Self {
-        // Four addresses each, in a network that belongs to nobody; the plan's limit on machines keeps this in one byte.
+        // Four addresses each, in a network that belongs to nobody; the plan's limit on machines keeps this in one
+        // byte.
         let block = u8::try_from(index * 4).unwrap_or(u8::MAX - 3);
         let address = |host: u8| Ipv4Addr::new(169, 254, 100, block + host);
         let mac = |end: u8| format!("02:1a:b1:00:{:02x}:{end:02x}", index + 1);

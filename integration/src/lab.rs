@@ -65,6 +65,19 @@ impl Lab {
         Ok(lab)
     }
 
+    /// A lab of one director, at this address of a LAN without anybody else.
+    ///
+    /// # Errors
+    /// As [`Plan::start`].
+    pub fn of_one_director(name: &str, address: &str, megabytes: u32) -> Result<(Self, Machine)> {
+        let mut plan = Plan::new(name);
+        let lan = plan.lan("lan");
+        plan.director("director").card(lan, [address]).memory(megabytes);
+        let lab = plan.start()?;
+        let director = lab.machine("director")?;
+        Ok((lab, director))
+    }
+
     /// The name of its plan.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -137,7 +150,8 @@ impl Lab {
         }
     }
 
-    /// Ends the lab in order. A lab that goes without this is taken for a failure, and what its machines wrote is printed.
+    /// Ends the lab in order. A lab that goes without this is taken for a failure, and what its machines wrote is
+    /// printed.
     ///
     /// # Errors
     /// Its first process cannot be ended.

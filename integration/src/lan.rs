@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::command::Command;
 use crate::core::{Core, port};
 use crate::error::{Error, Result};
-use crate::process::Command;
 use crate::switch::{Loss, Switch};
 
 /// A LAN of a running lab.

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::command::Command;
 use crate::core::{Core, Node, succeeded};
 use crate::error::{Error, Result};
-use crate::process::{Command, Finished, Process};
+use crate::process::{Finished, Process};
 
 /// How long copying a file may take.
 const COPY: Duration = Duration::from_secs(30);
@@ -112,10 +113,10 @@ impl Machine {
     /// The machine refuses.
     pub fn put_with_mode(&self, path: impl AsRef<Path>, contents: impl AsRef<[u8]>, mode: u32) -> Result<()> {
         let path = path.as_ref();
-        self.core
-            .route(self.index)?
-            .put(path, mode, contents.as_ref(), COPY)
-            .map_err(|why| Error::agent(self.name(), format!("writing {}: {why}", path.display())))
+        let route = self.core.route(self.index)?;
+        let put = || route.put(path, mode, contents.as_ref(), COPY);
+        // Once in a thousand times a user-mode kernel sleeps over the answer of its disk, until it is asked again.
+        put().or_else(|_| put()).map_err(|why| Error::agent(self.name(), format!("writing {}: {why}", path.display())))
     }
 
     /// Reads a file of at most 64 MiB.

@@ -11,9 +11,10 @@ use std::time::Duration;
 use nix::libc;
 
 use crate::clock::Moment;
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::machine::Machine;
-use crate::process::{Command, Process};
+use crate::process::Process;
 
 /// How often a probe asks unless told: ten times as often as the shortest outage that a user would notice.
 const USUAL_PERIOD: Duration = Duration::from_millis(10);
@@ -102,7 +103,8 @@ impl Probe {
         Ok(Self::new(Question::Dns(parse(server)?, name.to_owned())))
     }
 
-    /// How often it asks, whether or not earlier requests have been answered. 10 ms unless told; a tenth of a millisecond at least.
+    /// How often it asks, whether or not earlier requests have been answered. 10 ms unless told; a tenth of a
+    /// millisecond at least.
     #[must_use]
     pub fn every(mut self, period: Duration) -> Self {
         self.period = period.max(Duration::from_micros(100));
@@ -228,7 +230,8 @@ impl Report {
 
     /// The longest time between two answers that follow each other, the first and the last request included.
     ///
-    /// It is never shorter than the period of the probe; a value of a few periods is the scheduler's, not the service's.
+    /// It is never shorter than the period of the probe; a value of a few periods is the scheduler's, not the
+    /// service's.
     #[must_use]
     pub fn longest_outage(&self) -> Option<Outage> {
         // What was still open at the end is judged up to the last request: nothing was asked after it.

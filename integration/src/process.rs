@@ -1,4 +1,4 @@
-//! Programs on the lab's machines: what to run, and a handle to one that runs. Owns the connection to the machine's agent
+//! Programs that run on the lab's machines, and how they ended. Owns the connection to the machine's agent
 //! and everything the program has written; what is written stays readable when the machine loses power.
 
 use std::fmt;
@@ -9,127 +9,16 @@ use std::thread;
 use std::time::Duration;
 
 pub use crate::agent::protocol::Exit;
-use crate::agent::protocol::{CHUNK, Exec, Frame, Place, Request};
+use crate::agent::protocol::{CHUNK, Frame, Request};
 use crate::agent::stream::Stream;
 use crate::clock::Moment;
+use crate::command::{Command, USUAL_LIMIT};
 use crate::error::{Error, Result};
 use crate::remote::Route;
 
 /// How much of a program's output is kept, in bytes: enough for a capture of a whole test, and far from what would hurt
 /// the machine that runs it. What comes later is dropped, and the log says so.
 const OUTPUT_LIMIT: usize = 64 << 20;
-
-/// How long a command of [`crate::Machine::run`] may take when the command itself does not say. A fork alone can cost a
-/// quarter of a second in a director's kernel.
-const USUAL_LIMIT: Duration = Duration::from_secs(20);
-
-/// A program with its arguments, or a line for the shell.
-///
-/// ```
-/// # use lab::Command;
-/// let line = Command::from("ip -4 address | grep 192.168.1.200");
-/// let exact = Command::from(["ping", "-c", "1", "10.0.100.200"]);
-/// assert_eq!(exact.to_string(), "ping -c 1 10.0.100.200");
-/// assert_eq!(line.to_string(), "ip -4 address | grep 192.168.1.200");
-/// ```
-#[derive(Clone, Debug)]
-pub struct Command {
-    exec: Exec,
-    shown: String,
-    input: Vec<u8>,
-    limit: Duration,
-}
-
-impl Command {
-    fn new(argv: Vec<String>, shown: String) -> Self {
-        let env = vec![
-            ("PATH".to_owned(), crate::agent::PATH.to_owned()),
-            ("HOME".to_owned(), "/root".to_owned()),
-            ("LC_ALL".to_owned(), "C.UTF-8".to_owned()),
-        ];
-        Self { exec: Exec { argv, env, ..Exec::default() }, shown, input: Vec::new(), limit: USUAL_LIMIT }
-    }
-
-    /// Adds a variable to its environment.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.exec.env.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Gives it `text` on its standard input. Without this its input is empty.
-    #[must_use]
-    pub fn input(mut self, text: impl Into<Vec<u8>>) -> Self {
-        self.input = text.into();
-        self
-    }
-
-    /// How long it may take before it is killed and counts as failed. 20 seconds unless told.
-    #[must_use]
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Its nice level, -20 (first in line) to 19.
-    #[must_use]
-    pub fn nice(mut self, level: i32) -> Self {
-        self.exec.nice = Some(level);
-        self
-    }
-
-    /// What it is called in logs and errors, instead of its words.
-    pub(crate) fn called(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.shown);
-        self
-    }
-
-    pub(crate) fn at(mut self, place: Place) -> Self {
-        self.exec.place = place;
-        self
-    }
-
-    pub(crate) fn limit(&self) -> Duration {
-        self.limit
-    }
-}
-
-impl From<&str> for Command {
-    fn from(line: &str) -> Self {
-        Self::new(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.to_owned()], line.to_owned())
-    }
-}
-
-impl From<String> for Command {
-    fn from(line: String) -> Self {
-        Self::from(line.as_str())
-    }
-}
-
-impl From<&String> for Command {
-    fn from(line: &String) -> Self {
-        Self::from(line.as_str())
-    }
-}
-
-impl From<Vec<String>> for Command {
-    fn from(argv: Vec<String>) -> Self {
-        let shown = argv.join(" ");
-        Self::new(argv, shown)
-    }
-}
-
-impl<const N: usize> From<[&str; N]> for Command {
-    fn from(argv: [&str; N]) -> Self {
-        Self::from(argv.map(str::to_owned).to_vec())
-    }
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,9 +91,10 @@ enum End {
 
 impl Process {
     pub(crate) fn start(machine: &str, route: &Route, command: &Command) -> Result<Self> {
-        let Command { exec, shown, input, limit } = command;
+        let Command { exec, shown, input, .. } = command;
         let failed = |why: String| Error::agent(machine, format!("`{shown}`: {why}"));
-        let (stream, pid) = route.request(&Request::Exec(exec.clone()), (*limit).max(USUAL_LIMIT)).map_err(&failed)?;
+        let (stream, pid) =
+            route.request(&Request::Exec(exec.clone()), command.limit().max(USUAL_LIMIT)).map_err(&failed)?;
         let clone = |stream: &Stream| stream.try_clone().map_err(|error| failed(error.to_string()));
         let process = Self {
             machine: machine.to_owned(),

@@ -10,6 +10,7 @@
 //!                     | web1 .2  web2 .3  web3 .4  dns1 .5  dns2 .6  dns3 .7
 //! ```
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::backend::check_installed;
@@ -255,6 +256,12 @@ impl Daemon {
         &self.program
     }
 
+    /// The operator's command, which lies beside it.
+    #[must_use]
+    pub fn command(&self) -> String {
+        Path::new(&self.program).with_file_name("standfast").display().to_string()
+    }
+
     /// Gives it one more argument, for instance `--vrrp`.
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
@@ -281,4 +288,27 @@ impl Daemon {
         argv.extend_from_slice(&self.arguments);
         director.spawn(argv)
     }
+}
+
+/// What keepalived and standfastd write when they do not take a packet for what it should be.
+const REFUSALS: [&str; 9] = [
+    "refused advertisement",
+    "other addresses than ours",
+    "Invalid",
+    "invalid",
+    "mismatch",
+    "bogus",
+    "not present in",
+    "unexpected ip number",
+    "expecting",
+];
+
+/// Fails where a daemon, of either kind, has written that it did not take a packet for what it should be.
+///
+/// # Panics
+/// It has.
+pub fn nothing_was_refused(daemon: &Process) {
+    let log = daemon.log();
+    let refused: Vec<&str> = log.lines().filter(|line| REFUSALS.iter().any(|word| line.contains(word))).collect();
+    assert!(refused.is_empty(), "{}: {refused:#?}", daemon.command());
 }

@@ -46,7 +46,8 @@ impl Machine {
         Ok(nginx)
     }
 
-    /// Starts a DNS server on port 53, UDP and TCP, whose TXT record for [`WHO`] says `name`, and waits until it serves.
+    /// Starts a DNS server on port 53, UDP and TCP, whose TXT record for [`WHO`] says `name`, and waits until it
+    /// serves.
     ///
     /// # Errors
     /// It does not start.

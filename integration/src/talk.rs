@@ -11,9 +11,10 @@ use std::time::Duration;
 use nix::libc;
 
 use crate::clock::Moment;
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::machine::Machine;
-use crate::process::{Command, Process};
+use crate::process::Process;
 
 /// How often each conversation has an exchange, unless told.
 const USUAL_PERIOD: Duration = Duration::from_millis(50);

@@ -235,6 +235,78 @@ fn serve_mail(servers: &Machine) -> Result<Process> {
     Ok(mail)
 }
 
+/// The servers of every kind of check, each of which can be stopped.
+struct Servers {
+    machine: Machine,
+    web: Process,
+    names: Process,
+    mail: Process,
+}
+
+impl Servers {
+    fn start(machine: Machine) -> Result<Self> {
+        machine.put("/run/lab-web/pages/page", "ready\n")?;
+        machine.put("/run/lab-web/mail.py", MAIL)?;
+        machine.run(
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nobody \
+             -keyout /run/lab-web/key.pem -out /run/lab-web/cert.pem 2>/dev/null",
+        )?;
+        let web = machine.serve_web_as("", WEB)?;
+        let names = machine.serve_dns("servers")?;
+        let mail = serve_mail(&machine)?;
+        Ok(Self { machine, web, names, mail })
+    }
+}
+
+/// With every server in, as configured.
+const ALL: &str = "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3 file=10";
+
+/// Each server goes and comes back, and one gives another page.
+fn servers_go_and_come(two: &Two, servers: &Servers) -> Result<()> {
+    let Servers { machine, web, names, mail } = servers;
+    web.kill()?;
+    two.both("the web server was out", "smtp=1 dns=1 udp=1 ping=1 misc=3 file=10")?;
+    machine.serve_web_as("", WEB)?;
+    two.both("the web server was in again", ALL)?;
+
+    machine.put("/run/lab-web/pages/page", "broken\n")?;
+    two.both("a page with another digest took the server out, over TLS nothing was asked of it", &ALL[7..])?;
+    machine.put("/run/lab-web/pages/page", "ready\n")?;
+    two.both("the page was right again", ALL)?;
+
+    names.kill()?;
+    two.both("the name server was out", "http=1 ssl=1 smtp=1 ping=1 misc=3 file=10")?;
+    machine.serve_dns("servers")?;
+    two.both("the name server was in again", ALL)?;
+
+    mail.kill()?;
+    two.both("the mail server was out", "http=1 ssl=1 dns=1 udp=1 ping=1 misc=3 file=10")?;
+    serve_mail(machine)?;
+    two.both("the mail server was in again", ALL)?;
+
+    machine.run("ip address del 192.0.2.21/24 dev eth0")?;
+    two.both("the host that answers no echo was out", "http=1 ssl=1 smtp=1 dns=1 udp=1 misc=3 file=10")?;
+    machine.run("ip address add 192.0.2.21/24 dev eth0")?;
+    two.both("the host was in again", ALL)
+}
+
+/// A command's status and a file's number change weights, and take servers out.
+fn weights_are_what_scripts_and_files_say(two: &Two) -> Result<()> {
+    two.put("/run/lab/status", "9")?;
+    two.both("the command set the weight", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=7 file=10")?;
+    two.put("/run/lab/status", "0")?;
+    two.both("the command left the configured weight", ALL)?;
+    two.put("/run/lab/status", "1")?;
+    two.both("the command took the server out", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 file=10")?;
+    two.put("/run/lab/status", "0")?;
+    two.put("/run/lab/level", "-3")?;
+    two.both("the file took from the weight", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3 file=4")?;
+    two.put("/run/lab/level", "-2000000000")?;
+    two.both("the file took the server out", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3")?;
+    two.put("/run/lab/level", "4")?;
+    two.both("the file added to the weight", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3 file=18")
+}
+
 #[test]
 fn every_check_takes_servers_out_and_in_as_keepalived_does() -> Result<()> {
     let mut plan = Plan::new("checkers");
@@ -243,17 +315,7 @@ fn every_check_takes_servers_out_and_in_as_keepalived_does() -> Result<()> {
     plan.director("theirs").card(lan, ["192.0.2.2/24"]);
     plan.host("servers").card(lan, ["192.0.2.20/24", "192.0.2.21/24"]);
     let lab = plan.start()?;
-    let servers = lab.machine("servers")?;
-    servers.put("/run/lab-web/pages/page", "ready\n")?;
-    servers.put("/run/lab-web/mail.py", MAIL)?;
-    servers.run(
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=nobody \
-         -keyout /run/lab-web/key.pem -out /run/lab-web/cert.pem 2>/dev/null",
-    )?;
-    let web = servers.serve_web_as("", WEB)?;
-    let names = servers.serve_dns("servers")?;
-    let mail = serve_mail(&servers)?;
-
+    let servers = Servers::start(lab.machine("servers")?)?;
     let directors = [lab.machine("ours")?, lab.machine("theirs")?];
     for director in &directors {
         director.put("/run/lab/status", "0")?;
@@ -264,47 +326,9 @@ fn every_check_takes_servers_out_and_in_as_keepalived_does() -> Result<()> {
     let daemons = [Daemon::standfastd()?.start(ours, CONF)?, Daemon::keepalived().start(theirs, CONF)?];
     let two = Two { directors, daemons };
 
-    let all = "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3 file=10";
-    two.both("all servers were in", all)?;
-
-    web.kill()?;
-    two.both("the web server was out", "smtp=1 dns=1 udp=1 ping=1 misc=3 file=10")?;
-    let _web = servers.serve_web_as("", WEB)?;
-    two.both("the web server was in again", all)?;
-
-    servers.put("/run/lab-web/pages/page", "broken\n")?;
-    two.both("a page with another digest took the server out, over TLS nothing was asked of it", &all[7..])?;
-    servers.put("/run/lab-web/pages/page", "ready\n")?;
-    two.both("the page was right again", all)?;
-
-    names.kill()?;
-    two.both("the name server was out", "http=1 ssl=1 smtp=1 ping=1 misc=3 file=10")?;
-    let _names = servers.serve_dns("servers")?;
-    two.both("the name server was in again", all)?;
-
-    mail.kill()?;
-    two.both("the mail server was out", "http=1 ssl=1 dns=1 udp=1 ping=1 misc=3 file=10")?;
-    let _mail = serve_mail(&servers)?;
-    two.both("the mail server was in again", all)?;
-
-    servers.run("ip address del 192.0.2.21/24 dev eth0")?;
-    two.both("the host that answers no echo was out", "http=1 ssl=1 smtp=1 dns=1 udp=1 misc=3 file=10")?;
-    servers.run("ip address add 192.0.2.21/24 dev eth0")?;
-    two.both("the host was in again", all)?;
-
-    two.put("/run/lab/status", "9")?;
-    two.both("the command set the weight", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=7 file=10")?;
-    two.put("/run/lab/status", "0")?;
-    two.both("the command left the configured weight", all)?;
-    two.put("/run/lab/status", "1")?;
-    two.both("the command took the server out", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 file=10")?;
-    two.put("/run/lab/status", "0")?;
-    two.put("/run/lab/level", "-3")?;
-    two.both("the file took from the weight", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3 file=4")?;
-    two.put("/run/lab/level", "-2000000000")?;
-    two.both("the file took the server out", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3")?;
-    two.put("/run/lab/level", "4")?;
-    two.both("the file added to the weight", "http=1 ssl=1 smtp=1 dns=1 udp=1 ping=1 misc=3 file=18")?;
+    two.both("all servers were in", ALL)?;
+    servers_go_and_come(&two, &servers)?;
+    weights_are_what_scripts_and_files_say(&two)?;
 
     for daemon in &two.daemons {
         daemon.stop(SETTLES)?;

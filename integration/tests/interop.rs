@@ -2,30 +2,11 @@
 
 use std::time::Duration;
 
-use lab::seed::{Daemon, MASTER_CONF, STANDBY_CONF, Seed, VIPS, held_vips, wait_for_vips};
-use lab::{Machine, Moment, Process, Result, pause};
+use lab::seed::{Daemon, MASTER_CONF, STANDBY_CONF, Seed, VIPS, held_vips, nothing_was_refused, wait_for_vips};
+use lab::{Machine, Moment, Result, pause};
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
-}
-
-/// What keepalived and standfastd write when they do not take a packet for what it should be.
-const REFUSALS: [&str; 9] = [
-    "refused advertisement",
-    "other addresses than ours",
-    "Invalid",
-    "invalid",
-    "mismatch",
-    "bogus",
-    "not present in",
-    "unexpected ip number",
-    "expecting",
-];
-
-fn nothing_was_refused(daemon: &Process) {
-    let log = daemon.log();
-    let refused: Vec<&str> = log.lines().filter(|line| REFUSALS.iter().any(|word| line.contains(word))).collect();
-    assert!(refused.is_empty(), "{}: {refused:#?}", daemon.command());
 }
 
 /// `first` as master and `second` as standby of the pair: the standby takes over when the master loses power, and gives

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use lab::{Plan, Result};
+use lab::{Lab, Result};
 
 /// Where cargo has put the test binary of that name. It is built by whoever builds all tests, and here if it is not there yet.
 fn test_binary(name: &str) -> PathBuf {
@@ -38,12 +38,9 @@ fn what_the_kernel_crate_says_of_devices_and_tunnels_holds_on_a_kernel_that_has_
 /// Runs the ignored tests of a binary in a guest; one of them must be among those that passed.
 fn holds(name: &str, witness: &str) -> Result<()> {
     let binary = test_binary(name);
-    let mut plan = Plan::new(name);
-    let lan = plan.lan("lan");
-    plan.director("director").card(lan, ["192.0.2.1/24"]).memory(1024);
-    let lab = plan.start()?;
+    let (lab, director) = Lab::of_one_director(name, "192.0.2.1/24", 1024)?;
     let tests = format!("{} --ignored --test-threads=1 --nocapture 2>&1", binary.display());
-    let ended = lab.machine("director")?.try_run(lab::Command::from(tests).within(Duration::from_secs(120)))?;
+    let ended = director.try_run(lab::Command::from(tests).within(Duration::from_secs(120)))?;
     println!("{}", ended.stdout);
     assert!(ended.succeeded(), "{}", ended.stdout);
     assert!(ended.stdout.contains(witness), "{}", ended.stdout);

@@ -1,11 +1,10 @@
 //! The operator's command on a director with IPVS: servers are drained, disabled, weighed and given back by word, and
 //! neither a killed check worker nor a reload forgets it.
 
-use std::path::Path;
 use std::time::Duration;
 
 use lab::seed::{CONF_PATH, Daemon};
-use lab::{Machine, Plan, Result, until};
+use lab::{Lab, Machine, Result, until};
 
 const CONF: &str = "
 virtual_server 192.0.2.50 80 {
@@ -27,9 +26,8 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// The operator's command beside the daemon: whether it succeeded, and what it said.
 fn standfast(director: &Machine, words: &str) -> Result<(bool, String)> {
-    let daemon = Daemon::standfastd()?;
-    let program = Path::new(daemon.program()).with_file_name("standfast");
-    let ended = director.try_run(format!("{} {words} 2>&1", program.display()).as_str())?;
+    let command = Daemon::standfastd()?.command();
+    let ended = director.try_run(format!("{command} {words} 2>&1").as_str())?;
     Ok((ended.succeeded(), ended.stdout))
 }
 
@@ -52,11 +50,7 @@ fn of_a_container() -> String {
 
 #[test]
 fn the_capabilities_of_a_container_are_enough_for_ipvs() -> Result<()> {
-    let mut plan = Plan::new("operate");
-    let lan = plan.lan("lan");
-    plan.director("director").card(lan, ["192.0.2.1/24"]).memory(256);
-    let lab = plan.start()?;
-    let director = lab.machine("director")?;
+    let (lab, director) = Lab::of_one_director("operate", "192.0.2.1/24", 256)?;
     director.put(CONF_PATH, CONF)?;
     let daemon = Daemon::standfastd()?;
     let set = of_a_container();
@@ -71,13 +65,41 @@ fn the_capabilities_of_a_container_are_enough_for_ipvs() -> Result<()> {
     lab.finish()
 }
 
+/// A service with a listener behind it, and somebody who has a connection to it for as long as his process lives.
+const TALK: &str = "ip address add 192.0.2.50/32 dev lo; \
+     python3 -c 'import socket, time; s = socket.socket(); s.bind((\"192.0.2.1\", 80)); s.listen(); time.sleep(600)' & \
+     until (exec 3<>/dev/tcp/192.0.2.1/80) 2>/dev/null; do sleep 0.2; done; exec 3<>/dev/tcp/192.0.2.50/80; sleep 600";
+
+#[test]
+fn a_drain_that_is_under_way_outlives_an_upgrade_and_ends_when_the_last_connection_does() -> Result<()> {
+    let (lab, director) = Lab::of_one_director("operate", "192.0.2.1/24", 256)?;
+    let process = Daemon::standfastd()?.start(&director, CONF)?;
+    let comes_to = |expected: &str| until(expected, SOON, || weights(&director).is_ok_and(|found| found == expected));
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=7")?;
+    let talk = director.spawn(["bash", "-c", TALK])?;
+    let established = || director.run("ipvsadm -Lcn | grep -c ESTABLISHED || true");
+    until("a connection", SOON, || established().is_ok_and(|count| count.trim() == "1"))?;
+    assert!(standfast(&director, "drain 192.0.2.1:80 --within 300")?.0);
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=0")?;
+    let (upgraded, said) = standfast(&director, "upgrade --force")?;
+    assert!(upgraded, "{said}");
+    assert_eq!(weights(&director)?, "192.0.2.1:22=5 192.0.2.1:80=0", "its connection goes on");
+    assert_eq!(established()?.trim(), "1");
+    // The new workers count the connection too: it ends, and the server leaves long before its time is up.
+    talk.stop(SOON)?;
+    director.run("pkill -f '[s]leep 600' || true")?;
+    until("the end of the drain", Duration::from_secs(60), || {
+        weights(&director).is_ok_and(|found| found == "192.0.2.1:22=5")
+    })?;
+    assert!(standfast(&director, "ready 192.0.2.1:80")?.0);
+    comes_to("192.0.2.1:22=5 192.0.2.1:80=7")?;
+    process.stop(SOON)?;
+    lab.finish()
+}
+
 #[test]
 fn servers_leave_and_come_back_by_word_and_nothing_forgets_it() -> Result<()> {
-    let mut plan = Plan::new("operate");
-    let lan = plan.lan("lan");
-    plan.director("director").card(lan, ["192.0.2.1/24"]).memory(256);
-    let lab = plan.start()?;
-    let director = lab.machine("director")?;
+    let (lab, director) = Lab::of_one_director("operate", "192.0.2.1/24", 256)?;
     let process = Daemon::standfastd()?.start(&director, CONF)?;
     let comes_to = |expected: &str| {
         let is_so = || weights(&director).is_ok_and(|found| found == expected);

@@ -1,7 +1,6 @@
 //! The unit file under a real systemd: ready when it serves, reloaded, refused, killed and back without an outage, and
 //! stopped without a trace.
 
-use std::path::Path;
 use std::time::Duration;
 
 use lab::seed::{CONF_PATH, Daemon};
@@ -45,9 +44,8 @@ fn install(machine: &Machine) -> Result<()> {
     machine.run(Command::from("systemctl is-system-running --wait || true").within(seconds(60)))?;
     machine.put("/etc/systemd/system/standfast.service", UNIT)?;
     let daemon = Daemon::standfastd()?;
-    let command = Path::new(daemon.program()).with_file_name("standfast");
     machine.run(format!("ln -s {} /usr/sbin/standfastd", daemon.program()))?;
-    machine.run(format!("ln -s {} /usr/bin/standfast", command.display()))?;
+    machine.run(format!("ln -s {} /usr/bin/standfast", daemon.command()))?;
     machine.run(Command::from("systemctl daemon-reload").within(seconds(60)))?;
     Ok(())
 }

@@ -11,6 +11,8 @@ pub enum SetError {
     WrongValue,
     /// `noCreation` (11): there is no such object.
     NoCreation,
+    /// `inconsistentValue` (12): what else is so stands against it.
+    InconsistentValue,
     /// `notWritable` (17)
     NotWritable,
 }
@@ -23,6 +25,7 @@ impl SetError {
             Self::WrongType => 7,
             Self::WrongValue => 10,
             Self::NoCreation => 11,
+            Self::InconsistentValue => 12,
             Self::NotWritable => 17,
         }
     }

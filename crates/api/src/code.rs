@@ -44,20 +44,48 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
     postcard::to_extend(value, PROTOCOL_VERSION.to_le_bytes().to_vec())
 }
 
+/// The bytes of a value with secrets, or of one that is large: as [`encode`], but counted first, so that no buffer grows
+/// and leaves a part of them behind.
+///
+/// # Errors
+///
+/// As [`encode`].
+pub fn encode_counted<T: Serialize>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    let Count(length) = postcard::to_extend(value, Count(0))?;
+    let version = PROTOCOL_VERSION.to_le_bytes();
+    let mut bytes = Vec::with_capacity(version.len() + length);
+    bytes.extend_from_slice(&version);
+    postcard::to_extend(value, bytes)
+}
+
+/// How many octets were written.
+struct Count(usize);
+
+impl Extend<u8> for Count {
+    fn extend<I: IntoIterator<Item = u8>>(&mut self, octets: I) {
+        self.0 += octets.into_iter().count();
+    }
+}
+
 /// The value of some bytes.
 ///
 /// # Errors
 ///
 /// See [`DecodeError`].
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let Some((version, body)) = bytes.split_first_chunk::<2>() else { return Err(DecodeError::NoVersion) };
-    let found = u16::from_le_bytes(*version);
-    if found != PROTOCOL_VERSION {
-        return Err(DecodeError::Version { found });
-    }
+    let body = bytes.get(check_version(bytes)?..).unwrap_or_default();
     match postcard::take_from_bytes(body) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(DecodeError::Trailing { bytes: rest.len() }),
         Err(error) => Err(DecodeError::Malformed(error)),
+    }
+}
+
+/// Where the value begins, behind the version, which is looked at first.
+pub(crate) fn check_version(bytes: &[u8]) -> Result<usize, DecodeError> {
+    let Some((version, _)) = bytes.split_first_chunk::<2>() else { return Err(DecodeError::NoVersion) };
+    match u16::from_le_bytes(*version) {
+        PROTOCOL_VERSION => Ok(version.len()),
+        found => Err(DecodeError::Version { found }),
     }
 }

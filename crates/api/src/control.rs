@@ -2,10 +2,13 @@
 //!
 //! The forms carry a version, and everything else is only good for a reader of the same version.
 
+use crate::adjust::Adjustment;
 use crate::event::Event;
 use crate::status::Snapshot;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+
+mod words;
 
 /// Raised with every change that an older reader would misunderstand.
 pub const CONTROL_VERSION: u16 = 1;
@@ -79,6 +82,9 @@ pub enum Order {
     },
     /// The files of a signal are to be written.
     Write(Files),
+    /// These instances are to be otherwise until the next reload, all of it or nothing, at most
+    /// [`crate::adjust::MAX_ADJUSTMENTS`] at once. Managers want it over SNMP; it is no order of the control socket.
+    Adjust(Vec<Adjustment>),
     /// What would a reload do? Nothing is changed; the answer is a [`crate::plan::Plan`] in JSON. An order because the
     /// daemon reads the file, which whoever asks may not be able to.
     Plan {

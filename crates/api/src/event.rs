@@ -51,7 +51,8 @@ pub struct Said {
     pub severity: u8,
     /// The line.
     pub message: String,
-    /// Its fields, among them `instance`, `service`, `server` (what it is about), `from`, `to` and `cause`.
+    /// Its fields, among them `instance`, `service`, `server` (what it is about), `from`, `to`, `cause`, and `up` (servers of
+    /// the service that are up).
     pub fields: Vec<(String, String)>,
 }
 

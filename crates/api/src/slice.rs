@@ -1,9 +1,8 @@
 //! The part of the configuration that one worker gets. What is not in its type cannot leak into its process.
 
-use crate::code::{EncodeError, encode};
+use crate::code::{EncodeError, encode_counted};
 use crate::exchange::ExchangeSlice;
 use crate::snmp::SnmpSlice;
-use core::fmt;
 use serde::{Deserialize, Serialize};
 use standfast_model::config::global::Http;
 use standfast_model::config::lvs::Probe;
@@ -11,7 +10,7 @@ use standfast_model::config::script::{Deleted, Fifo, Notify, Script};
 use standfast_model::config::witness::Witness;
 use standfast_model::config::{BfdConfig, Config, Global, LvsConfig, VrrpConfig};
 use standfast_model::ipvs::Family;
-use standfast_model::{InterfaceName, Vrid};
+use standfast_model::{InterfaceName, Secret, Vrid};
 
 /// What the `vrrp` worker knows.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -149,9 +148,9 @@ impl FrontSlice {
     }
 }
 
-/// A word that gives the right to give orders. It is not shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Token(String);
+/// A word that gives the right to give orders.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Token(Secret);
 
 impl Token {
     /// Shorter ones could be guessed.
@@ -165,29 +164,23 @@ impl Token {
     /// # Errors
     ///
     /// Why it cannot be used, in words.
-    pub fn new(text: &str) -> Result<Self, String> {
-        let token = text.trim_end_matches(['\r', '\n']);
+    pub fn new(text: &Secret) -> Result<Self, String> {
+        let text = text.octets();
+        let end = text.iter().rposition(|octet| !matches!(octet, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        let token = text.get(..end).unwrap_or_default();
         if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&token.len()) {
             return Err(format!("a token has {} to {} characters", Self::MIN_BYTES, Self::MAX_BYTES));
         }
-        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !token.iter().all(u8::is_ascii_graphic) {
             return Err("a token has no blanks, and only characters of ASCII".to_owned());
         }
-        Ok(Self(token.to_owned()))
+        Ok(Self(Secret::new(token.to_vec())))
     }
 
     /// Whether it is this word. How long that takes does not tell how much of it was right.
     #[must_use]
     pub fn is(&self, word: &[u8]) -> bool {
-        let own = self.0.as_bytes();
-        let differing = own.iter().zip(word).fold(0_u8, |differing, (a, b)| differing | (a ^ b));
-        core::hint::black_box(differing) == 0 && own.len() == word.len()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(********)")
+        self.0.is(word)
     }
 }
 
@@ -210,7 +203,7 @@ impl CheckSlice {
     ///
     /// # Errors
     ///
-    /// As [`encode`].
+    /// As [`encode_counted`].
     pub fn encode_of(config: &Config) -> Result<Vec<u8>, EncodeError> {
         /// Field by field what the slice is: bytes have no names.
         #[derive(Serialize)]
@@ -219,7 +212,7 @@ impl CheckSlice {
             lvs: &'a LvsConfig,
             witnesses: &'a [Witness],
         }
-        encode(&Borrowed { global: &config.global, lvs: &config.lvs, witnesses: &config.witnesses })
+        encode_counted(&Borrowed { global: &config.global, lvs: &config.lvs, witnesses: &config.witnesses })
     }
 }
 
@@ -265,12 +258,12 @@ fn vrrp_scripts(config: &VrrpConfig) -> Vec<Script> {
 }
 
 fn scripts_of(notify: &Notify) -> impl Iterator<Item = &Script> {
-    let Notify { master, backup, fault, stop, any, master_rx_lower_pri, deleted } = notify;
+    let Notify { master, backup, fault, stop, any, master_rx_lower_pri, conflict, deleted } = notify;
     let deleted = match deleted {
         Deleted::Run(script) => Some(script),
         Deleted::AsFault | Deleted::AsDeleted => None,
     };
-    let configured = [master, backup, fault, stop, any, master_rx_lower_pri].map(Option::as_ref);
+    let configured = [master, backup, fault, stop, any, master_rx_lower_pri, conflict].map(Option::as_ref);
     configured.into_iter().chain([deleted]).flatten()
 }
 
@@ -299,7 +292,7 @@ fn check_scripts(config: &LvsConfig) -> Vec<Script> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode;
+    use crate::{decode, encode};
     use standfast_model::config::lvs::{RealServer, VirtualServer};
     use standfast_model::ipvs::{Family, Forwarding};
 
@@ -318,14 +311,14 @@ mod tests {
 
     #[test]
     fn a_token_is_itself_and_nothing_else_and_is_not_shown() {
-        let token = Token::new("0123456789abcdef\n").unwrap();
+        let token = Token::new(&"0123456789abcdef\n".to_owned().into()).unwrap();
         assert!(token.is(b"0123456789abcdef"));
         for other in [&b"0123456789abcdeF"[..], b"0123456789abcde", b"0123456789abcdef0", b""] {
             assert!(!token.is(other), "{other:?}");
         }
         assert!(!format!("{token:?}").contains("0123"));
         for bad in ["", "short", "0123456789 abcdef", &"x".repeat(257), "0123456789abcd\u{e9}f"] {
-            assert!(Token::new(bad).is_err(), "{bad:?}");
+            assert!(Token::new(&bad.to_owned().into()).is_err(), "{bad:?}");
         }
     }
 }

@@ -1,14 +1,15 @@
 //! What is so, as a worker saw it at one moment. Its size is bounded by the configuration: one entry per instance or
 //! service and none per packet or connection.
 
-use crate::message::{Generation, WorkerKind};
 use crate::snmp::TrafficTable;
+use crate::worker::{Generation, WorkerKind};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
 use standfast_model::tracking::Known;
 use standfast_model::{
-    Cause, Claim, Instant, InterfaceName, Mismatch, Rival, State, Transition, VirtualAddress, Vrid, VrrpCounters, bfd,
+    Cause, Claim, Instant, InterfaceName, Mismatch, Rival, Seldom, Silent, State, Transition, VirtualAddress, Vrid,
+    VrrpCounters, bfd,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -244,11 +245,32 @@ pub struct ServerStatus {
     pub weight: u32,
     /// Whether all its checkers are up.
     pub up: bool,
+    /// How long the last attempt of its checks took, the slowest of several, in microseconds, at most a good hour; none
+    /// if it has no check over the network, or none has ended.
+    pub check_micros: Option<u32>,
+    /// What there is to say of few.
+    pub remarks: Seldom<Remarks>,
+}
+
+/// What there is to say of few real servers: a site may have tens of thousands, and several processes know of each.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Remarks {
     /// What an operator wants of it, in a word, unless that it serves as configured.
     pub ordered: Option<String>,
     /// Why a checker last failed, or why one cannot be performed; none if there is nothing to say.
     pub trouble: Option<String>,
-    /// How long the last attempt of its checks took, the slowest of several, in microseconds; none if it has no check
-    /// over the network, or none has ended.
-    pub check_micros: Option<u64>,
+}
+
+impl Silent for Remarks {
+    const SILENCE: &'static Self = &Self { ordered: None, trouble: None };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_server_of_which_there_is_little_to_say_is_small() {
+        assert!(size_of::<ServerStatus>() <= 48, "{} bytes", size_of::<ServerStatus>());
+    }
 }

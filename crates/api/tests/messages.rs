@@ -3,16 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a sample that cannot be made is a failed test")]
 
 use proptest::prelude::*;
+use standfast_api::adjust::{Adjustment, Setting};
 use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Order, Recorded, Request, ServerOrder, ServerWish};
 use standfast_api::snmp::ServiceTraffic;
 use standfast_api::{
     CheckSlice, CheckStatus, DaemonStatus, DecodeError, Event, EventKind, Facility, FromFront, FromWorker, Generation,
-    Hello, InstanceStatus, LogSettings, PROTOCOL_VERSION, Said, ServerStatus, ServiceStatus, Setup, Snapshot, Status,
-    ToFront, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
+    Hello, InstanceStatus, LogSettings, PROTOCOL_VERSION, Remarks, Said, ServerStatus, ServiceStatus, Setup, Snapshot,
+    Status, ToFront, ToWorker, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions, WorkerStatus, decode, encode,
+    encode_counted,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::tracking::{Known, ScriptState};
-use standfast_model::{Cause, Claim, Field, Instant, MacAddress, Mismatch, Refusal, Rival, State, Vrid, VrrpCounters};
+use standfast_model::{
+    Cause, Claim, Field, Instant, MacAddress, Mismatch, Priority, Refusal, Rival, State, Vrid, VrrpCounters,
+};
 use std::time::Duration;
 
 fn service() -> ServiceKey {
@@ -115,9 +119,9 @@ fn from_worker() -> Vec<FromWorker> {
         key: DestinationKey { address: "2001:db8::2".parse().unwrap(), port: 80 },
         weight: 3,
         up: false,
-        ordered: Some("draining".to_owned()),
-        trouble: Some("connection refused".to_owned()),
-        check_micros: Some(u64::MAX),
+        check_micros: Some(u32::MAX),
+        remarks: Remarks { ordered: Some("draining".to_owned()), trouble: Some("connection refused".to_owned()) }
+            .into(),
     };
     let check = CheckStatus {
         at: Instant::ZERO,
@@ -183,6 +187,15 @@ fn every_message_comes_back_as_it_went() {
 }
 
 #[test]
+fn what_is_counted_first_is_the_same_in_a_buffer_that_never_grew() {
+    for message in from_worker() {
+        let counted = encode_counted(&message).unwrap();
+        assert_eq!(counted, encode(&message).unwrap());
+        assert_eq!(counted.capacity(), counted.len(), "{message:?}");
+    }
+}
+
+#[test]
 fn what_goes_over_the_control_socket_comes_back_as_it_went_and_has_no_line_break() {
     let requests = [
         Request::Status { fresh: true },
@@ -190,6 +203,10 @@ fn what_goes_over_the_control_socket_comes_back_as_it_went_and_has_no_line_break
         Request::Order(Order::Reload { force: false, confirm_within_s: None }),
         Request::Order(Order::Confirm),
         Request::Order(Order::Upgrade { force: true }),
+        Request::Order(Order::Adjust(vec![Adjustment {
+            instance: "V1".to_owned(),
+            setting: Setting::Priority(Priority::OWNER),
+        }])),
         Request::Order(Order::Server(server_order(ServerWish::Weight(7)))),
     ];
     for request in requests {

@@ -6,12 +6,14 @@
 
 mod chance;
 pub mod event;
+pub mod note;
 pub mod output;
 mod session;
 mod speaker;
 pub mod status;
 
 pub use event::{Event, Received};
+pub use note::Note;
 pub use output::{Action, Notice, Output, Path, Refusal, Transition};
 pub use speaker::Speaker;
 pub use status::{Counters, Status};

@@ -1,5 +1,6 @@
 //! What the sessions want done, in the order in which they want it done.
 
+use core::time::Duration;
 use standfast_model::bfd::{Diagnostic, State};
 use standfast_model::config::track::BfdId;
 use standfast_wire::bfd::{Error, LEN};
@@ -57,10 +58,28 @@ pub enum Action {
     Notice(Notice),
 }
 
-/// What an operator wants to read. Each at most once until the session hears something good again.
+/// What an operator wants to read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
-    /// A packet was refused.
+    /// A session goes on where a predecessor left it.
+    GoesOn {
+        /// The name in the configuration.
+        session: String,
+        /// The neighbour.
+        neighbor: IpAddr,
+        /// How long ago it was heard.
+        silent_for: Duration,
+    },
+    /// A session that a predecessor left begins anew: one side may have lost the other meanwhile.
+    BeginsAnew {
+        /// The name in the configuration.
+        session: String,
+        /// The neighbour.
+        neighbor: IpAddr,
+        /// How long ago it was heard.
+        silent_for: Duration,
+    },
+    /// A packet was refused. Said at most once until the session hears something good again.
     Refused {
         /// The session it was for, if that is known.
         session: Option<String>,

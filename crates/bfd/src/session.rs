@@ -3,6 +3,7 @@
 //! It knows nothing of other sessions, and does not find itself by a packet: that is the speaker's.
 
 use crate::chance::Chance;
+use crate::note::Note;
 use crate::output::{Path, Refusal};
 use crate::status::{Counters, Status};
 use core::time::Duration;
@@ -65,6 +66,8 @@ pub(crate) struct Session {
     tx_until_confirmed: Option<Duration>,
     rx_until_confirmed: Option<Duration>,
     sent: Option<(Instant, Control)>,
+    /// When something good was heard last.
+    heard: Option<Instant>,
     due: Option<Due>,
     expires: Option<Instant>,
     /// Set when leaving.
@@ -96,12 +99,82 @@ impl Session {
             tx_until_confirmed: None,
             rx_until_confirmed: None,
             sent: None,
+            heard: None,
             due: None,
             expires: None,
             gone_at: None,
             complained: false,
             counters: Counters::default(),
         }
+    }
+
+    /// A session as a predecessor left it, whatever its age: with the timing words that the neighbour was told.
+    pub(crate) fn of_note(config: &BfdSession, note: &Note) -> Self {
+        let announced =
+            BfdSession { min_tx: note.min_tx, min_rx: note.min_rx, multiplier: note.multiplier, ..config.clone() };
+        let mut session = Self {
+            state: State::Up,
+            since: Some(note.since),
+            remote_discriminator: note.remote_discriminator,
+            remote_state: if note.remote_up { State::Up } else { State::Init },
+            remote_min_rx: note.remote_min_rx,
+            remote_desired_min_tx: note.remote_desired_min_tx,
+            remote_multiplier: note.remote_multiplier,
+            remote_demand: note.remote_demand,
+            polling: note.polling,
+            tx_until_confirmed: note.tx_until_confirmed,
+            rx_until_confirmed: note.rx_until_confirmed,
+            heard: Some(note.heard),
+            ..Self::new(announced, note.local_discriminator, note.source_port)
+        };
+        // What it said last is what it would say now: that is no news.
+        session.sent = Some((note.sent, session.content()));
+        session
+    }
+
+    /// Whether a session that was noted may go on: neither side can have lost the other.
+    pub(crate) fn may_go_on(&self, now: Instant) -> bool {
+        let heard = self.heard.is_some_and(|heard| heard <= now && now < heard + self.detection_time());
+        // Who wants to hear nothing does not wait for it.
+        let patience = self.transmit_interval() * u32::from(self.config.multiplier);
+        let said = self.sent.is_some_and(|(sent, _)| sent <= now && (now < sent + patience || !self.wanted()));
+        heard && said
+    }
+
+    /// Goes on from now with these words. What the neighbour has said meanwhile was lost, so it has a whole detection time
+    /// to say something again.
+    pub(crate) fn go_on(&mut self, now: Instant, config: BfdSession) {
+        self.expires = Some(now + self.detection_time());
+        self.reconfigure(config);
+    }
+
+    /// How long ago something good was heard.
+    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
+        self.heard.map_or(Duration::ZERO, |heard| now.since(heard))
+    }
+
+    /// What a successor has to know; none while there is nothing to go on with.
+    pub(crate) fn note(&self) -> Option<Note> {
+        let (heard, (sent, _), since) = (self.heard?, self.sent?, self.since?);
+        (self.state == State::Up).then_some(Note {
+            local_discriminator: self.local_discriminator,
+            remote_discriminator: self.remote_discriminator,
+            source_port: self.source_port,
+            since,
+            heard,
+            sent,
+            min_tx: self.config.min_tx,
+            min_rx: self.config.min_rx,
+            multiplier: self.config.multiplier,
+            polling: self.polling,
+            tx_until_confirmed: self.tx_until_confirmed,
+            rx_until_confirmed: self.rx_until_confirmed,
+            remote_up: self.remote_state == State::Up,
+            remote_min_rx: self.remote_min_rx,
+            remote_desired_min_tx: self.remote_desired_min_tx,
+            remote_multiplier: self.remote_multiplier,
+            remote_demand: self.remote_demand,
+        })
     }
 
     pub(crate) const fn config(&self) -> &BfdSession {
@@ -173,6 +246,7 @@ impl Session {
             return None;
         }
         let change = self.judge(now, packet.state);
+        self.heard = Some(now);
         // REQ: BFD-6.8.4-01
         self.expires = Some(now + self.detection_time());
         change
@@ -263,7 +337,6 @@ impl Session {
         self.remote_discriminator = 0;
         self.remote_min_rx = Duration::from_micros(1);
         self.remote_state = State::Down;
-        self.remote_demand = false;
         match self.state {
             State::Init | State::Up => self.enter(now, State::Down, Diagnostic::TIME_EXPIRED),
             State::Down | State::AdminDown => None,

@@ -2,6 +2,7 @@
 
 use crate::chance::Chance;
 use crate::event::{Event, Received};
+use crate::note::Note;
 use crate::output::{Action, Notice, Output, Path, Refusal, Transition};
 use crate::session::{Change, Session};
 use crate::status::Status;
@@ -59,17 +60,24 @@ impl Speaker {
     }
 
     /// Appends what is to be done because of this event. [`Event::Wake`] may come at any time: it sends what is due, and what
-    /// may leave a little early together with it.
+    /// may leave a little early together with it. No other event loses a neighbour: who wakes late, and takes one packet after
+    /// the other, has not heard yet what the rest of them say.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, output: &mut Output) {
         let all = match event {
+            Event::Adopt { session, note } => {
+                self.adopt(now, session, note, output);
+                false
+            }
             Event::Packet(received) => {
                 self.packet(now, &received, output);
                 false
             }
+            Event::Speak => true,
             Event::Wake => {
                 if !self.started {
                     self.plan(now);
                 }
+                self.expire(now, output);
                 true
             }
             Event::Reload(config) => {
@@ -86,7 +94,6 @@ impl Speaker {
             }
         };
         if all || self.earliest.is_some_and(|at| at <= now) {
-            self.expire(now, output);
             self.speak(now, output);
             self.leaving.retain(|session| !session.is_gone(now));
             self.earliest = self.sessions.iter().chain(&self.leaving).filter_map(Session::next_deadline).min();
@@ -116,6 +123,11 @@ impl Speaker {
         self.sessions.iter().map(Session::status).collect()
     }
 
+    /// What a successor has to know of each session, in the order of the configuration; none of one that is not up.
+    pub fn notes(&self) -> impl Iterator<Item = Option<Note>> {
+        self.sessions.iter().map(Session::note)
+    }
+
     /// Packets that were for no session.
     #[must_use]
     pub const fn strangers(&self) -> u64 {
@@ -128,6 +140,50 @@ impl Speaker {
             self.chance.discriminator(|drawn| everyone().any(|session| session.local_discriminator == drawn));
         let port = self.chance.port(|drawn| everyone().any(|session| session.source_port() == drawn));
         Session::new(config.clone(), discriminator, port)
+    }
+
+    /// Takes over a session, or begins it anew. Before the start nobody has heard the names and ports that were drawn: who
+    /// drew those of the one that goes on takes the ones that it drew.
+    fn adopt(&mut self, now: Instant, id: BfdId, note: &Note, output: &mut Output) {
+        let place = usize::try_from(id.0).ok().filter(|_| !self.started);
+        let Some((at, session)) = place.and_then(|at| self.sessions.get(at).map(|session| (at, session))) else {
+            return;
+        };
+        if !note.is_possible() {
+            return;
+        }
+        let mut heir = Session::of_note(session.config(), note);
+        let (name, port) = (session.local_discriminator, session.source_port());
+        let others = || (0..).zip(&self.sessions).filter(|(place, _)| *place != at).map(|(_, other)| other);
+        let is_taken = |other: &Session| {
+            let same =
+                other.local_discriminator == heir.local_discriminator || other.source_port() == heir.source_port();
+            same && other.state() == State::Up
+        };
+        let (config, silent_for) = (session.config().clone(), heir.silent_for(now));
+        let (session, neighbor) = (config.name.clone(), config.neighbor);
+        if !heir.may_go_on(now) || others().any(is_taken) {
+            // What the neighbour still says to the one that is gone is not for the next one.
+            if let Some(session) = self.sessions.get_mut(at) {
+                session.former_discriminator = note.local_discriminator;
+            }
+            return output.push(Action::Notice(Notice::BeginsAnew { session, neighbor, silent_for }));
+        }
+        for other in &mut self.sessions {
+            if other.local_discriminator == heir.local_discriminator {
+                other.local_discriminator = name;
+            }
+            if other.source_port() == heir.source_port() {
+                other.move_to_port(port);
+            }
+        }
+        heir.go_on(now, config);
+        if let Some(place) = self.sessions.get_mut(at) {
+            *place = heir;
+        }
+        self.number();
+        output.push(Action::Notice(Notice::GoesOn { session, neighbor, silent_for }));
+        output.push(Action::Tell { session: id, up: true });
     }
 
     /// Renews the index by discriminator.

@@ -2,7 +2,7 @@
 //!
 //! It sends no byte of its own: the handshake is the check.
 
-use crate::connections::{Connection, Connections};
+use crate::connections::{Connection, Connections, Purpose};
 use crate::deadline::Deadlines;
 use crate::{errno, socket};
 use standfast_lvs::{Reason, Verdict};
@@ -17,7 +17,7 @@ const LEAST_EPHEMERAL_PORT: u16 = 1024;
 /// Connects within `connect_timeout`, and hangs up.
 pub(crate) async fn check(connect: &Connect, limits: &Deadlines, connections: &Connections) -> Verdict {
     let outcome = if Connections::serve(connect) {
-        borrow(connect, limits, connections).await.map(Connection::hang_up)
+        borrow(connect, Purpose::Knock, limits, connections).await.map(Connection::hang_up)
     } else {
         open(connect, limits).await.map(drop)
     };
@@ -30,10 +30,11 @@ pub(crate) async fn check(connect: &Connect, limits: &Deadlines, connections: &C
 /// As [`open`], with a socket that is used again.
 pub(crate) async fn borrow(
     connect: &Connect,
+    purpose: Purpose,
     limits: &Deadlines,
     connections: &Connections,
 ) -> Result<Connection, Verdict> {
-    match limits.within(connect.timeout, connections.connect(connect)).await {
+    match limits.within(connect.timeout, connections.connect(connect, purpose)).await {
         None => Err(Verdict::Failed(Reason::TimedOut { after: connect.timeout })),
         Some(Err(none)) => Err(none.into()),
         Some(Ok(made)) if met_itself(|| made.local_address(), connect) => {

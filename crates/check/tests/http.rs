@@ -206,6 +206,24 @@ fn one_page_is_good_again_with_its_first_answer() {
     assert_eq!(attempt(&check), Verdict::Failed(Reason::Refused));
 }
 
+/// A server sends its next piece when the one before is acknowledged, which a kernel may put off for 40 ms.
+#[test]
+fn an_answer_in_small_pieces_waits_for_no_late_acknowledgement() {
+    let server = Server::new(|peer| {
+        peer.hear();
+        for piece in OK.as_bytes().chunks(10) {
+            if !peer.say(piece) {
+                return;
+            }
+        }
+        peer.wait();
+    });
+    let check = prepare(http(server.address, vec![url("/")]));
+    // The fastest of several: on a busy machine each of them may be held up by something else.
+    let fastest = (0..10).map(|_| timed(|| assert_eq!(attempt(&check), Verdict::Ok)).1).min().unwrap();
+    assert!(fastest < Duration::from_millis(35), "{fastest:?}");
+}
+
 #[test]
 fn a_server_that_accepts_and_says_nothing_times_out() {
     let (verdict, took) = hurried(&Server::new(support::server::Peer::wait));

@@ -23,6 +23,13 @@ pub struct Arguments {
 /// The subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Talk to a running daemon
+    #[command(flatten)]
+    Operate(Operate),
+    /// Look for what makes a pair fail in the field, with the reason and the command that mends it. Status 0: nothing but
+    /// hints, 1: warnings, 2: problems
+    #[command(after_help = "Example: standfast doctor --config /etc/keepalived/keepalived.conf")]
+    Doctor(Doctor),
     /// Say what is wrong with configurations, as `standfastd -t` would
     #[command(after_help = "Example: standfast check --strict /etc/keepalived/keepalived.conf")]
     Check(Check),
@@ -32,7 +39,7 @@ pub enum Command {
     /// Compare the configurations of two directors: what would keep them from being a pair
     #[command(after_help = "Example: standfast check-pair east/keepalived.conf west/keepalived.conf")]
     CheckPair(CheckPair),
-    /// Lay a configuration file out in the one way, without changing what it means
+    /// Format configuration files in place: one layout, the same meaning
     #[command(after_help = "Example: standfast fmt --check /etc/keepalived/keepalived.conf")]
     Fmt(Fmt),
     /// Show configurations
@@ -44,13 +51,6 @@ pub enum Command {
     /// Print the digest of a page, for `digest` of a url: keepalived's genhash
     #[command(after_help = "Example: standfast genhash -s 10.0.0.1 -p 80 -u /index.html")]
     Genhash(Genhash),
-    /// Look for what makes a pair fail in the field, with the reason and the command that mends it. Status 0: nothing but
-    /// hints, 1: warnings, 2: problems
-    #[command(after_help = "Example: standfast doctor --config /etc/keepalived/keepalived.conf")]
-    Doctor(Doctor),
-    /// Talk to a running daemon
-    #[command(flatten)]
-    Operate(Operate),
     /// Print completions for a shell
     #[command(hide = true)]
     Completions(Completions),
@@ -102,7 +102,7 @@ pub struct Check {
     /// How the diagnostics are written
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Anything said is fatal, hints as well: the status is 0 only if there is nothing to say
+    /// Fail on anything that is reported, hints as well: status 0 only if there is nothing to report
     #[arg(long)]
     pub strict: bool,
     /// How the files are read
@@ -135,7 +135,7 @@ pub struct CheckPair {
 /// `standfast fmt`.
 #[derive(Args, Debug)]
 pub struct Fmt {
-    /// Files to lay out; - reads standard input and writes standard output
+    /// Files to format; - reads standard input and writes standard output
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Change nothing; status 1 and the name of each file that would change
@@ -171,7 +171,7 @@ pub struct Keywords {
 /// `standfast doctor`.
 #[derive(Args, Debug)]
 pub struct Doctor {
-    /// The configuration that this machine is looked at for
+    /// The configuration that this machine is to run
     #[arg(short, long, value_name = "FILE", default_value = "/etc/keepalived/keepalived.conf")]
     pub config: PathBuf,
     /// As JSON, for programs
@@ -209,7 +209,7 @@ pub struct Genhash {
     /// Seconds for the connection, and again for the answer
     #[arg(short, long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub timeout: u32,
-    /// List what came as well
+    /// Print the answer as well: its header, its body and what is digested of it
     #[arg(short, long)]
     pub verbose: bool,
 }

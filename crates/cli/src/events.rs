@@ -90,7 +90,8 @@ fn told(trouble: &Trouble) -> io::Result<u8> {
 }
 
 /// The last change of the subject (of anything, without one) with what was said shortly before it and has to do with it,
-/// oldest first: of the same subject, of the daemon as a whole, or with the same cause.
+/// oldest first: of the same subject, of the daemon as a whole, or with the same cause. Who only follows another member of
+/// its sync group has that one's change before its own, though it may have been said a moment later.
 #[must_use]
 pub fn chain<'a>(events: &'a [Recorded], subject: Option<&str>) -> Option<Vec<&'a Recorded>> {
     let is_change = |event: &Recorded| {
@@ -109,8 +110,20 @@ pub fn chain<'a>(events: &'a [Recorded], subject: Option<&str>) -> Option<Vec<&'
     let before = events.get(..place)?.iter().rev().take_while(|event| event.unix >= since).filter(related);
     let mut chain: Vec<&Recorded> = before.take(CAUSES).collect();
     chain.reverse();
+    let leads = |event: &&Recorded| {
+        said(event).zip(leader(said_of_change)).is_some_and(|(other, leader)| {
+            other.field("instance") == Some(leader) && other.field("to") == said_of_change.field("to")
+        })
+    };
+    let mut near = events.iter().filter(|event| event.unix >= since && event.unix <= change.unix + BEFORE);
+    chain.extend(near.rfind(leads));
     chain.push(change);
     Some(chain)
+}
+
+/// The member of its sync group that an instance follows, where that is the cause of its change.
+fn leader(said: &Said) -> Option<&str> {
+    said.field("cause")?.rsplit_once(" follows ").map(|(_, member)| member)
 }
 
 fn said(event: &Recorded) -> Option<&Said> {
@@ -171,6 +184,18 @@ mod tests {
 
     fn numbers(events: &[Recorded], subject: Option<&str>) -> Option<Vec<u64>> {
         chain(events, subject).map(|chain| chain.iter().map(|event| event.number).collect())
+    }
+
+    #[test]
+    fn who_follows_a_member_of_its_group_has_what_moved_that_one() {
+        let of = |name: &'static str, cause: &'static str| [("instance", name), ("to", "MASTER"), ("cause", cause)];
+        let events = [
+            event(1, 90, "(I) Entering MASTER STATE", &of("I", "an older story")),
+            event(2, 100, "(E) Entering MASTER STATE", &of("E", "sync group G follows I")),
+            event(3, 100, "(I) Entering MASTER STATE", &of("I", "no advertisement for 3.609 s")),
+        ];
+        assert_eq!(numbers(&events, Some("E")), Some(vec![3, 2]));
+        assert_eq!(numbers(&events, Some("I")), Some(vec![1, 3]));
     }
 
     #[test]

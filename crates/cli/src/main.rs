@@ -1,4 +1,5 @@
-//! `standfast`, the operator's command: what a configuration means, before a director runs on it.
+//! `standfast`, the operator's command: what a running director does and why, and what a configuration means before one
+//! runs on it.
 //!
 //! This file hands words to the subcommands; each is a module. None of them changes a file but `fmt`.
 
@@ -15,14 +16,20 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The words of the command line. Called `genhash` it is genhash, with genhash's words and exit statuses.
+/// The words of the command line. Called `genhash` it is genhash, with genhash's words and exit statuses;
+/// `standfast help drain` is `standfast drain --help`.
 fn arguments() -> Result<Arguments, ExitCode> {
-    let mut words = std::env::args_os();
-    let name = words.next().unwrap_or_default();
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let name = std::env::args_os().next().unwrap_or_default();
+    let standfast = OsString::from("standfast");
     if Path::new(&name).file_name().is_none_or(|name| name != "genhash") {
-        return Ok(Arguments::parse());
+        if words.first().is_some_and(|word| word == "help") {
+            words.remove(0);
+            words.push("--help".into());
+        }
+        return Ok(Arguments::parse_from([standfast].into_iter().chain(words)));
     }
-    let words = ["standfast", "genhash"].into_iter().map(OsString::from).chain(words);
+    let words = [standfast, "genhash".into()].into_iter().chain(words);
     Arguments::try_parse_from(words).map_err(|error| {
         // Whoever closed the pipe has read enough.
         let _ = error.print();

@@ -22,32 +22,33 @@ pub enum Operate {
     /// Print the counters of every instance, as keepalived does on SIGUSR2
     #[command(after_help = "Example: standfast stats")]
     Stats(Stats),
-    /// Have the configuration read again, and say what came of it
+    /// Read the configuration again, and say what came of it
     #[command(after_help = "Example: standfast reload --confirm 60")]
     Reload(Reload),
     /// Say what a reload would change, and whether traffic would notice; change nothing. Status 0: nothing, 2: something,
     /// 1: it would be refused
     #[command(after_help = "Example: standfast plan /etc/keepalived/new.conf")]
     Plan(Plan),
-    /// Have another director be master of what this one is master of
+    /// Hand over to another director: stop being master here, and do not take it back before --undo or --for says so
     #[command(after_help = "Example: standfast switchover VI_1 --for 600")]
     Switchover(Switchover),
-    /// Be master of nothing, also after a restart, until it is over
+    /// Take this director out of service (on): it gives up every address and takes none, also after a restart, until
+    /// off
     #[command(after_help = "Example: standfast maintenance on")]
     Maintenance(Maintenance),
-    /// Say more or less in the log, until the daemon ends
+    /// Make the log more or less detailed, until the daemon ends
     #[command(after_help = "Example: standfast log-level debug")]
     LogLevel(Level),
-    /// Let a real server serve when its checks say so, with the configured weight
+    /// End drain, disable and weight: a real server serves again when its checks say so, with the configured weight
     #[command(after_help = "Example: standfast ready 10.0.0.1:80")]
     Ready(Server),
-    /// Give a real server no new connections, and take it out when the last one has ended
+    /// Give a real server no new connections, and take it out when the last one has ended; ready puts it back
     #[command(after_help = "Example: standfast drain 10.0.0.1:80 --within 300")]
     Drain(Drain),
-    /// Take a real server out now
+    /// Take a real server out of its services now; ready puts it back
     #[command(after_help = "Example: standfast disable 10.0.0.1:80 --of 192.0.2.1:80")]
     Disable(Server),
-    /// Give a real server another weight than the configured one
+    /// Give a real server another weight than the configured one, until ready
     #[command(after_help = "Example: standfast weight 10.0.0.1:80 50")]
     Weight(Weight),
     /// List the kernel's table of virtual servers, as ipvsadm -Ln does
@@ -60,7 +61,7 @@ pub enum Operate {
     /// Keep the configuration that was reloaded with --confirm
     #[command(after_help = "Example: standfast confirm")]
     Confirm(Confirm),
-    /// Have the program that is now on the disk take over from the running one, without a failover
+    /// Replace the running daemon by the program that is now on the disk, without a failover
     #[command(after_help = "Example: standfast upgrade")]
     Upgrade(Upgrade),
 }
@@ -98,7 +99,7 @@ pub struct Events {
     /// How many of the last ones
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub last: u32,
-    /// Go on with what happens from now on
+    /// Do not end: print what happens from now on as well
     #[arg(short, long)]
     pub follow: bool,
     /// As JSON, for programs: one object a line
@@ -130,10 +131,10 @@ pub struct Stats {
 /// `standfast reload`.
 #[derive(Args, Debug)]
 pub struct Reload {
-    /// Also if statements of the file are wrong and will be ignored
+    /// Reload even if statements of the file are wrong; those are ignored
     #[arg(long)]
     pub force: bool,
-    /// Put the configuration before back after so many seconds, unless `standfast confirm` says that it is to stay
+    /// Go back to the configuration of now after so many seconds, unless `standfast confirm` keeps the new one
     #[arg(long, value_name = "SECONDS")]
     pub confirm: Option<u32>,
     /// Whom to ask
@@ -144,10 +145,10 @@ pub struct Reload {
 /// `standfast plan`.
 #[derive(Args, Debug)]
 pub struct Plan {
-    /// The configuration to go to; by default the daemon's own file as it is now
+    /// The new configuration; by default the daemon's own file as it is now
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Ask no daemon: from this configuration, as if it ran here as master with every server up
+    /// Ask no daemon: compare with this configuration, as if it ran here as master with every server up
     #[arg(long, value_name = "OLD", requires = "file")]
     pub from: Option<PathBuf>,
     /// As JSON, for programs
@@ -163,10 +164,10 @@ pub struct Plan {
 pub struct Switchover {
     /// The name of an instance or a group; by default everything this director is master of
     pub of: Option<String>,
-    /// Preempt again as configured, instead
+    /// End a switchover: preempt again as configured
     #[arg(long, conflicts_with = "for")]
     pub undo: bool,
-    /// Preempt again as configured after so many seconds; by default not before --undo
+    /// End it by itself after so many seconds; by default not before --undo
     #[arg(long = "for", value_name = "SECONDS", id = "for")]
     pub for_s: Option<u32>,
     /// Whom to ask
@@ -177,9 +178,9 @@ pub struct Switchover {
 /// On or off.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
-    /// From now on
+    /// Give up every address, from now on
     On,
-    /// No more
+    /// Take part in elections again
     Off,
 }
 
@@ -245,7 +246,7 @@ pub struct Drain {
     /// Which server
     #[command(flatten)]
     pub server: Server,
-    /// Take it out after so many seconds at the latest
+    /// Take it out after so many seconds even if it has connections
     #[arg(long, value_name = "SECONDS")]
     pub within: Option<u32>,
 }
@@ -272,7 +273,7 @@ pub struct Confirm {
 /// `standfast upgrade`.
 #[derive(Args, Debug)]
 pub struct Upgrade {
-    /// Also if it is the program that runs, or ignores statements of the configuration
+    /// Even if it is the program that runs already, or one that ignores statements of the configuration
     #[arg(long)]
     pub force: bool,
     /// Whom to ask

@@ -1,4 +1,5 @@
-//! `standfast reload`, `confirm`, `switchover`, `maintenance`, `log-level`, `ready`, `drain`, `disable`, `weight`: something is to be done, and the exit status says whether it was.
+//! `standfast reload`, `confirm`, `switchover`, `maintenance`, `log-level`, `ready`, `drain`, `disable`, `weight`:
+//! something is to be done, and the exit status says whether it was.
 
 use crate::control::{Conversation, Trouble};
 use crate::operate::{Confirm, Level, Maintenance, Reload, Server, Socket, Switch, Switchover};

@@ -179,8 +179,8 @@ fn services(check: &CheckStatus) -> Table {
         ]);
         for server in &service.servers {
             let state = if server.up { "up" } else { "DOWN" };
-            let ordered = server.ordered.as_ref().map(|word| format!(", {word}")).unwrap_or_default();
-            let trouble = server.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+            let ordered = server.remarks.ordered.as_ref().map(|word| format!(", {word}")).unwrap_or_default();
+            let trouble = server.remarks.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
             table.remark(format!("-> {} weight {} {state}{ordered}{trouble}", server.key, server.weight));
         }
     }

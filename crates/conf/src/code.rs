@@ -4,7 +4,39 @@
 //! K03 blocks, K04 keywords and values, K05 VRRP, K06 LVS, K07 scripts, K08 process-wide settings, K09 BFD, K10 two
 //! directors side by side.
 
-use crate::diagnostic::Class;
+/// What a mistake does to start, reload and `-t`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Class {
+    /// Ours alone: something worth knowing; changes nothing.
+    Hint,
+    /// Accepted, and not acted upon by this release.
+    NotYet,
+    /// An old spelling that still works.
+    Deprecated,
+    /// Goes on, perhaps not as meant.
+    Warning,
+    /// A script is unsafe and therefore disabled.
+    Security,
+    /// That statement is ignored, as keepalived does; start goes on, reload is refused.
+    Dropped,
+    /// No configuration can be made of it: start and reload are refused.
+    Fatal,
+}
+
+impl Class {
+    /// The word that heads a rendered diagnostic.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fatal | Self::Dropped => "error",
+            Self::Security => "security",
+            Self::Warning => "warning",
+            Self::Deprecated => "deprecated",
+            Self::NotYet => "not yet",
+            Self::Hint => "hint",
+        }
+    }
+}
 
 /// How keepalived 2.4 ends `--config-test` for the same mistake.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -156,7 +188,8 @@ codes! {
         "No block is open that this brace could close. keepalived goes on at root level, which is rarely what was meant, \
          and starts with what it understood; we do not start."
     ClosedEarly "K0302" Fatal Report "a block is closed too early"
-        "Statements that belong into a block stand behind its closing brace, so a brace before them is one too many."
+        "Statements that belong into a block stand behind its closing brace, so a brace before them is one too many: take \
+         it out."
     NeverClosed "K0303" Fatal Report "a block is never closed"
         "The block's closing brace is missing. Where it should be is guessed from the keywords that follow and from \
          indentation."
@@ -164,7 +197,8 @@ codes! {
         "This keyword begins a block, so { must follow, on the same line or on a later one with nothing but comments \
          between."
     UnexpectedOpen "K0305" Fatal Report "an opening brace without a keyword"
-        "A { stands where no block begins. It is skipped with all that it encloses."
+        "A { stands where no block begins, so it is skipped with all that it encloses. Take it out, or write the keyword of \
+         the block before it."
     NoBlockHere "K0306" Dropped Report "a keyword that has no block"
         "A { follows a keyword that takes values and no block. The block is skipped. keepalived reads its contents as if \
          they stood in the enclosing block, and takes the closing brace for the enclosing block's."
@@ -224,20 +258,20 @@ codes! {
         "Every vrrp_instance needs a virtual_router_id from 1 to 255, the same on all routers that share its addresses. \
          There is no default, and keepalived does not start either."
     NoInterface "K0502" Fatal Report "an instance without interface"
-        "A vrrp_instance that sends multicast needs an interface."
+        "A vrrp_instance that sends multicast needs an interface to send on; one with unicast_peer can do without."
     MissingInterface "K0503" Fatal Interface "an interface that does not exist"
         "This host has no interface of that name. With dynamic_interfaces in global_defs it may appear later; without it \
          keepalived does not start, nor do we."
     DuplicateVrid "K0504" Fatal Report "a virtual_router_id used twice"
         "Two instances of one family on one interface have the same virtual_router_id, so neither could tell its \
-         packets from the other's."
+         packets from the other's. Give one of them another number, on all of its routers."
     DuplicateInstance "K0505" Dropped Report "an instance defined twice"
         "A vrrp_instance of that name exists already. The second one is ignored as a whole, as in keepalived."
     DuplicateAddress "K0506" Dropped Report "an address listed twice"
         "The address is already in the list of this instance; the second entry is ignored."
     SharedAddress "K0507" Warning Silent "an address on two instances"
-        "Two instances have the same virtual address. Whichever becomes BACKUP takes it away from the other. keepalived \
-         does not look for this."
+        "Two instances have the same virtual address. Whichever becomes BACKUP takes it away from the other. Leave it in \
+         one of them. keepalived does not look for this."
     FamilyMismatch "K0508" Dropped Report "an address of another family"
         "The first address in virtual_ipaddress decides the family of the instance. Addresses of the other family belong \
          into virtual_ipaddress_excluded or into an instance of their own."
@@ -261,7 +295,8 @@ codes! {
     AuthenticationIgnored "K0516" Warning Report "authentication that the version does not have"
         "Version 3 has no authentication, and strict mode forbids it. The block is ignored."
     NoPassword "K0517" Warning Silent "authentication without a password"
-        "auth_type is given and auth_pass is not. Every router that knows the type is believed."
+        "auth_type is given and auth_pass is not, so every router that knows the type is believed. Say auth_pass, the same \
+         on all routers."
     MasterWithNopreempt "K0518" Warning Report "nopreempt with state MASTER"
         "An instance that starts as MASTER takes over whatever nopreempt says, so nopreempt is ignored. Use state BACKUP on \
          both routers."
@@ -273,7 +308,8 @@ codes! {
         "Priority 255 says that this router owns the addresses and is always master; state BACKUP says otherwise. The \
          priority wins."
     PeerIgnored "K0522" Warning Report "unicast words without a peer"
-        "unicast_src_ip or another unicast word is given, but no unicast_peer. The instance uses multicast."
+        "unicast_src_ip or another unicast word is given, but no unicast_peer, so the instance uses \
+         multicast. Name the other routers in unicast_peer, or leave the words out."
     TooManyAddresses "K0523" Fatal Report "more than 255 addresses in an instance"
         "An advertisement counts its addresses in one octet. Put the rest into virtual_ipaddress_excluded: they move \
          together with the others and are not advertised."
@@ -334,7 +370,7 @@ codes! {
          with scripts that root runs, only root may."
 
     NoCheckers "K0601" Hint Silent "a real server that is never checked"
-        "The real server has no checker, so it stays in the table when it dies."
+        "The real server has no checker, so it stays in the table when it dies. TCP_CHECK is the least that notices."
     NoRealServers "K0602" Warning Report "a virtual server without real servers"
         "A virtual server needs a real_server. It is ignored, as in keepalived."
     DuplicateRealServer "K0603" Dropped Report "a real server listed twice"
@@ -425,9 +461,10 @@ codes! {
          disappear with the one director that has them."
     PairVrid "K1002" Fatal Report "another virtual_router_id on each director"
         "Routers know each other by the virtual_router_id. With different ones both become master, and the addresses are on \
-         both directors."
+         both directors. Write the same number on both."
     PairVersion "K1003" Fatal Report "another version or family on each director"
-        "A router refuses advertisements of another version, so both become master, and the addresses are on both directors."
+        "A router refuses advertisements of another version, so both become master, and the addresses are on both directors. \
+         Say the same version on both, and begin virtual_ipaddress with an address of the same family."
     PairInterval "K1004" Fatal Report "another advert_int on each director"
         "In version 2 an advertisement with another interval is refused (RFC 3768 7.1), so both become master. In version 3 a \
          backup learns its master's interval, and the pair only changes its speed when the master changes."

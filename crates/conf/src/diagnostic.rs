@@ -1,42 +1,8 @@
-//! What is wrong with a configuration: class, code, headline, places, help. How it looks is `render`'s business.
+//! What is wrong with a configuration: code, headline, places, help. How it looks is `render`'s business.
 
-use crate::code::Code;
+use crate::code::{Class, Code};
 use crate::source::{FileId, Span};
 use std::collections::BTreeMap;
-
-/// What a mistake does to start, reload and `-t`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Class {
-    /// Ours alone: something worth knowing; changes nothing.
-    Hint,
-    /// Accepted, and not acted upon by this release.
-    NotYet,
-    /// An old spelling that still works.
-    Deprecated,
-    /// Goes on, perhaps not as meant.
-    Warning,
-    /// A script is unsafe and therefore disabled.
-    Security,
-    /// That statement is ignored, as keepalived does; start goes on, reload is refused.
-    Dropped,
-    /// No configuration can be made of it: start and reload are refused.
-    Fatal,
-}
-
-impl Class {
-    /// The word that heads a rendered diagnostic.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Fatal | Self::Dropped => "error",
-            Self::Security => "security",
-            Self::Warning => "warning",
-            Self::Deprecated => "deprecated",
-            Self::NotYet => "not yet",
-            Self::Hint => "hint",
-        }
-    }
-}
 
 /// A place with what is to be said about it.
 #[derive(Clone, PartialEq, Eq, Debug)]

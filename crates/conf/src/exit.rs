@@ -1,7 +1,8 @@
 //! The exit status of a configuration test, as keepalived computes it, and whether a start is refused.
 
+use crate::code::Class;
 use crate::code::Verdict;
-use crate::diagnostic::{Class, Diagnostic};
+use crate::diagnostic::Diagnostic;
 
 /// The status of `standfastd --config-test`: 0 when there is nothing but hints, else keepalived's own.
 ///

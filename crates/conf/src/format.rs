@@ -39,6 +39,9 @@ pub enum FormatError {
     },
 }
 
+/// That of UTF-8, which a file may begin with.
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 /// The text laid out anew. Formatting its result changes nothing.
 ///
 /// # Errors
@@ -47,15 +50,20 @@ pub fn format(text: &[u8]) -> Result<Vec<u8>, FormatError> {
     if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
         return Err(FormatError::Utf16);
     }
-    let (mark, text) = match text.strip_prefix(&[0xef, 0xbb, 0xbf]) {
-        Some(rest) => (&[0xef, 0xbb, 0xbf][..], rest),
+    let (mark, text) = match text.strip_prefix(&BYTE_ORDER_MARK) {
+        Some(rest) => (&BYTE_ORDER_MARK[..], rest),
         None => (&[][..], text),
     };
     let mut layout = Layout::new(mark, ids(text));
     for (number, line) in lines(text).enumerate() {
         layout.line(line, number + 1);
     }
-    layout.finish()
+    let mut out = layout.finish()?;
+    if mark.is_empty() && out.starts_with(&BYTE_ORDER_MARK) {
+        // Behind a blank it was a word of the first line.
+        out.insert(0, b' ');
+    }
+    Ok(out)
 }
 
 /// Physical lines without their line ends.

@@ -26,8 +26,8 @@ pub mod source;
 mod text;
 mod value;
 
-pub use code::Code;
-pub use diagnostic::{Class, Diagnostic};
+pub use code::{Class, Code};
+pub use diagnostic::Diagnostic;
 pub use exit::{exit_code_for_test, start_refused};
 pub use format::{FormatError, format};
 pub use host::Host;
@@ -78,7 +78,8 @@ pub fn load(host: &dyn Host, root: &Path, options: &Options) -> Loaded {
     read(host, root, options, false)
 }
 
-/// As [`load`], and what this release does not act upon is in the configuration, too: for tools that read and do not run.
+/// As [`load`], and what this release does not act upon is in the configuration, too: for tools that read and do not
+/// run.
 #[must_use]
 pub fn load_everything(host: &dyn Host, root: &Path, options: &Options) -> Loaded {
     read(host, root, options, true)

@@ -8,8 +8,8 @@ mod lvs;
 mod vrrp;
 mod witness;
 
-use crate::code::Code;
-use crate::diagnostic::{Class, Diagnostic, Diagnostics};
+use crate::code::{Class, Code};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::host::Host;
 use crate::outline::{Node, outline};
 use crate::source::{Sources, Span};

@@ -4,6 +4,7 @@
 
 use crate::keyword::entry::{ADDRESS_OPTIONS, ROUTE_OPTIONS, RULE_OPTIONS};
 use crate::keyword::{Args, BLOCKS, Block, Entries, Keyword, Kind, Stage, Status};
+use crate::value::TimeUnit;
 use core::fmt::Write as _;
 use serde_json::{Value, json};
 
@@ -170,8 +171,10 @@ fn entry_synopsis(entries: Entries) -> String {
 fn range(args: Args) -> String {
     match args {
         Args::Number(least, most) | Args::OptionalNumber(least, most, _) => format!("{least}..{most}"),
-        Args::Seconds(least, most) => format!("{}..{}", scaled(least, 6), scaled(most, 6)),
-        Args::Milliseconds(least, most) => format!("{}..{}", scaled(least, 3), scaled(most, 3)),
+        Args::Seconds(least, most) => format!("{}..{}", TimeUnit::Seconds.show(least), TimeUnit::Seconds.show(most)),
+        Args::Milliseconds(least, most) => {
+            format!("{}..{}", TimeUnit::Milliseconds.show(least), TimeUnit::Milliseconds.show(most))
+        }
         Args::Choice(words) => words.join("|"),
         Args::Bool => "true|on|yes|false|off|no".to_owned(),
         Args::Flag
@@ -190,37 +193,7 @@ fn range(args: Args) -> String {
 }
 
 fn unit(args: Args) -> &'static str {
-    match args {
-        Args::Seconds(..) => "s",
-        Args::Milliseconds(..) => "ms",
-        Args::Flag
-        | Args::Bool
-        | Args::Number(..)
-        | Args::OptionalNumber(..)
-        | Args::Word(_)
-        | Args::OneWord(_)
-        | Args::OptionalWord(_)
-        | Args::Words(_)
-        | Args::Choice(_)
-        | Args::Address
-        | Args::Interface
-        | Args::Script
-        | Args::OptionalScript
-        | Args::Command
-        | Args::User
-        | Args::Other(..) => "",
-    }
-}
-
-/// A number of microseconds with the point moved, without zeros at its end.
-fn scaled(microseconds: u64, places: u32) -> String {
-    let unit = 10_u64.pow(places);
-    let (whole, part) = (microseconds / unit, microseconds % unit);
-    if part == 0 {
-        return whole.to_string();
-    }
-    let width = places as usize;
-    format!("{whole}.{}", format!("{part:0width$}").trim_end_matches('0'))
+    TimeUnit::of(args).map_or("", |(unit, ..)| unit.symbol())
 }
 
 /// What the status says, for a person; empty for a name of today.
@@ -269,7 +242,8 @@ pub fn text() -> String {
 }
 
 /// The table for a program: `standfastd --keywords=json`. `{"format": 1, "keywords": [{"path", "block", "name", "kind",
-/// "synopsis", "range", "unit", "default", "help", "status", "instead", "live"}]}`; new members may be added, these stay.
+/// "synopsis", "range", "unit", "default", "help", "status", "instead", "live"}]}`; new members may be added, these
+/// stay.
 #[must_use]
 pub fn json() -> String {
     let keywords: Vec<Value> = rows().iter().map(json_row).collect();
@@ -304,14 +278,6 @@ fn json_row(row: &Row) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_of_microseconds_is_shown_in_the_unit_of_its_keyword() {
-        assert_eq!(scaled(1_000, 6), "0.001");
-        assert_eq!(scaled(4_294_000_000, 6), "4294");
-        assert_eq!(scaled(u64::MAX - 1, 6), "18446744073709.551614");
-        assert_eq!(scaled(10_500, 3), "10.5");
-    }
 
     #[test]
     fn paths_are_unique_and_each_is_in_both_listings() {

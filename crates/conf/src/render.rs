@@ -1,6 +1,7 @@
 //! How diagnostics look: with source lines as `rustc` shows them, or in one line for the journal.
 
-use crate::diagnostic::{Class, Diagnostic, Label};
+use crate::code::Class;
+use crate::diagnostic::{Diagnostic, Label};
 use crate::source::{FileId, SourceFile, Sources, Span};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use core::fmt::Write as _;

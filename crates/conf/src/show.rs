@@ -59,7 +59,8 @@ fn lay_out(node: &Node, level: usize, lines: &mut Vec<Line>) {
     lines.push(Line { text: format!("{indent}}}"), span: None });
 }
 
-/// The statement so that it reads as itself again: a `#` or `!` that a backslash kept from being a comment gets it back.
+/// The statement so that it reads as itself again: a `#` or `!` that a backslash kept from being a comment gets it
+/// back.
 fn readable(node: &Node) -> String {
     if let Some(keyword) = SECRETS.iter().find(|secret| **secret == node.word(0)) {
         // A key of auth_hmac has a number before it, which is none of the secret.

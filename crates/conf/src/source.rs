@@ -4,6 +4,7 @@
 
 use core::num::NonZeroU32;
 use core::ops::Range;
+use standfast_model::Secret;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -79,7 +80,8 @@ pub struct Position {
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     path: PathBuf,
-    text: Arc<Vec<u8>>,
+    /// It may hold passwords, so it is overwritten when the last who reads it has gone.
+    text: Arc<Secret>,
     /// Found when the first position is asked for: a configuration without mistakes needs none.
     line_starts: OnceLock<Vec<u32>>,
     included_from: Option<Span>,
@@ -88,7 +90,7 @@ pub struct SourceFile {
 impl SourceFile {
     fn line_starts(&self) -> &[u32] {
         self.line_starts.get_or_init(|| {
-            let feeds = memchr::memchr_iter(b'\n', &self.text).map(|at| at + 1);
+            let feeds = memchr::memchr_iter(b'\n', self.text()).map(|at| at + 1);
             core::iter::once(0).chain(feeds).map(|at| u32::try_from(at).unwrap_or(u32::MAX)).collect()
         })
     }
@@ -102,7 +104,7 @@ impl SourceFile {
     /// Its bytes.
     #[must_use]
     pub fn text(&self) -> &[u8] {
-        &self.text
+        self.text.octets()
     }
 
     /// The `include` line that brought it in; none for the main file.
@@ -124,8 +126,8 @@ impl SourceFile {
     #[must_use]
     pub fn line_range(&self, line: usize) -> Range<usize> {
         let starts = self.line_starts();
-        let start = starts.get(line.saturating_sub(1)).map_or(self.text.len(), |s| *s as usize);
-        let end = starts.get(line).map_or(self.text.len(), |s| *s as usize);
+        let start = starts.get(line.saturating_sub(1)).map_or(self.text().len(), |s| *s as usize);
+        let end = starts.get(line).map_or(self.text().len(), |s| *s as usize);
         start..end
     }
 }
@@ -191,13 +193,13 @@ impl Sources {
     #[must_use]
     pub fn bytes(&self, span: Span) -> &[u8] {
         let range = span.start as usize..span.end as usize;
-        self.file(span.file).and_then(|f| f.text.get(range)).unwrap_or_default()
+        self.file(span.file).and_then(|f| f.text().get(range)).unwrap_or_default()
     }
 
     /// The column of the span's first byte, if nothing but blanks stands before it on its line. Asked for every
     /// statement, so it looks at the bytes before it and not for the number of the line.
     pub(crate) fn indent(&self, span: Span) -> Option<usize> {
-        let before = self.file(span.file)?.text.get(..span.start as usize)?;
+        let before = self.file(span.file)?.text().get(..span.start as usize)?;
         let blank = |b: &u8| b.is_ascii_whitespace() && *b != b'\n';
         let blanks = before.iter().rev().take_while(|b| blank(b)).count();
         let first = before.len() == blanks || before.get(before.len() - blanks - 1) == Some(&b'\n');
@@ -210,11 +212,11 @@ impl Sources {
             return false;
         }
         let range = a.start.min(b.start) as usize..a.start.max(b.start) as usize;
-        let between = self.file(a.file).and_then(|f| f.text.get(range)).unwrap_or_default();
+        let between = self.file(a.file).and_then(|f| f.text().get(range)).unwrap_or_default();
         memchr::memchr(b'\n', between).is_none()
     }
 
-    pub(crate) fn add_file(&mut self, path: PathBuf, text: Arc<Vec<u8>>, included_from: Option<Span>) -> FileId {
+    pub(crate) fn add_file(&mut self, path: PathBuf, text: Arc<Secret>, included_from: Option<Span>) -> FileId {
         let id = FileId(numbered(self.files.len()));
         self.files.push(SourceFile { path, text, line_starts: OnceLock::new(), included_from });
         id
@@ -251,7 +253,7 @@ mod tests {
     #[test]
     fn positions_count_lines_and_bytes_from_one() {
         let mut sources = Sources::default();
-        let id = sources.add_file("a".into(), b"ab\n\ncd".to_vec().into(), None);
+        let id = sources.add_file("a".into(), Arc::new(Secret::new(b"ab\n\ncd".to_vec())), None);
         let file = sources.file(id).unwrap();
         for (offset, line, column) in [(0, 1, 1), (2, 1, 3), (3, 2, 1), (4, 3, 1), (5, 3, 2), (6, 3, 3)] {
             assert_eq!(file.position(offset), Position { line, column }, "offset {offset}");
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn an_indent_is_the_column_of_what_stands_first_on_its_line() {
         let mut sources = Sources::default();
-        let id = sources.add_file("a".into(), b"a b\n\t c d\n".to_vec().into(), None);
+        let id = sources.add_file("a".into(), Arc::new(Secret::new(b"a b\n\t c d\n".to_vec())), None);
         let at = |start: u32| Span { start, end: start + 1, ..Sources::head(id) };
         let expected = [(0, Some(1)), (2, None), (6, Some(3)), (8, None)];
         assert_eq!(expected.map(|(start, _)| (start, sources.indent(at(start)))), expected);

@@ -2,6 +2,7 @@
 
 use crate::source::{SiteId, Sources, Span};
 use core::ops::Range;
+use standfast_model::Secret;
 use std::sync::Arc;
 
 /// Bytes with their origin.
@@ -14,7 +15,7 @@ pub(crate) struct Text(Repr);
 #[derive(Clone, Debug)]
 enum Repr {
     /// The bytes of the file from `span.start` to `span.end`.
-    Plain { file: Arc<Vec<u8>>, span: Span },
+    Plain { file: Arc<Secret>, span: Span },
     /// Put together.
     Mixed(Box<Mixture>),
 }
@@ -154,15 +155,23 @@ impl Mixture {
     }
 }
 
+/// Where the bytes begin and end without blanks (spaces and tabs) at either end.
+pub(crate) fn without_blanks(bytes: &[u8]) -> Range<usize> {
+    let blank = |b: &u8| matches!(b, b' ' | b'\t');
+    let start = bytes.iter().position(|b| !blank(b)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
+    start..end
+}
+
 impl Text {
     /// The bytes of a file from `span.start` to `span.end`.
-    pub(crate) fn exact(file: &Arc<Vec<u8>>, span: Span) -> Self {
+    pub(crate) fn exact(file: &Arc<Secret>, span: Span) -> Self {
         Self(Repr::Plain { file: Arc::clone(file), span })
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.0 {
-            Repr::Plain { file, span } => file.get(span.start as usize..span.end as usize).unwrap_or_default(),
+            Repr::Plain { file, span } => file.octets().get(span.start as usize..span.end as usize).unwrap_or_default(),
             Repr::Mixed(mixed) => &mixed.bytes,
         }
     }
@@ -220,11 +229,15 @@ impl Text {
 
     /// The same without blanks (spaces and tabs) at either end.
     pub(crate) fn trimmed(self) -> Self {
-        let blank = |b: &u8| matches!(b, b' ' | b'\t');
         let bytes = self.bytes();
-        let start = bytes.iter().position(|b| !blank(b)).unwrap_or(bytes.len());
-        let end = bytes.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
-        if start == 0 && end == bytes.len() { self } else { self.slice(start..end) }
+        let kept = without_blanks(bytes);
+        if kept == (0..bytes.len()) { self } else { self.slice(kept) }
+    }
+
+    /// A part of it without blanks at either end; none if nothing is left.
+    pub(crate) fn trimmed_part(&self, range: Range<usize>) -> Option<Self> {
+        let kept = without_blanks(self.bytes().get(range.clone()).unwrap_or_default());
+        (!kept.is_empty()).then(|| self.slice(range.start + kept.start..range.start + kept.end))
     }
 
     /// The same text, read because of a use (a line of a definition).

@@ -84,10 +84,51 @@ pub(crate) fn shown(word: &[u8]) -> String {
     if text.chars().count() <= 60 { text.into_owned() } else { text.chars().take(60).chain("...".chars()).collect() }
 }
 
-/// Microseconds for messages: `0.01`, `255`.
-pub(crate) fn seconds_text(microseconds: u64) -> String {
-    let text = format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+/// The unit in which a time is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TimeUnit {
+    Seconds,
+    Milliseconds,
+}
+
+impl TimeUnit {
+    /// Of what a keyword takes, if that is a time, with the smallest and the largest in microseconds.
+    pub(crate) fn of(args: Args) -> Option<(Self, u64, u64)> {
+        if let Args::Seconds(least, most) = args {
+            Some((Self::Seconds, least, most))
+        } else if let Args::Milliseconds(least, most) = args {
+            Some((Self::Milliseconds, least, most))
+        } else {
+            None
+        }
+    }
+
+    /// How it is written behind a number.
+    pub(crate) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Seconds => "s",
+            Self::Milliseconds => "ms",
+        }
+    }
+
+    /// The decimals that a microsecond has.
+    const fn places(self) -> usize {
+        match self {
+            Self::Seconds => 6,
+            Self::Milliseconds => 3,
+        }
+    }
+
+    /// Microseconds in this unit, without zeros at the end: `0.01`, `255`.
+    pub(crate) fn show(self, microseconds: u64) -> String {
+        let width = self.places();
+        let per_unit = match self {
+            Self::Seconds => 1_000_000,
+            Self::Milliseconds => 1_000,
+        };
+        let text = format!("{}.{:0width$}", microseconds / per_unit, microseconds % per_unit);
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
 }
 
 impl Parser<'_> {
@@ -134,22 +175,21 @@ impl Parser<'_> {
         value.and_then(|v| T::try_from(v).ok())
     }
 
-    /// Microseconds of a range, written in seconds or milliseconds.
-    fn time_of(&mut self, word: &[u8], span: Span, places: usize, min: u64, max: u64) -> Option<u64> {
-        let show = |v: u64| if places == 6 { seconds_text(v) } else { seconds_text(v.saturating_mul(1000)) };
-        let unit = if places == 6 { "s" } else { "ms" };
+    /// A word as a time of a range in microseconds.
+    fn time_of(&mut self, word: &[u8], span: Span, unit: TimeUnit, (min, max): (u64, u64)) -> Option<Duration> {
+        let (places, symbol) = (unit.places(), unit.symbol());
         let found = decimal(word, places);
         if let Ok((value, surplus)) = found {
             if surplus {
                 let headline = format!("`{}` has more than {places} decimals", shown(word));
-                let label = format!("{} {unit} is used", show(value));
+                let label = format!("{} {symbol} is used", unit.show(value));
                 self.report(Diagnostic::new(Code::Adjusted, headline, span, label));
             }
             if (min..=max).contains(&value) {
-                return Some(value);
+                return Some(Duration::from_micros(value));
             }
         }
-        let range = format!("{} to {} {unit}", show(min), show(max));
+        let range = format!("{} to {} {symbol}", unit.show(min), unit.show(max));
         match found {
             Ok(_) => self.report_range(&shown(word), span, &range),
             Err(error) => self.report_number(error, "a time", word, span, &range),
@@ -159,30 +199,15 @@ impl Parser<'_> {
 
     /// A word as a time in seconds.
     pub(crate) fn seconds_of(&mut self, word: &[u8], span: Span, min: u64, max: u64) -> Option<Duration> {
-        self.time_of(word, span, 6, min, max).map(Duration::from_micros)
+        self.time_of(word, span, TimeUnit::Seconds, (min, max))
     }
 
     /// The first argument as the time that the table describes. Whole seconds too, where the table says a number.
     pub(crate) fn time(&mut self, statement: &Statement) -> Option<Duration> {
         let (word, span) = (statement.arg(0)?, statement.arg_span(0));
-        match statement.keyword.args() {
-            Args::Seconds(min, max) => self.time_of(word, span, 6, min, max).map(Duration::from_micros),
-            Args::Milliseconds(min, max) => self.time_of(word, span, 3, min, max).map(Duration::from_micros),
-            Args::Number(..) | Args::OptionalNumber(..) => self.number::<u64>(statement).map(Duration::from_secs),
-            Args::Flag
-            | Args::Bool
-            | Args::Word(_)
-            | Args::OneWord(_)
-            | Args::OptionalWord(_)
-            | Args::Words(_)
-            | Args::Choice(_)
-            | Args::Address
-            | Args::Interface
-            | Args::Script
-            | Args::OptionalScript
-            | Args::Command
-            | Args::User
-            | Args::Other(..) => None,
+        match TimeUnit::of(statement.keyword.args()) {
+            Some((unit, min, max)) => self.time_of(word, span, unit, (min, max)),
+            None => self.number::<u64>(statement).map(Duration::from_secs),
         }
     }
 
@@ -313,6 +338,15 @@ mod tests {
             assert_eq!(integer(bad), Err(NumberError::Invalid), "{}", shown(bad));
         }
         assert_eq!(integer(&[b'9'; 60]), Err(NumberError::Huge));
+    }
+
+    #[test]
+    fn a_number_of_microseconds_is_shown_in_the_unit_of_its_keyword() {
+        assert_eq!(TimeUnit::Seconds.show(1_000), "0.001");
+        assert_eq!(TimeUnit::Seconds.show(4_294_000_000), "4294");
+        assert_eq!(TimeUnit::Seconds.show(u64::MAX - 1), "18446744073709.551614");
+        assert_eq!(TimeUnit::Milliseconds.show(10_500), "10.5");
+        assert_eq!(TimeUnit::Milliseconds.show(0), "0");
     }
 
     #[test]

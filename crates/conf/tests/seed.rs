@@ -50,7 +50,7 @@ fn service(address: &str, port: u16, protocol: Protocol, servers: &[&str]) -> Vi
         let mut real = RealServer::plain(target, Forwarding::Nat);
         real.checkers.push(Checker { probe: Probe::Tcp(connect), timing });
         // Unlike everywhere else, mails about real servers are on when nobody says anything.
-        real.options.smtp_alert = true;
+        real.smtp_alert = true;
         real
     };
     let plain = VirtualServer::plain(ServiceKey::Address { address: address.parse().unwrap(), port, protocol });

@@ -1,18 +1,20 @@
 //! The loop of the `bfd` worker: waits on its sockets, the timer and the link, and hands what came to the speaker.
 //!
 //! In every round what arrived is handled before what is due, in bounded portions: a flood delays no packet of ours for
-//! long, and a late timer loses no living neighbour.
+//! long. Nobody is lost while a packet that came in time may lie in a socket: a machine that stood still for a moment loses no
+//! living neighbour.
 
 mod listeners;
 
+use crate::bfd_notes::BfdNotes;
 use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
 use crate::link::{Command, NewSlice, SupervisorLink};
 use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
 use core::time::Duration;
-use listeners::Listeners;
+use listeners::{Backlog, Listeners, PORTION};
 use standfast_api::{BfdSessionStatus, BfdSlice, BfdStatus, Status, WorkerKind};
-use standfast_bfd::{Action, Event, Notice, Output, Path, Received, Speaker};
+use standfast_bfd::{Action, Event, Note, Notice, Output, Path, Received, Speaker};
 use standfast_kernel::bfd_socket::{BfdSender, RECEIVE_BUFFER_BYTES};
 use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::process::schedule::Schedule;
@@ -22,10 +24,8 @@ use standfast_model::config::track::BfdId;
 use standfast_model::{Instant, bfd};
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use tracing::{error, info, warn};
-
-/// Datagrams taken from one socket before the timer is looked at again: a full portion takes well under a millisecond.
-const PORTION: usize = 64;
 
 /// A session that is not up so long after the start is told as down: until then those who track it keep what they knew
 /// of it from a worker that died.
@@ -46,13 +46,17 @@ pub(crate) async fn run(context: WorkerContext<BfdSlice>) -> ExitStatus {
 }
 
 async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
-    let WorkerContext { slice, options: _, attached: _, mut supervisor } = context;
+    let WorkerContext { slice, options: _, attached, mut supervisor } = context;
     let mut schedule = Schedule::current();
     set_schedule(&mut schedule, &slice.global.processes.bfd);
-    let mut worker = Worker::start(slice.bfd)?;
+    let file = attached.into_iter().next().ok_or_else(|| io::Error::other("no file for notes of sessions"))?;
+    let (mut worker, left) = Worker::start(slice.bfd, file)?;
     confine(WorkerKind::Bfd, false)?;
     let mut timer = Timer::new()?;
-    worker.handle(Event::Wake, &mut supervisor);
+    for (session, note) in &left {
+        worker.handle(boottime(), Event::Adopt { session: *session, note }, &mut supervisor);
+    }
+    worker.handle(boottime(), Event::Wake, &mut supervisor);
     supervisor.ready();
     give_back_memory();
     loop {
@@ -67,12 +71,12 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
                 Command::Stop(reason) => {
                     say_stopping(reason);
                     worker.stopping = true;
-                    worker.handle(Event::Shutdown, &mut supervisor);
+                    worker.handle(boottime(), Event::Shutdown, &mut supervisor);
                 }
                 Command::Reload(slice) => worker.reload(&slice, &mut schedule, &mut supervisor),
                 Command::Report => supervisor.status(Status::Bfd(worker.status())),
                 // It runs nothing and follows nobody.
-                Command::Peer(..) | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Plan { .. } => {}
+                Command::Peer(..) | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Conflict(_) | Command::Plan { .. } => {}
             },
             expired = timer.expired() => expired?,
             () = worker.listeners.readable() => {}
@@ -84,8 +88,10 @@ async fn serve(context: WorkerContext<BfdSlice>) -> io::Result<()> {
 /// Everything the loop owns.
 struct Worker {
     speaker: Speaker,
+    notes: BfdNotes,
     config: BfdConfig,
     listeners: Listeners,
+    backlog: Backlog,
     /// None: it could not be had, and that has been said.
     senders: BTreeMap<Path, Option<BfdSender>>,
     retry_at: Option<Instant>,
@@ -98,13 +104,17 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(config: BfdConfig) -> io::Result<Self> {
+    /// Also comes back with what a predecessor has noted.
+    fn start(config: BfdConfig, file: OwnedFd) -> io::Result<(Self, Vec<(BfdId, Note)>)> {
         let mut seed = [0; 32];
         rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
+        let (notes, left) = BfdNotes::take_over(file, &config.sessions);
         let mut worker = Self {
             speaker: Speaker::new(&config, seed),
+            notes,
             config,
             listeners: Listeners::default(),
+            backlog: Backlog::default(),
             senders: BTreeMap::new(),
             retry_at: None,
             patient_until: Some(boottime() + PATIENCE),
@@ -113,7 +123,7 @@ impl Worker {
             stopping: false,
         };
         worker.open_listeners();
-        Ok(worker)
+        Ok((worker, left))
     }
 
     /// What cannot be had is tried for again, and said once.
@@ -125,19 +135,22 @@ impl Worker {
 
     /// One round. True if something may be left over.
     fn round(&mut self, supervisor: &mut SupervisorLink) -> bool {
-        let more = self.drain(supervisor);
+        // What is judged is this moment: all that arrived before it is told by then.
         let now = boottime();
+        let more = self.drain(supervisor);
+        let event = if self.backlog.is_over(more) { Event::Wake } else { Event::Speak };
         if self.retry_at.take_if(|at| *at <= now).is_some() {
             self.open_listeners();
             self.senders.retain(|_, sender| sender.is_some());
         }
         // Who looks from time to time also sends at these times what is nearly due.
         if self.listeners.looks_at().is_some() || self.speaker.next_deadline().is_some_and(|at| at <= now) {
-            self.handle(Event::Wake, supervisor);
+            self.handle(now, event, supervisor);
         }
         if self.patient_until.take_if(|at| *at <= now).is_some() {
             self.give_up_waiting(supervisor);
         }
+        self.notes.write(self.speaker.notes());
         more
     }
 
@@ -160,7 +173,7 @@ impl Worker {
                             ttl: arrived.ttl,
                             payload: arrived.payload,
                         };
-                        self.handle(Event::Packet(received), supervisor);
+                        self.handle(boottime(), Event::Packet(received), supervisor);
                     }
                     Ok(None) => break,
                     // An error of the network that was queued, or a datagram without addresses: it is gone.
@@ -172,9 +185,13 @@ impl Worker {
         more
     }
 
-    fn handle(&mut self, event: Event<'_>, supervisor: &mut SupervisorLink) {
+    fn handle(&mut self, now: Instant, event: Event<'_>, supervisor: &mut SupervisorLink) {
         let mut output = core::mem::take(&mut self.output);
-        self.speaker.handle(boottime(), event, &mut output);
+        self.speaker.handle(now, event, &mut output);
+        // Who is killed after somebody was told that a session is lost has not noted that it is up.
+        if output.actions.iter().any(|action| matches!(action, Action::Transition(_))) {
+            self.notes.write(self.speaker.notes());
+        }
         let mut changed = false;
         for action in output.actions.drain(..) {
             match action {
@@ -186,6 +203,15 @@ impl Worker {
                     info!(session, %neighbor, %from, %to, cause = %diagnostic, "BFD_Instance({session}) Entering {to} state{cause}");
                 }
                 Action::Tell { session, up } => self.tell(session, up, supervisor),
+                Action::Notice(Notice::GoesOn { session, neighbor, silent_for }) => {
+                    changed = true;
+                    let silent = silent_for.as_millis();
+                    info!(session, %neighbor, "BFD_Instance({session}) goes on in Up state, neighbor heard {silent} ms ago");
+                }
+                Action::Notice(Notice::BeginsAnew { session, neighbor, silent_for }) => {
+                    let silent = silent_for.as_millis();
+                    info!(session, %neighbor, "BFD_Instance({session}) begins anew, neighbor heard {silent} ms ago");
+                }
                 Action::Notice(Notice::Refused { session, source, reason }) => {
                     let whose = session.map_or_else(String::new, |name| format!("BFD_Instance({name}) "));
                     warn!(%source, "{whose}packet from {source} refused: {reason}");
@@ -252,9 +278,10 @@ impl Worker {
         let outcome = slice.read::<BfdSlice>(slice_label(WorkerKind::Bfd)).map(|slice| {
             set_schedule(schedule, &slice.global.processes.bfd);
             self.config = slice.bfd;
+            self.notes.renumber(&self.config.sessions);
             self.told.retain(|name, _| self.config.sessions.iter().any(|session| session.name == *name));
             self.open_listeners();
-            self.handle(Event::Reload(&self.config.clone()), supervisor);
+            self.handle(boottime(), Event::Reload(&self.config.clone()), supervisor);
         });
         supervisor.reloaded(slice.generation(), outcome);
     }

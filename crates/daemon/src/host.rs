@@ -59,7 +59,9 @@ impl Host for System {
 
     fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, HostError> {
         let mut file = open_regular(path).map_err(|e| said(&e))?;
-        let mut bytes = Vec::new();
+        // Of its size from the beginning: what grows leaves pieces of passwords behind.
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(limit).min(limit).saturating_add(1));
         // One byte more than allowed tells a file that is too large from one that just fits.
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         file.by_ref().take(most).read_to_end(&mut bytes).map_err(|e| said(&e))?;

@@ -2,6 +2,7 @@
 //! nobody else can read, and the name of the host.
 
 use standfast_api::Token;
+use standfast_model::Secret;
 use standfast_model::config::global::Http;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -30,9 +31,12 @@ fn read(file: &File) -> Result<Token, String> {
     if found.mode() & 0o077 != 0 {
         return Err(format!("others may read or write it (mode {:04o}), it wants mode 0600", found.mode() & 0o7777));
     }
-    let mut text = String::new();
-    let most = Token::MAX_BYTES as u64 + 3;
-    file.take(most).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let most = Token::MAX_BYTES + 3;
+    // Of its size from the beginning, so that nothing of it stays where it grew.
+    let mut text = Vec::with_capacity(most);
+    let outcome = file.take(most as u64).read_to_end(&mut text);
+    let text = Secret::new(text);
+    outcome.map_err(|error| error.to_string())?;
     Token::new(&text)
 }
 

@@ -216,6 +216,11 @@ fn name(id: InstanceId, names: &[(String, InterfaceName)]) -> (&str, &str) {
     found.map_or(("unknown instance", ""), |(instance, interface)| (instance.as_str(), interface.as_str()))
 }
 
+/// What a notice says, for those who are notified of it. None for what no packet brought about.
+pub fn text(notice: &Notice) -> Option<String> {
+    words(notice).map(|(.., text)| text)
+}
+
 /// None for what no packet brought about.
 fn words(notice: &Notice) -> Option<(VrrpKind, Option<InstanceId>, IpAddr, String)> {
     Some(match notice {

@@ -13,13 +13,14 @@ use serde::de::DeserializeOwned;
 use standfast_api::control::{ServerOrder, SwitchoverOrder};
 use standfast_api::plan::Part;
 use standfast_api::{
-    EncodeError, Event, EventKind, FromWorker, Generation, Status, ToFront, ToWorker, WorkerKind, decode, encode,
+    Conflict, EncodeError, Event, EventKind, FromWorker, Generation, Status, ToFront, ToWorker, WorkerKind, decode,
+    encode,
 };
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::boottime;
 use standfast_model::config::track::TrackedService;
-use standfast_model::{Instant, Witnessed};
+use standfast_model::{Instant, Secret, Witnessed};
 use std::io;
 use std::os::fd::OwnedFd;
 use tracing::{debug, warn};
@@ -105,6 +106,8 @@ pub enum Command {
         /// The `vrrp_instance`.
         instance: String,
     },
+    /// Whoever wants to be notified of conflicts is to be told of this one.
+    Conflict(Conflict),
     /// What would that configuration do? To be answered with [`SupervisorLink::planned`].
     Plan {
         /// The number of the question.
@@ -148,8 +151,16 @@ impl NewSlice {
     ///
     /// What is wrong with the memory file or with what it holds, in words.
     pub fn read<S: DeserializeOwned>(&self, label: Label) -> Result<S, String> {
-        let bytes = memfd::read(&self.memory, label).map_err(|error| error.to_string())?;
-        decode(&bytes).map_err(|error| error.to_string())
+        decode(self.octets(label)?.octets()).map_err(|error| error.to_string())
+    }
+
+    /// Its octets, for who reads it a piece at a time.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the memory file, in words.
+    pub fn octets(&self, label: Label) -> Result<Secret, String> {
+        memfd::read(&self.memory, label).map(Secret::new).map_err(|error| error.to_string())
     }
 }
 
@@ -266,6 +277,7 @@ impl SupervisorLink {
             Ok(ToWorker::Maintenance { on }) => self.heard = Some(Command::Maintenance { on }),
             Ok(ToWorker::Switchover { number, order }) => self.heard = Some(Command::Switchover { number, order }),
             Ok(ToWorker::Announce { number, instance }) => self.heard = Some(Command::Announce { number, instance }),
+            Ok(ToWorker::Conflict(conflict)) => self.heard = Some(Command::Conflict(conflict)),
             Ok(ToWorker::LogDetail(detail)) => log::set_detail(detail),
             Ok(ToWorker::Plan { number }) => match message.descriptors.into_iter().next() {
                 Some(memory) => {
@@ -480,6 +492,7 @@ fn long_snapshot(memory: Option<&OwnedFd>) -> Result<ToFront, String> {
         | ToWorker::Lease { .. }
         | ToWorker::SyncInstance { .. }
         | ToWorker::Announce { .. }
+        | ToWorker::Conflict(_)
         | ToWorker::Agent
         | ToWorker::Shutdown => Err("another message".to_owned()),
     }

@@ -4,11 +4,11 @@
 //! as in keepalived. The dialogue is keepalived's: `HELO`, no encryption, no authentication.
 
 use crate::exit_status::ExitStatus;
-use crate::runner_worker::mail::{ORDER, Order};
 use core::fmt::Write as _;
 use core::time::Duration;
+use serde::{Deserialize, Serialize};
 use standfast_api::decode;
-use standfast_kernel::memfd;
+use standfast_kernel::memfd::{self, Label};
 use standfast_kernel::timer::wall_clock;
 use standfast_page::moment;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -26,6 +26,30 @@ const MOST_LINES: usize = 64;
 
 /// How long a server may take for one reply.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the memory file of an order is labelled with.
+pub(crate) const ORDER: Label = Label { kind: 16, version: standfast_api::PROTOCOL_VERSION as u32 };
+
+/// A mail with everything that is needed to deliver it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// `smtp_server`: name or address, and port.
+    pub server: (String, u16),
+    /// `smtp_helo_name`, or the name of the host.
+    pub helo: String,
+    /// `smtp_connect_timeout`
+    pub timeout: Duration,
+    /// `notification_email_from`
+    pub from: String,
+    /// `notification_email`, at least one.
+    pub to: Vec<String>,
+    /// `router_id`, which the subject begins with.
+    pub router: String,
+    /// The rest of the subject.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+}
 
 /// Delivers the mail on standard input.
 #[must_use]

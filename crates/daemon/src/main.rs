@@ -12,7 +12,7 @@ use standfast_daemon::pid_files::{self, AlreadyRunning};
 use standfast_daemon::service_manager::ServiceManager;
 use standfast_daemon::succession::{self, HandoverError, Inheritance, judge};
 use standfast_daemon::supervisor::{self, Origin, Plan, PlanError, Supervisor, SupervisorError};
-use standfast_daemon::{genhash, log, mailer, panics, worker};
+use standfast_daemon::{genhash, log, mailer, panics, worker, worker_start};
 use standfast_kernel::process::identity;
 use standfast_kernel::process::{OwnBinary, PidFile, daemonize};
 use standfast_kernel::release::{LEAST, missing_features};
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         return genhash::become_it(&words.collect::<Vec<_>>()).into();
     }
     if let Some(kind) = worker_kind() {
-        return worker::main(&kind).into();
+        return worker_start::main(&kind).into();
     }
     if let Some(force) = std::env::args_os().nth(1).and_then(|word| judge::asked(&word)) {
         return judge::answer(std::env::args_os().skip(2), force).into();

@@ -3,7 +3,9 @@
 //! It opens no protocol socket and reads no byte from the network. It waits for signals, for messages of its workers
 //! and for their restart and stop times, all in one loop and one task.
 
+mod adjust;
 mod backoff;
+mod kept;
 mod maintenance;
 mod orders;
 mod plan;
@@ -25,9 +27,11 @@ use crate::exit_status::ExitStatus;
 use crate::service_manager::ServiceManager;
 use crate::signals::{Received, Request, Signals};
 use crate::succession::Inheritance;
+use crate::tidiness::Tidiness;
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
+use kept::Kept;
 use planning::Planning;
 use publisher::Publisher;
 use reload::{Reloading, Unconfirmed, Wish};
@@ -42,6 +46,7 @@ use standfast_model::config::lvs::VirtualServer;
 use standfast_model::{Config, Instant, State, Witnessed};
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use summary::summary;
 use timetable::Timetable;
 use tracing::{info, warn};
@@ -66,7 +71,7 @@ pub struct Supervisor {
     binary: OwnBinary,
     options: Options,
     /// The configuration in force.
-    config: Config,
+    config: Kept,
     generation: Generation,
     reloading: Option<Reloading>,
     /// A reload was asked for while one was under way: exactly one more follows, whoever asked how often.
@@ -97,6 +102,7 @@ pub struct Supervisor {
     plannings: Vec<Planning>,
     /// Another program is asked whether it can take over.
     upgrading: Option<Upgrading>,
+    tidiness: Tidiness,
     /// Set when the stop has begun: what the daemon will end with.
     stopping: Option<ExitStatus>,
 }
@@ -153,8 +159,9 @@ impl Supervisor {
             Self::say_upgraded(&inheritance.legacy, begun);
         }
         introduce(&mut workers);
-        give_back_memory();
         let timetable = Timetable::new(&config.global.reload);
+        let config = Kept::new(config, check_slice(&workers));
+        give_back_memory();
         Ok(Self {
             binary,
             options,
@@ -179,6 +186,7 @@ impl Supervisor {
             told_ready: false,
             plannings: Vec::new(),
             upgrading: None,
+            tidiness: Tidiness::default(),
             stopping: None,
         })
     }
@@ -335,6 +343,7 @@ impl Supervisor {
             self.held_back,
             self.upgrading.as_ref().map(|upgrading| upgrading.until),
             self.watchdog.as_ref().map(|watchdog| watchdog.next),
+            self.tidiness.next_deadline(),
         ];
         workers.chain(others.into_iter().flatten()).min()
     }
@@ -343,6 +352,7 @@ impl Supervisor {
         let now = boottime();
         self.take_back_unconfirmed(now);
         self.reload_by_timetable();
+        self.tidiness.wake(now);
         for worker in &mut self.workers {
             worker.wake(now, &self.binary);
         }
@@ -426,6 +436,12 @@ const LAST_SCRIPT: Duration = Duration::from_secs(5);
 
 fn is_runner(worker: &Worker) -> bool {
     worker.kind() == WorkerKind::Runner
+}
+
+/// What the `check` worker was given last; none without one.
+fn check_slice(workers: &[Worker]) -> Option<&OwnedFd> {
+    let check = workers.iter().find(|worker| worker.kind() == WorkerKind::Check && !worker.is_retired());
+    check.map(Worker::slice)
 }
 
 /// Hands a new runner the way to every other worker, and a new worker the way to the runner.

@@ -64,6 +64,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "control", run: processes::control },
     Target { name: "history", run: kept::history },
     Target { name: "memory", run: kept::memory },
+    Target { name: "bfd_note", run: kept::bfd_note },
     #[cfg(feature = "daemon")]
     Target { name: "stamps", run: notes::stamps },
     #[cfg(feature = "daemon")]

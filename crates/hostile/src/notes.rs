@@ -63,7 +63,8 @@ pub fn stamps(octets: &[u8]) {
     stamps.note(InstanceId(u32::MAX), Note::default());
 }
 
-/// What of the kernel was changed: what is found is of settings of the network only, and found again when it is written.
+/// What of the kernel was changed: what is found is of settings of the network only, and found again when it is
+/// written.
 pub fn remains(octets: &[u8]) {
     assert_eq!(Ledger::take_over(Some(again(&file(octets)))).1, Remains::default(), "nobody knows the boot");
     let (_, found) = Ledger::take_over(Some(again(&file(&[&REMAINS_HEAD[..], octets].concat()))));

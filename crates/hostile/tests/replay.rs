@@ -49,6 +49,7 @@ replayed![
     control,
     history,
     memory,
+    bfd_note,
     stamps,
     remains,
     verdicts,

@@ -15,6 +15,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 /// than this is none.
 pub const RECEIVE_BUFFER_BYTES: usize = 512;
 
+/// What a listening socket may hold of packets that nobody has read yet, in the kernel's count of some 800 octets each (a
+/// driver may need more): those of a hundred sessions of 50 ms while the machine stands still for a second. Without it the
+/// packets of some sessions are lost to a pause that is not long enough to lose a neighbour.
+const QUEUE_BYTES: usize = 1 << 20;
+
+/// More packets than a listening socket holds: who has taken so many has taken all that was there when he began.
+pub const HELD_PACKETS: usize = 4096;
+
 /// Internetwork control (RFC 5881 says nothing; RFC 2474 and every router use it for control packets).
 const TRAFFIC_CLASS: u32 = 0xc0;
 
@@ -50,6 +58,9 @@ impl BfdListener {
     /// `EADDRINUSE` if another BFD daemon runs here; `EAFNOSUPPORT` without IPv6 in the kernel; `EMFILE`, `ENFILE`.
     pub fn open(family: Family, port: u16) -> io::Result<Self> {
         let socket = open(family)?;
+        // Beyond the limit of the system, where we may.
+        setsockopt(&socket, sockopt::RcvBufForce, &QUEUE_BYTES)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &QUEUE_BYTES))?;
         let any = match family {
             Family::Inet => {
                 setsockopt(&socket, sockopt::Ipv4RecvTtl, &true)?;
@@ -256,6 +267,30 @@ mod tests {
         exchange(Family::Inet, None, inet, 3);
         let inet6 = Ipv6Addr::LOCALHOST.into();
         exchange(Family::Inet6, Some(inet6), inet6, 64);
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_nobody_can_read_is_held() {
+        let listener = BfdListener::open(Family::Inet, 0).unwrap();
+        let local = Ipv4Addr::LOCALHOST.into();
+        let sender = BfdSender::open(Some(local), 0, SocketAddr::new(local, port_of(&listener)), 255).unwrap();
+        // Who may not go beyond the limit of the system has that much, and holds less.
+        let may = setsockopt(&sender.socket, sockopt::RcvBufForce, &QUEUE_BYTES).is_ok();
+        let limit: usize = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap().trim().parse().unwrap();
+        assert_eq!(
+            listener.socket.recv_buffer_size().unwrap(),
+            2 * if may { QUEUE_BYTES } else { limit.min(QUEUE_BYTES) }
+        );
+        let (mut sent, mut held) = (0, 0);
+        while sent < HELD_PACKETS + 1 {
+            sender.send(&[0; 24]).unwrap();
+            sent += 1;
+        }
+        while listener.recv(&mut [0; RECEIVE_BUFFER_BYTES]).unwrap().is_some() {
+            held += 1;
+        }
+        assert!(held > if may { 1500 } else { 200 }, "{held}");
+        assert!(held <= HELD_PACKETS, "{held}");
     }
 
     #[tokio::test]

@@ -111,7 +111,8 @@ pub fn holds(fd: &OwnedFd, expected: Label, content: &[u8]) -> Result<bool, Memf
     if length != content.len() as u64 {
         return Ok(false);
     }
-    let mut held = [0; PIECE_BYTES];
+    // There are passwords in it.
+    let mut held = zeroize::Zeroizing::new([0; PIECE_BYTES]);
     let mut place = HEADER_BYTES;
     for piece in content.chunks(PIECE_BYTES) {
         let Some(held) = held.get_mut(..piece.len()) else { return Ok(false) };

@@ -2,9 +2,10 @@
 //!
 //! It compares and nothing else: whether and when the operations are sent is for others to decide.
 
+use crate::destinations::Destinations;
 use crate::table::{Entry, Operation, Table};
-use standfast_model::ipvs::{Destination, DestinationKey, ServiceKey};
-use std::collections::{BTreeMap, BTreeSet};
+use standfast_model::ipvs::{Destination, ServiceKey};
+use std::collections::BTreeSet;
 
 /// The operations that make `observed` equal to `desired` in every service of `ours`.
 ///
@@ -37,7 +38,7 @@ pub fn diff(desired: &Table, observed: &Table, ours: &BTreeSet<ServiceKey>) -> V
 fn add_service(want: &Entry, operations: &mut Vec<Operation>) {
     let key = want.service.key;
     operations.push(Operation::AddService(want.service.clone()));
-    operations.extend(want.destinations.values().map(|destination| Operation::AddDestination(key, *destination)));
+    operations.extend(want.destinations.iter().map(|destination| Operation::AddDestination(key, *destination)));
 }
 
 fn change_service(want: &Entry, have: &Entry, operations: &mut Vec<Operation>) {
@@ -69,24 +70,21 @@ enum Pair<'a> {
     Both(&'a Destination, &'a Destination),
 }
 
-/// Walks two maps side by side in the order of their keys, so that each row is visited once.
-fn pairs<'a>(
-    want: &'a BTreeMap<DestinationKey, Destination>,
-    have: &'a BTreeMap<DestinationKey, Destination>,
-) -> impl Iterator<Item = Pair<'a>> {
+/// Walks both side by side in the order of their keys, so that each row is visited once.
+fn pairs<'a>(want: &'a Destinations, have: &'a Destinations) -> impl Iterator<Item = Pair<'a>> {
     let mut want = want.iter().peekable();
     let mut have = have.iter().peekable();
     core::iter::from_fn(move || {
         let order = match (want.peek(), have.peek()) {
-            (Some((wanted, _)), Some((present, _))) => wanted.cmp(present),
+            (Some(wanted), Some(present)) => wanted.key.cmp(&present.key),
             (Some(_), None) => core::cmp::Ordering::Less,
             (None, Some(_)) => core::cmp::Ordering::Greater,
             (None, None) => return None,
         };
         match order {
-            core::cmp::Ordering::Less => want.next().map(|(_, new)| Pair::Wanted(new)),
-            core::cmp::Ordering::Greater => have.next().map(|(_, old)| Pair::Present(old)),
-            core::cmp::Ordering::Equal => want.next().zip(have.next()).map(|((_, new), (_, old))| Pair::Both(new, old)),
+            core::cmp::Ordering::Less => want.next().map(Pair::Wanted),
+            core::cmp::Ordering::Greater => have.next().map(Pair::Present),
+            core::cmp::Ordering::Equal => want.next().zip(have.next()).map(|(new, old)| Pair::Both(new, old)),
         }
     })
 }

@@ -4,6 +4,8 @@
 //! reads no clock; the same configuration, seed and events give the same answers.
 
 mod adoption;
+mod comparison;
+mod formers;
 mod memory;
 mod operator;
 mod recovery;
@@ -16,6 +18,7 @@ mod verdicts;
 pub use memory::{CheckerMemory, Memory, ServerMemory, ServiceMemory};
 pub use operator::Order;
 
+use crate::effort;
 use crate::listing::Activity;
 use crate::marking::{self, Marking, Marks};
 use crate::member::Member;
@@ -28,6 +31,7 @@ use crate::seats::Seats;
 use crate::status::{Probes, ServerStatus, ServiceStatus};
 use crate::table::{Operation, Table};
 use crate::verdict::{Inability, Verdict};
+use comparison::Comparison;
 use operator::Drains;
 use recovery::Recovery;
 use standfast_model::Instant;
@@ -116,6 +120,8 @@ enum Phase {
 #[derive(Clone, Debug)]
 pub struct Director {
     pools: Vec<Pool>,
+    /// What was found of a configuration that is on its way.
+    comparison: Option<Comparison>,
     marks: Marks,
     /// What the packet filter was last told.
     marking: Option<Marking>,
@@ -151,10 +157,12 @@ impl Director {
     }
 
     fn with(mut config: LvsConfig, mut marks: Marks, random: Random) -> Self {
-        marks.settle(&mut config);
+        let written = marking::written(config.virtual_servers.iter());
+        marks.settle(&config.common, &written, config.virtual_servers.iter_mut());
         let LvsConfig { virtual_servers, common } = config;
         let mut director = Self {
             pools: Vec::with_capacity(virtual_servers.len()),
+            comparison: None,
             marks,
             marking: None,
             marking_left: None,
@@ -185,6 +193,7 @@ impl Director {
 
     /// A pool that was not there, all its servers as their checks stand at first. Their seats get their places later.
     fn fresh_pool(&mut self, config: VirtualServer) -> Pool {
+        effort::looked_at(config.real_servers.len());
         let members = config.real_servers.iter().map(|server| {
             let checkers = server.checkers.iter().map(|checker| self.seats.add(checker.clone(), (0, 0))).collect();
             let checkers_down = server.checkers.iter().filter(|checker| checker.timing.alpha).count();
@@ -201,11 +210,18 @@ impl Director {
             for key in pool.keys() {
                 self.places.entry(key).or_insert(at);
             }
-            for (place, (_, member)) in pool.servers().enumerate() {
-                for checker in &member.checkers {
-                    if let Some(seat) = self.seats.get_mut(*checker) {
-                        seat.place = (at, place);
-                    }
+        }
+        (0..self.pools.len()).for_each(|at| self.find_seats(at));
+    }
+
+    /// Tells every seat of one pool where it is.
+    fn find_seats(&mut self, at: usize) {
+        let Some(pool) = self.pools.get(at) else { return };
+        for (place, (_, member)) in pool.servers().enumerate() {
+            effort::looked_at(1);
+            for checker in &member.checkers {
+                if let Some(seat) = self.seats.get_mut(*checker) {
+                    seat.place = (at, place);
                 }
             }
         }
@@ -339,6 +355,13 @@ impl Director {
         Some((at, self.pools.get(at)?))
     }
 
+    /// How many servers of a virtual server are up, of those that the operator wants; none for a service that is not ours.
+    #[must_use]
+    pub fn servers_up(&self, service: &ServiceKey) -> Option<usize> {
+        let pool = self.places.get(service).and_then(|at| self.pools.get(*at))?;
+        Some(pool.up_of().0)
+    }
+
     /// The state of every virtual server, in the order of the configuration.
     pub fn status(&self) -> impl Iterator<Item = ServiceStatus> {
         self.pools.iter().map(|pool| ServiceStatus {
@@ -411,6 +434,14 @@ impl Director {
         let alone =
             |seat: &crate::seats::Seat| pools.get(seat.place.0).is_none_or(|pool| pool.config().options.ha_suspend);
         self.seats.share(self.common.share_checks, alone)
+    }
+
+    /// As [`Self::share_checks`], where no others but these can be without a date: all are looked at only if some are led.
+    fn share_checks_of(&mut self, undated: Vec<(CheckerId, bool)>) -> Vec<CheckerId> {
+        if self.common.share_checks || self.seats.led() > 0 {
+            return self.share_checks();
+        }
+        undated.into_iter().map(|(checker, _)| checker).collect()
     }
 
     /// Says how many checks are spared, if that is another number than before.

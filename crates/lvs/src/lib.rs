@@ -5,8 +5,10 @@
 //! it says which check to perform, when to read the kernel's table and what to change in it.
 
 mod checker;
+mod destinations;
 pub mod diff;
 pub mod director;
+mod effort;
 pub mod listing;
 pub mod marking;
 pub mod member;
@@ -21,6 +23,7 @@ pub mod status;
 pub mod table;
 pub mod verdict;
 
+pub use destinations::Destinations;
 pub use diff::diff;
 pub use director::{CheckerId, Director, Event, Memory, Order};
 pub use listing::{Activity, Connections, Counted, Information, Listing, Statistics};

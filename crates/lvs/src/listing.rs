@@ -81,7 +81,7 @@ impl fmt::Display for Listing<'_> {
         writeln!(f, "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn")?;
         for entry in in_order(self.table) {
             service(f, &entry.service)?;
-            for row in entry.destinations.values() {
+            for row in &entry.destinations {
                 destination(f, row, self.connections(entry.service.key, row.key))?;
             }
         }
@@ -137,7 +137,7 @@ impl fmt::Display for Statistics<'_> {
             let key = &entry.service.key;
             write!(f, "{:<33}", key.to_string())?;
             counted(f, (self.counted)(key, None))?;
-            for destination in entry.destinations.keys() {
+            for destination in entry.destinations.iter().map(|row| &row.key) {
                 write!(f, "  -> {:<28}", destination.to_string())?;
                 counted(f, (self.counted)(key, Some(destination)))?;
             }

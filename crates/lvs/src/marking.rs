@@ -3,7 +3,6 @@
 //! It owns the numbers and what the packet filter's table should say. It writes no table, and knows no state of a pool.
 
 use serde::{Deserialize, Serialize};
-use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{LvsCommon, MarkedAddresses, VirtualServer};
 use standfast_model::ipvs::{Family, Protocol, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,19 +22,23 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Gives each virtual server of a configuration that goes by a mark the one it had before, or a new one.
-    pub(crate) fn settle(&mut self, config: &mut LvsConfig) {
-        let first = config.common.nftables.as_ref().map_or(0, |nftables| nftables.first_mark);
+    /// Gives each virtual server that goes by a mark the one it had before, or a new one. `written` are the marks that
+    /// the configuration writes itself.
+    pub(crate) fn settle<'a>(
+        &mut self,
+        common: &LvsCommon,
+        written: &BTreeSet<u32>,
+        servers: impl Iterator<Item = &'a mut VirtualServer>,
+    ) {
+        let first = common.nftables.as_ref().map_or(0, |nftables| nftables.first_mark);
         if first != self.first {
             *self = Self { first, next: first, given: BTreeMap::new() };
         }
-        let written: BTreeSet<u32> =
-            config.virtual_servers.iter().filter(|s| !is_marked(s)).flat_map(marks_of).collect();
         let before = core::mem::take(&mut self.given);
-        for server in config.virtual_servers.iter_mut().filter(|server| is_marked(server)) {
+        for server in servers.filter(|server| is_marked(server)) {
             let Some(owner) = owner(server) else { continue };
             let known = before.get(&owner).filter(|mark| !written.contains(mark)).copied();
-            let mark = known.unwrap_or_else(|| self.draw(&written));
+            let mark = known.unwrap_or_else(|| self.draw(written));
             server.set_mark(mark);
             self.given.insert(owner, mark);
         }
@@ -53,7 +56,13 @@ impl Marks {
     }
 }
 
-fn is_marked(server: &VirtualServer) -> bool {
+/// The marks that virtual servers have of the configuration itself.
+pub(crate) fn written<'a>(servers: impl Iterator<Item = &'a VirtualServer>) -> BTreeSet<u32> {
+    servers.filter(|server| !is_marked(server)).flat_map(marks_of).collect()
+}
+
+/// Whether a virtual server goes by a mark that is given to it here.
+pub(crate) fn is_marked(server: &VirtualServer) -> bool {
     server.options.group.as_ref().is_some_and(|group| !group.marked.is_empty())
 }
 

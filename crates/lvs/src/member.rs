@@ -6,6 +6,7 @@ use crate::director::CheckerId;
 use crate::verdict::CheckWeight;
 use serde::{Deserialize, Serialize};
 use standfast_model::config::lvs::RealServer;
+use standfast_model::{Seldom, Silent};
 use std::collections::BTreeMap;
 
 /// The largest weight that the kernel takes, and keepalived's limit too.
@@ -33,16 +34,27 @@ pub(crate) struct Member {
     pub(crate) checkers: Vec<CheckerId>,
     /// How many of them are down; it is up when none is.
     pub(crate) checkers_down: usize,
-    /// What each of them last said of its weight.
-    pub(crate) said: BTreeMap<CheckerId, CheckWeight>,
     /// What the operator wants of it.
     pub(crate) duty: Duty,
-    /// The weight that the operator gave it instead of the configured one.
-    pub(crate) ordered_weight: Option<u32>,
     /// Its checks are not believed: it serves although they say it is down (`panic_threshold`).
     pub(crate) held: bool,
-    /// So many thousandths of its weight count while it recovers (`slow_start`); none is all of it.
+    /// What makes its weight another than the configured one.
+    pub(crate) weighed: Seldom<Weighed>,
+}
+
+/// What makes the weight of a server another than the configured one.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Weighed {
+    /// What each of its checkers last said of it.
+    pub(crate) said: BTreeMap<CheckerId, CheckWeight>,
+    /// The one that the operator gave it.
+    pub(crate) ordered: Option<u32>,
+    /// So many thousandths of it count while the server recovers (`slow_start`); none is all of it.
     pub(crate) share: Option<u32>,
+}
+
+impl Silent for Weighed {
+    const SILENCE: &'static Self = &Self { said: BTreeMap::new(), ordered: None, share: None };
 }
 
 impl Member {
@@ -58,8 +70,8 @@ impl Member {
     /// The configured weight or the operator's, with what its checks add: 0..=2147483647.
     pub(crate) fn weight(&self, config: &RealServer) -> u32 {
         let configured = i64::from(config.weight);
-        let base = self.ordered_weight.map_or(configured, i64::from);
-        let said = self.said.values().map(|said| match *said {
+        let base = self.weighed.ordered.map_or(configured, i64::from);
+        let said = self.weighed.said.values().map(|said| match *said {
             CheckWeight::Absolute(weight) => i64::from(weight) - configured,
             CheckWeight::Relative(more) => more,
         });
@@ -75,7 +87,7 @@ impl Member {
     /// What the table shows: less than the whole weight while it recovers, but never nothing.
     pub(crate) fn weight_shown(&self, config: &RealServer) -> u32 {
         let weight = self.weight(config);
-        match self.share {
+        match self.weighed.share {
             None => weight,
             Some(share) => {
                 let part = u64::from(weight) * u64::from(share.min(WHOLE_SHARE)) / u64::from(WHOLE_SHARE);
@@ -100,14 +112,14 @@ mod tests {
     fn what_checks_say_of_the_weight_adds_up_and_stays_within_the_kernels_range() {
         let mut member = Member::default();
         let says = |member: &mut Member, checker, said| {
-            member.said.insert(CheckerId(checker), said);
+            member.weighed.said.insert(CheckerId(checker), said);
         };
         assert_eq!(member.weight(&server(5)), 5);
         says(&mut member, 0, CheckWeight::Absolute(9));
         assert_eq!(member.weight(&server(5)), 9);
         says(&mut member, 1, CheckWeight::Relative(-3));
         assert_eq!(member.weight(&server(5)), 6);
-        member.ordered_weight = Some(50);
+        member.weighed.ordered = Some(50);
         assert_eq!(member.weight(&server(5)), 51);
         says(&mut member, 1, CheckWeight::Relative(i64::MIN));
         assert_eq!(member.weight(&server(5)), 0);
@@ -117,7 +129,10 @@ mod tests {
 
     #[test]
     fn a_recovering_server_has_part_of_its_weight_but_never_none_of_it() {
-        let shown = |share, weight| Member { share, ..Member::default() }.weight_shown(&server(weight));
+        let shown = |share, weight| {
+            Member { weighed: Weighed { share, ..Weighed::default() }.into(), ..Member::default() }
+                .weight_shown(&server(weight))
+        };
         assert_eq!([shown(None, 10), shown(Some(500), 10), shown(Some(1000), 10), shown(Some(0), 10)], [10, 5, 10, 1]);
         assert_eq!(shown(Some(500), 0), 0);
         assert_eq!(shown(Some(999), 2_147_483_647), 2_145_336_163);

@@ -3,6 +3,7 @@
 //! It owns quorum, hysteresis, sorry server, `inhibit_on_failure` and `panic_threshold`. It knows no time and no
 //! checks, only how many checkers of each server are down.
 
+use crate::destinations::Destinations;
 use crate::member::{Duty, Member};
 use crate::table::Entry;
 use standfast_model::config::lvs::{RealServer, SorryServer, VirtualServer};
@@ -16,8 +17,8 @@ pub(crate) struct Pool {
     config: VirtualServer,
     /// One for each real server of the configuration.
     members: Vec<Member>,
-    /// The place of each of them.
-    places: BTreeMap<DestinationKey, usize>,
+    /// Their places in the order of their keys: by it a server is found.
+    by_key: Vec<u32>,
     /// Servers that the configuration has no more, and that keep their connections for a while.
     leaving: BTreeMap<DestinationKey, Destination>,
     tally: Tally,
@@ -62,11 +63,10 @@ pub(crate) struct PoolChange {
 impl Pool {
     /// A pool of those members, whose quorum follows from them alone.
     pub(crate) fn new(config: VirtualServer, members: Vec<Member>) -> Self {
-        let places = config.real_servers.iter().enumerate().map(|(at, server)| (key_of(server.address), at)).collect();
         let mut pool = Self {
+            by_key: by_key(&config.real_servers),
             config,
             members,
-            places,
             leaving: BTreeMap::new(),
             tally: Tally::default(),
             quorum: false,
@@ -86,10 +86,12 @@ impl Pool {
 
     /// The same pool with a changed configuration; answers whether that changed its quorum or its belief in the checks.
     pub(crate) fn reconfigure(&mut self, config: VirtualServer, members: Vec<Member>) -> PoolChange {
-        self.places = config.real_servers.iter().enumerate().map(|(at, server)| (key_of(server.address), at)).collect();
+        self.by_key = by_key(&config.real_servers);
         self.config = config;
         self.members = members;
-        self.leaving.retain(|key, _| !self.places.contains_key(key));
+        let mut leaving = core::mem::take(&mut self.leaving);
+        leaving.retain(|key, _| self.place(*key).is_none());
+        self.leaving = leaving;
         self.count();
         let panic = self.judge_panic(None);
         PoolChange { quorum: self.judge_quorum(), panic }
@@ -146,7 +148,10 @@ impl Pool {
 
     /// The place of a server in the configuration.
     pub(crate) fn place(&self, key: DestinationKey) -> Option<usize> {
-        self.places.get(&key).copied()
+        let at = |place: &u32| usize::try_from(*place).ok();
+        let of = |place: &u32| self.config.real_servers.get(at(place)?).map(|server| key_of(server.address));
+        let found = self.by_key.binary_search_by(|place| of(place).cmp(&Some(key))).ok()?;
+        at(self.by_key.get(found)?)
     }
 
     /// Changes one server, and answers what its change answered and what that made of the pool.
@@ -224,17 +229,16 @@ impl Pool {
         })
     }
 
-    fn destinations(&self) -> BTreeMap<DestinationKey, Destination> {
-        let mut destinations = self.leaving.clone();
-        let servers = (0..self.members.len()).filter_map(|place| self.destination(place));
-        destinations.extend(servers.map(|destination| (destination.key, destination)));
-        if let Some(sorry) = self.sorry_destination() {
-            // Should it be one of the real servers too, it is the sorry server while that is in use.
-            if self.sorry_in_use() {
-                destinations.insert(sorry.key, sorry);
-            } else {
-                destinations.entry(sorry.key).or_insert(sorry);
-            }
+    fn destinations(&self) -> Destinations {
+        let leaving = self.leaving.values().copied();
+        let servers = self.by_key.iter().filter_map(|place| self.destination(usize::try_from(*place).ok()?));
+        let mut destinations: Destinations =
+            if self.leaving.is_empty() { servers.collect() } else { leaving.chain(servers).collect() };
+        // Should it be one of the real servers too, it is the sorry server while that is in use.
+        let stands_in = self.sorry_in_use();
+        let fits = |sorry: &Destination| stands_in || destinations.get(&sorry.key).is_none();
+        if let Some(sorry) = self.sorry_destination().filter(fits) {
+            destinations.insert(sorry);
         }
         destinations
     }
@@ -343,6 +347,14 @@ fn part(config: &RealServer, member: &Member) -> Tally {
 pub(crate) fn keys_of(config: &VirtualServer) -> impl Iterator<Item = ServiceKey> {
     let others = config.options.group.as_ref().map_or(&[][..], |group| &group.others);
     core::iter::once(config.key).chain(others.iter().copied())
+}
+
+/// The places of servers in the order of their keys.
+fn by_key(servers: &[RealServer]) -> Vec<u32> {
+    let mut places: Vec<u32> = (0..).take(servers.len()).collect();
+    let key = |place: &u32| servers.get(usize::try_from(*place).ok()?).map(|server| key_of(server.address));
+    places.sort_by_key(key);
+    places
 }
 
 /// The row of a server with that weight.

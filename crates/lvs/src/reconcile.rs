@@ -126,7 +126,7 @@ impl Reconciler {
         self.mark(now, service);
         if let Some(entry) = self.desired.services.get_mut(&service) {
             match row {
-                Some(destination) => entry.destinations.insert(key, destination),
+                Some(destination) => entry.destinations.insert(destination),
                 None => entry.destinations.remove(&key),
             };
         }

@@ -129,6 +129,7 @@ impl Seats {
     /// Lets the first of all checkers with the same probe and timing lead the others, or each perform its own. Answers
     /// who performs its own check and has no date for it. `alone` says which are not shared.
     pub(crate) fn share(&mut self, share: bool, alone: impl Fn(&Seat) -> bool) -> Vec<CheckerId> {
+        crate::effort::looked_at(self.seats.len());
         if share || !self.followers.is_empty() {
             let mut leaders: BTreeMap<(&Probe, &config::Timing), CheckerId> = BTreeMap::new();
             let mut led = Vec::new();

@@ -2,6 +2,7 @@
 //!
 //! It owns what a table is and what each command does to it; it decides no change and sends none.
 
+use crate::destinations::Destinations;
 use core::fmt;
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ pub struct Entry {
     /// The service.
     pub service: Service,
     /// Its destinations.
-    pub destinations: BTreeMap<DestinationKey, Destination>,
+    pub destinations: Destinations,
 }
 
 /// A whole IPVS table.
@@ -80,14 +81,14 @@ impl Table {
                 self.services
                     .entry(service.key)
                     .and_modify(|entry| entry.service = service.clone())
-                    .or_insert_with(|| Entry { service: service.clone(), destinations: BTreeMap::new() });
+                    .or_insert_with(|| Entry { service: service.clone(), destinations: Destinations::default() });
             }
             Operation::RemoveService(key) => {
                 self.services.remove(key);
             }
             Operation::AddDestination(key, destination) | Operation::EditDestination(key, destination) => {
                 if let Some(entry) = self.services.get_mut(key) {
-                    entry.destinations.insert(destination.key, *destination);
+                    entry.destinations.insert(*destination);
                 }
             }
             Operation::RemoveDestination(key, destination) => {

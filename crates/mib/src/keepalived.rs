@@ -16,7 +16,7 @@ use standfast_model::config::lvs::FlushOnStop;
 use standfast_model::config::script::Script;
 use std::net::IpAddr;
 
-pub(crate) use instances::{initial, state};
+pub(crate) use instances::{adjustment, initial, state};
 
 pub(crate) fn root() -> Oid {
     Oid::new(&[1, 3, 6, 1, 4, 1, 9586, 100, 5])

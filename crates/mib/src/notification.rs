@@ -154,10 +154,10 @@ fn refused(world: &World, said: &Said) -> Vec<Notification> {
 }
 
 /// The virtual server that a line names as `ipvsadm` prints it.
-fn service_of<'w>(world: &'w World, said: &Said) -> Option<(usize, &'w VirtualServer)> {
+fn service_of<'w>(world: &'w World, said: &Said) -> Option<&'w VirtualServer> {
     let name = said.field("service")?;
-    let services = world.slice.lvs.virtual_servers.iter().enumerate();
-    services.into_iter().find(|(_, service)| world.own_key(service).is_some_and(|key| key.to_string() == name))
+    let mut services = world.slice.lvs.virtual_servers.iter();
+    services.find(|service| world.own_key(service).is_some_and(|key| key.to_string() == name))
 }
 
 /// What says which virtual server it is about.
@@ -176,16 +176,17 @@ fn identify(told: &mut Notification, service: &VirtualServer) {
     told.push(object(column(8), Value::truth(check::is_tcp(&service.key))));
 }
 
-fn numbers(told: &mut Notification, world: &World, at: usize, service: &VirtualServer) {
+/// How many servers are up as the line has it: a status may be of before, or of after the next one went.
+fn numbers(told: &mut Notification, world: &World, said: &Said, service: &VirtualServer) {
     let column = |column| keepalived::root().with(&[3, 3, 1, column]);
-    let live = world.service_status(at).map_or(0, |status| status.live);
+    let live = said.field("up").and_then(|up| up.parse::<u32>().ok()).unwrap_or(0);
     told.push(object(column(21), Value::unsigned(live)));
     told.push(object(column(20), Value::unsigned(service.real_servers.len())));
     told.push(router(world));
 }
 
 fn server_moved(world: &World, said: &Said) -> Option<Notification> {
-    let (at, service) = service_of(world, said)?;
+    let service = service_of(world, said)?;
     let name = said.field("server")?;
     let named = |server: &&RealServer| server.address.to_string() == name;
     let server = service.real_servers.iter().find(named)?;
@@ -196,17 +197,17 @@ fn server_moved(world: &World, said: &Said) -> Option<Notification> {
     told.push(object(column(5), Value::unsigned(server.address.port())));
     told.push(object(column(6), Value::truth(said.field("event") == Some("server-up"))));
     identify(&mut told, service);
-    numbers(&mut told, world, at, service);
+    numbers(&mut told, world, said, service);
     Some(told)
 }
 
 fn quorum_moved(world: &World, said: &Said) -> Option<Notification> {
-    let (at, service) = service_of(world, said)?;
+    let service = service_of(world, said)?;
     let column = |column| keepalived::root().with(&[3, 3, 1, column]);
     let mut told = begin(keepalived::root().with(&[3, 5, 0, 2]));
     identify(&mut told, service);
     told.push(object(column(23), Value::truth(said.field("event") == Some("quorum-gained"))));
     told.push(object(column(22), Value::unsigned(service.quorum)));
-    numbers(&mut told, world, at, service);
+    numbers(&mut told, world, said, service);
     Some(told)
 }

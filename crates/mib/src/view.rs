@@ -5,7 +5,8 @@ use crate::world::World;
 use crate::{check, keepalived, rfc2787, rfc6527};
 use standfast_agentx::{Mib, Oid, SetError, Value, VarBind};
 use standfast_api::SnmpSlice;
-use standfast_api::control::{ServerOrder, ServerWish};
+use standfast_api::adjust::{Adjustment, MAX_ADJUSTMENTS};
+use standfast_api::control::{Order, ServerOrder, ServerWish};
 
 /// Objects, each made when it is asked for.
 #[derive(Debug)]
@@ -45,21 +46,42 @@ impl View {
         &self.world
     }
 
-    /// What is to be done so that these objects are what they are to be.
+    /// What is to be done so that these objects are what they are to be. Instances that are set together are changed
+    /// together.
     #[must_use]
-    pub fn orders(&self, objects: &[VarBind]) -> Vec<ServerOrder> {
-        objects.iter().filter_map(|object| self.order(&object.name, &object.value).ok()).collect()
+    pub fn orders(&self, objects: &[VarBind]) -> Vec<Order> {
+        let mut orders = Vec::new();
+        let mut adjustments = Vec::new();
+        for object in objects {
+            match self.wanted(&object.name, &object.value) {
+                Ok(Wanted::Server(order)) => orders.push(Order::Server(order)),
+                Ok(Wanted::Instance(adjustment)) => adjustments.push(adjustment),
+                Err(_) => {}
+            }
+        }
+        orders.extend(adjustments.chunks(MAX_ADJUSTMENTS).map(|some| Order::Adjust(some.to_vec())));
+        orders
     }
 
-    fn order(&self, name: &Oid, value: &Value) -> Result<ServerOrder, SetError> {
+    fn wanted(&self, name: &Oid, value: &Value) -> Result<Wanted, SetError> {
         let Some((service, server)) = check::weight_at(&self.world, &self.tables, name) else {
-            let known = self.tables.iter().any(|table| table.knows(name));
-            return Err(if known { SetError::NotWritable } else { SetError::NoCreation });
+            if !self.tables.iter().any(|table| table.knows(name)) {
+                return Err(SetError::NoCreation);
+            }
+            return keepalived::adjustment(&self.world, &self.tables, name, value).map(Wanted::Instance);
         };
         let Value::Integer(weight) = value else { return Err(SetError::WrongType) };
         let weight = u32::try_from(*weight).map_err(|_| SetError::WrongValue)?;
-        Ok(ServerOrder { server, of: Some(service), wish: ServerWish::Weight(weight) })
+        Ok(Wanted::Server(ServerOrder { server, of: Some(service), wish: ServerWish::Weight(weight) }))
     }
+}
+
+/// What a manager wants to be otherwise.
+enum Wanted {
+    /// The weight of a real server.
+    Server(ServerOrder),
+    /// A value of an instance.
+    Instance(Adjustment),
 }
 
 impl Mib for View {
@@ -74,7 +96,7 @@ impl Mib for View {
     }
 
     fn test(&self, name: &Oid, value: &Value) -> Result<(), SetError> {
-        self.order(name, value).map(|_| ())
+        self.wanted(name, value).map(|_| ())
     }
 }
 

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of tests fail a test by panicking")]
 
 use core::time::Duration;
-use standfast_agentx::{Mib, Oid, SetError, Value};
-use standfast_api::control::ServerWish;
+use standfast_agentx::{Mib, Oid, SetError, Value, VarBind};
+use standfast_api::adjust::{Adjustment, Setting};
+use standfast_api::control::{Order, ServerOrder, ServerWish};
 use standfast_api::snmp::{DestinationTraffic, ServiceTraffic, Traffic};
 use standfast_api::{
     CheckStatus, DaemonStatus, Generation, InstanceStatus, Said, ServerStatus, ServiceStatus, Snapshot, SnmpSlice,
@@ -14,7 +15,7 @@ use standfast_conf::host::Memory;
 use standfast_mib::{Interface, Interfaces, View, World, notification};
 use standfast_model::ipvs::DestinationKey;
 use standfast_model::tracking::Known;
-use standfast_model::{Config, Instant, Refusal, State, VrrpCounters};
+use standfast_model::{Config, Instant, Priority, Refusal, Seldom, State, VrrpCounters};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -136,9 +137,8 @@ fn snapshot(config: &Config) -> Snapshot {
             key: DestinationKey { address: server.address.ip(), port: server.address.port() },
             weight: server.weight,
             up: at == 0,
-            ordered: None,
-            trouble: None,
             check_micros: None,
+            remarks: Seldom::default(),
         });
         ServiceStatus {
             key: service.key,
@@ -323,8 +323,49 @@ fn counters_are_shown_in_each_of_their_widths() {
     expect("4.1.15.1.3", Value::Gauge32(0));
 }
 
+/// What is ordered of real servers when an object is set to 6.
+fn orders(view: &View, name: Oid) -> Vec<ServerOrder> {
+    let orders = view.orders(&[VarBind { name, value: Value::Integer(6) }]);
+    let server = |order| if let Order::Server(order) = order { Some(order) } else { None };
+    orders.into_iter().filter_map(server).collect()
+}
+
 #[test]
-fn the_weight_of_a_real_server_can_be_set_and_nothing_else() {
+fn what_the_mib_says_of_an_instance_can_be_set_to_what_the_rest_allows() {
+    let view = view();
+    let name = |column: u32, row: u32| format!("{KEEPALIVED}.2.3.1.{column}.{row}").parse::<Oid>().unwrap();
+    let test = |column, row, value: i32| view.test(&name(column, row), &Value::Integer(value));
+    for (value, outcome) in [
+        (1, Ok(())),
+        (254, Ok(())),
+        (255, Err(SetError::InconsistentValue)),
+        (0, Err(SetError::WrongValue)),
+        (256, Err(SetError::WrongValue)),
+        // keepalived takes it for 44.
+        (300, Err(SetError::WrongValue)),
+        (-1, Err(SetError::WrongValue)),
+    ] {
+        assert_eq!(test(7, 1, value), outcome, "priority {value}");
+    }
+    for column in [13, 28, 29, 33] {
+        let outcomes = [0, 1, 2, 3].map(|value| test(column, 1, value));
+        let wrong = Err(SetError::WrongValue);
+        assert_eq!(outcomes, [wrong, Ok(()), Ok(()), wrong], "column {column}");
+        assert_eq!(view.test(&name(column, 1), &Value::Gauge32(1)), Err(SetError::WrongType));
+        assert_eq!(test(column, 9, 1), Err(SetError::NotWritable), "there is no such instance");
+    }
+    // Version 2 does not know it.
+    assert_eq!((test(27, 1, 1), test(27, 2, 2)), (Err(SetError::NotWritable), Ok(())));
+    assert_eq!(test(5, 1, 1), Err(SetError::NotWritable), "the MIB lets nobody set the initial state");
+    let objects = [(7, 1, 120), (13, 2, 2)]
+        .map(|(column, row, value)| VarBind { name: name(column, row), value: Value::Integer(value) });
+    let set = |instance: &str, setting| Adjustment { instance: instance.to_owned(), setting };
+    let wanted = [set("A", Setting::Priority(Priority::new(120).unwrap())), set("B", Setting::Preempt(false))];
+    assert_eq!(view.orders(&objects), [Order::Adjust(wanted.into())], "together or not at all");
+}
+
+#[test]
+fn the_weight_of_a_real_server_can_be_set_and_nothing_else_of_it() {
     let view = view();
     let test = |name: &str, value: &Value| view.test(&format!("{KEEPALIVED}.{name}").parse().unwrap(), value);
     assert_eq!(test("3.4.1.7.1.2", &Value::Integer(0)), Ok(()));
@@ -333,10 +374,9 @@ fn the_weight_of_a_real_server_can_be_set_and_nothing_else() {
     // The sorry server's is not, and what is not there cannot be made.
     assert_eq!(test("3.4.1.7.1.1", &Value::Integer(1)), Err(SetError::NotWritable));
     assert_eq!(test("3.4.1.6.1.2", &Value::Integer(1)), Err(SetError::NotWritable));
-    assert_eq!(test("2.3.1.7.1", &Value::Integer(1)), Err(SetError::NotWritable));
     assert_eq!(test("9.9", &Value::Integer(1)), Err(SetError::NoCreation));
     let name = format!("{KEEPALIVED}.3.4.1.7.1.3").parse().unwrap();
-    let orders = view.orders(&[standfast_agentx::VarBind { name, value: Value::Integer(6) }]);
+    let orders = orders(&view, name);
     assert_eq!(orders.len(), 1);
     assert_eq!((orders[0].server.as_str(), orders[0].of.as_deref()), ("10.0.0.2:80", Some("TCP 192.0.2.1:80")));
     assert_eq!(orders[0].wish, ServerWish::Weight(6));
@@ -401,7 +441,7 @@ fn refused_packets_are_told_by_their_reason() {
 #[test]
 fn servers_and_quorums_are_told_with_the_service_they_are_of() {
     let view = view();
-    let fields = [("event", "server-down"), ("service", "TCP  192.0.2.1:80"), ("server", "10.0.0.2:80")];
+    let fields = [("event", "server-down"), ("service", "TCP  192.0.2.1:80"), ("server", "10.0.0.2:80"), ("up", "0")];
     let (names, last) = told(&view, &fields);
     assert_eq!(names, ["1.3.6.1.4.1.9586.100.5.3.5.0.1"]);
     let column = |table: u32, column: u32, value: &str| format!("{KEEPALIVED}.3.{table}.1.{column} {value}");
@@ -412,18 +452,22 @@ fn servers_and_quorums_are_told_with_the_service_they_are_of() {
         column(3, 7, "Gauge32(80)"),
         column(3, 8, "Integer(1)"),
     ];
-    let end = [column(3, 21, "Gauge32(1)"), column(3, 20, "Gauge32(2)"), format!("{KEEPALIVED}.1.2.0 Octets([82])")];
+    // As many as the line says, and not as many as the status (1): that may be older, or younger.
+    let end = |up: u32| {
+        let up = column(3, 21, &format!("Gauge32({up})"));
+        [up, column(3, 20, "Gauge32(2)"), format!("{KEEPALIVED}.1.2.0 Octets([82])")]
+    };
     let server = [
         column(4, 3, "Integer(1)"),
         column(4, 4, "Octets([10, 0, 0, 2])"),
         column(4, 5, "Gauge32(80)"),
         column(4, 6, "Integer(2)"),
     ];
-    assert_eq!(last, [&server[..], &service, &end].concat());
-    let (names, last) = told(&view, &[("event", "quorum-gained"), ("service", "TCP  192.0.2.1:80")]);
+    assert_eq!(last, [&server[..], &service, &end(0)].concat());
+    let (names, last) = told(&view, &[("event", "quorum-gained"), ("service", "TCP  192.0.2.1:80"), ("up", "2")]);
     assert_eq!(names, ["1.3.6.1.4.1.9586.100.5.3.5.0.2"]);
     let quorum = [column(3, 23, "Integer(1)"), column(3, 22, "Gauge32(1)")];
-    assert_eq!(last, [&service[..], &quorum, &end].concat());
+    assert_eq!(last, [&service[..], &quorum, &end(2)].concat());
 }
 
 /// A group keeps its mark when a reload puts another before it, and the configuration counts anew.
@@ -453,7 +497,7 @@ fn a_virtual_server_that_goes_by_a_mark_is_the_one_in_its_place() {
     });
     assert!(connections, "what the kernel counted for the second is not its own");
     let name = format!("{KEEPALIVED}.3.4.1.7.2.1").parse().unwrap();
-    let orders = view.orders(&[standfast_agentx::VarBind { name, value: Value::Integer(6) }]);
+    let orders = orders(&view, name);
     assert_eq!((orders[0].server.as_str(), orders[0].of.as_deref()), ("10.0.0.1:80", Some("1000")));
     let fields = [("event", "quorum-lost"), ("service", "FWM  1000")];
     let (_, objects) = told(&view, &fields);

@@ -6,9 +6,9 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
-/// A secret of any length. It is overwritten when it is dropped, compared in a time that does not tell how much was
-/// right, and `Debug` masks it.
-#[derive(Clone, Serialize, Deserialize)]
+/// A secret of any length, or what holds one: a file, a message. It is overwritten when it is dropped, compared in a time
+/// that does not tell how much was right, and `Debug` masks it.
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(Vec<u8>);
 
@@ -17,6 +17,13 @@ impl Secret {
     #[must_use]
     pub const fn new(octets: Vec<u8>) -> Self {
         Self(octets)
+    }
+
+    /// Whether these are the octets. How long that takes does not tell how much of them was right.
+    #[must_use]
+    pub fn is(&self, octets: &[u8]) -> bool {
+        let differing = self.0.iter().zip(octets).fold(0_u8, |differing, (a, b)| differing | (a ^ b));
+        core::hint::black_box(differing) == 0 && self.0.len() == octets.len()
     }
 
     /// The octets, for whoever signs or shows them to the one they are meant for.
@@ -40,8 +47,7 @@ impl Drop for Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        let differing = self.0.iter().zip(&other.0).fold(0_u8, |differing, (a, b)| differing | (a ^ b));
-        core::hint::black_box(differing) == 0 && self.0.len() == other.0.len()
+        self.is(&other.0)
     }
 }
 

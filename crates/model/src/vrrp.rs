@@ -1,9 +1,10 @@
 //! The values of VRRP: router id, priority, version, interval, password.
 
+use crate::Secret;
 use core::fmt;
 use core::num::NonZeroU8;
 use core::time::Duration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroize as _;
 
 /// Virtual router id, 1..=255 (RFC 3768 5.3.3; 0 is invalid and there is no default).
@@ -160,16 +161,18 @@ impl fmt::Display for AdvertInterval {
 
 /// The eight octets of simple-text authentication (RFC 2338 5.3.10; keepalived's `auth_pass`), zero-filled.
 ///
-/// It never appears in a log, for `Debug` masks it, and is overwritten when it is dropped.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Password([u8; 8]);
+/// It never appears in a log, for `Debug` masks it, and is overwritten when it is dropped. It has a place of its own:
+/// whoever is moved together with it leaves no copy behind.
+#[derive(Clone, Deserialize)]
+#[serde(from = "Secret")]
+pub struct Password(Box<[u8; 8]>);
 
 impl Password {
     /// The first eight octets of `text`, zero-filled.
     #[must_use]
     // REQ: VRRP2A-5.3.6-02
     pub fn truncating(text: &[u8]) -> Self {
-        let mut octets = [0; 8];
+        let mut octets = Box::new([0; 8]);
         for (to, from) in octets.iter_mut().zip(text) {
             *to = *from;
         }
@@ -178,8 +181,22 @@ impl Password {
 
     /// What goes into the trailer.
     #[must_use]
-    pub const fn octets(&self) -> &[u8; 8] {
+    pub fn octets(&self) -> &[u8; 8] {
         &self.0
+    }
+}
+
+impl From<Secret> for Password {
+    /// As [`Self::truncating`].
+    fn from(secret: Secret) -> Self {
+        Self::truncating(secret.octets())
+    }
+}
+
+impl Serialize for Password {
+    /// As a [`Secret`].
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_slice().serialize(serializer)
     }
 }
 
@@ -192,7 +209,7 @@ impl Drop for Password {
 impl PartialEq for Password {
     /// Compares all eight octets whatever they are, so that time does not tell how many were right.
     fn eq(&self, other: &Self) -> bool {
-        self.0.iter().zip(&other.0).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+        self.0.iter().zip(other.0.iter()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
     }
 }
 

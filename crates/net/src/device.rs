@@ -21,6 +21,9 @@ pub struct Device {
     /// Whether it may have IPv6 addresses: a VMAC of IPv4 alone has IPv6 switched off, lest it send router
     /// solicitations from the virtual MAC.
     pub inet6: bool,
+    /// `netlink_notify_msg`: once it is up the kernel tells of the link below again. A link that cannot filter by address
+    /// (a bridge) has become promiscuous for it, of which the kernel says nothing by itself.
+    pub tells_of_parent: bool,
 }
 
 /// The kinds of devices.

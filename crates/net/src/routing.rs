@@ -9,9 +9,6 @@ use standfast_model::InterfaceIndex;
 use standfast_model::config::route::{Route, RouteKind, Rule};
 use std::net::IpAddr;
 
-/// The table `main` (`RT_TABLE_MAIN`).
-pub const TABLE_MAIN: u32 = 254;
-
 /// Metric of an IPv6 route that was given none (`IP6_RT_PRIO_USER`).
 const INET6_DEFAULT_PRIORITY: u32 = 1024;
 

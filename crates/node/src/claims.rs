@@ -1,7 +1,8 @@
 //! Foreign claims on addresses that a master of this node holds: which addresses are listened for, whom a claim concerns,
 //! and what is sent against it.
 //!
-//! It knows what is ours: a MAC of this machine claims nothing, and a virtual MAC that two directors share does not either.
+//! It knows what is ours: a MAC of this machine claims nothing, and a virtual MAC that two directors share does not
+//! either.
 
 use crate::system::System;
 use crate::vrrp::VrrpNode;

@@ -9,6 +9,7 @@ use crate::system::{Frame, Listen, Packet, Record, SocketKey, System};
 use crate::vrrp::{Routes, VrrpNode, Way};
 use ipnet::IpNet;
 use standfast_model::config::instance::{Peering, ReceiveBuffer};
+use standfast_model::config::route::PROTOCOL_KEEPALIVED;
 use standfast_model::config::vrrp::{Authentication, Instance, InstanceId};
 use standfast_model::ipvs::Family;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName, VirtualAddress};
@@ -18,9 +19,6 @@ use standfast_wire::arp;
 use standfast_wire::ndisc::Unsolicited;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-
-/// `IFA_PROTO` of what a predecessor of ours has added.
-const PROTOCOL_KEEPALIVED: u8 = 18;
 
 /// AH's protocol number: its header lies between those of IPv4 and VRRP.
 const PROTOCOL_AH: u8 = 51;

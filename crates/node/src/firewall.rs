@@ -1,6 +1,7 @@
 //! What of a configuration the packet filter has to know.
 //!
-//! It is worked out once per configuration and change of links, and not per change of state ([`standfast_net::filter`]).
+//! It is worked out once per configuration and change of links, and not per change of state
+//! ([`standfast_net::filter`]).
 
 use crate::places::Places;
 use standfast_model::config::VrrpConfig;

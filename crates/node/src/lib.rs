@@ -9,6 +9,7 @@ mod contact;
 mod debounce;
 mod firewall;
 mod holdings;
+mod input;
 mod pacing;
 mod places;
 mod rehearsal;
@@ -18,7 +19,8 @@ mod upkeep;
 pub mod vrrp;
 
 pub use holdings::routing_protocols;
+pub use input::{Input, Reload};
 pub use places::prepared;
 pub use rehearsal::{Rehearsal, Step};
 pub use system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
-pub use vrrp::{Input, Reload, VrrpNode};
+pub use vrrp::VrrpNode;

@@ -35,6 +35,7 @@ struct Wish {
     kind: DeviceKind,
     group: Option<u32>,
     inet6: bool,
+    tells_of_parent: bool,
 }
 
 /// The devices of a node and the links of the machine by name.
@@ -253,14 +254,14 @@ fn wishes(config: &VrrpConfig) -> BTreeMap<Key, Wish> {
             Configured::Vmac(vmac) => {
                 let mac = vmac.address.unwrap_or_else(|| virtual_mac(instance.family, instance.vrid.get()));
                 let inet6 = instance.family == Family::Inet6;
-                Some((vmac.name.clone(), DeviceKind::Macvlan { mac }, vmac.group, inet6))
+                Some((vmac.name.clone(), DeviceKind::Macvlan { mac }, vmac.group, inet6, vmac.netlink_notify))
             }
             Configured::Ipvlan(ipvlan) => {
-                Some((ipvlan.name.clone(), DeviceKind::Ipvlan { mode: ipvlan.mode }, ipvlan.group, true))
+                Some((ipvlan.name.clone(), DeviceKind::Ipvlan { mode: ipvlan.mode }, ipvlan.group, true, false))
             }
         };
-        if let Some((name, kind, group, inet6)) = own {
-            let wish = Wish { owner, name, prefix: prefix.clone(), kind, group, inet6 };
+        if let Some((name, kind, group, inet6, tells_of_parent)) = own {
+            let wish = Wish { owner, name, prefix: prefix.clone(), kind, group, inet6, tells_of_parent };
             wishes.insert(key(&instance.interface, instance.family, instance), wish);
         }
         for address in addresses().filter(|address| wants_device_of_its_own(instance, address)) {
@@ -268,7 +269,8 @@ fn wishes(config: &VrrpConfig) -> BTreeMap<Key, Wish> {
             let parent = address.interface.as_ref().unwrap_or(&instance.interface);
             let kind = DeviceKind::Macvlan { mac: virtual_mac(family, instance.vrid.get()) };
             let inet6 = family == Family::Inet6;
-            let wish = Wish { owner, name: None, prefix: address_prefix.clone(), kind, group: None, inet6 };
+            let (prefix, tells_of_parent) = (address_prefix.clone(), false);
+            let wish = Wish { owner, name: None, prefix, kind, group: None, inet6, tells_of_parent };
             wishes.entry(key(parent, family, instance)).or_insert(wish);
         }
     }
@@ -290,7 +292,8 @@ fn device(key: &Key, wish: &Wish, parent: &Link, observed: &Observed) -> Result<
         None => names(&wish.prefix, key).find(fits),
     };
     let name = name.ok_or_else(|| "every name for it belongs to another device".to_owned())?;
-    Ok(Device { name, parent: parent.index, kind: wish.kind, group: wish.group, inet6: wish.inet6 })
+    let Wish { kind, group, inet6, tells_of_parent, .. } = *wish;
+    Ok(Device { name, parent: parent.index, kind, group, inet6, tells_of_parent })
 }
 
 /// `PREFIX.VRID`, for IPv6 then `PREFIX6.VRID`, then `PREFIX1.VRID` and so on.

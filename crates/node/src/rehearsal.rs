@@ -3,8 +3,9 @@
 //! It is the reload's own code on the node's own knowledge of the kernel. Neither node nor kernel is touched.
 
 use crate::holdings::Owner;
+use crate::input::{Input, Reload};
 use crate::system::{Applied, Frame, Listen, Packet, Record, SocketKey, System};
-use crate::vrrp::{Input, Reload, VrrpNode};
+use crate::vrrp::VrrpNode;
 use ipnet::IpNet;
 use standfast_model::config::track::ScriptId;
 use standfast_model::{Instant, InterfaceIndex, InterfaceName, Transition};

@@ -7,14 +7,12 @@ use crate::restore::RestoreLimit;
 use crate::system::{Applied, Record, System};
 use crate::vrrp::VrrpNode;
 use ipnet::IpNet;
+use standfast_model::config::route::PROTOCOL_KEEPALIVED;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, InterfaceIndex};
 use standfast_net::{Change, Entry, ObservedAddress, Operation, Ours, diff, entry, routing};
 use standfast_vrrp::Event;
 use std::collections::BTreeSet;
-
-/// `IFA_PROTO` of what is ours.
-const PROTOCOL_KEEPALIVED: u8 = 18;
 
 /// What can be removed by somebody else and put back, as [`RestoreLimit`] counts it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

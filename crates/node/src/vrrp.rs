@@ -5,130 +5,21 @@ use crate::claims::Watched;
 use crate::contact;
 use crate::debounce::Debounce;
 use crate::holdings::{self, Holding, Owner};
+use crate::input::{Input, Reload};
 use crate::pacing::Pacer;
 use crate::places::{Places, prepared};
 use crate::restore::RestoreLimit;
 use crate::system::{Listen, Packet, Record, SocketKey, System};
 use crate::upkeep::Thing;
-use core::time::Duration;
 use ipnet::IpNet;
 use standfast_model::config::VrrpConfig;
-use standfast_model::config::track::{BfdId, FileId, ProcessId, ScriptId, ServiceId};
 use standfast_model::config::vrrp::InstanceId;
-use standfast_model::config::witness::WitnessId;
 use standfast_model::ipvs::Family;
-use standfast_model::{Ended, Instant, InterfaceIndex, InterfaceName, MacAddress, State, Witnessed};
+use standfast_model::{Instant, InterfaceIndex, InterfaceName, State};
 use standfast_net::{Change, Filter, Observed};
-use standfast_vrrp::{Action, Event, InterfaceFacts, Options, Output, Router};
+use standfast_vrrp::{Action, Event, InterfaceFacts, Output, Router};
 use standfast_wire::Received;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-
-/// One thing that reached the worker.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// The first dump; the monitor was subscribed before it was taken.
-    Start(Observed),
-    /// A new dump, because the monitor lost some changes.
-    Resync(Observed),
-    /// One change from the monitor.
-    Changed(Change),
-    /// A VRRP packet.
-    Packet(Received<'a>),
-    /// Somebody says that an address is its own, one of those that [`System::watch_claims`] asked for.
-    Claimed {
-        /// The link that it was heard on.
-        interface: InterfaceIndex,
-        /// The address.
-        address: IpAddr,
-        /// Where it is, as that one says.
-        mac: MacAddress,
-    },
-    /// A deadline may have passed.
-    Wake,
-    /// A track script has ended.
-    ScriptEnded {
-        /// Which.
-        script: ScriptId,
-        /// How.
-        outcome: Ended,
-    },
-    /// A track file was read.
-    FileRead {
-        /// Which.
-        file: FileId,
-        /// The number in it; none if there is none.
-        value: Option<i32>,
-    },
-    /// Tracked processes were counted.
-    ProcessCount {
-        /// Which.
-        process: ProcessId,
-        /// How many run.
-        count: u32,
-    },
-    /// A BFD session changed.
-    BfdChanged {
-        /// Which.
-        session: BfdId,
-        /// Whether it is up.
-        up: bool,
-    },
-    /// The quorum of a tracked virtual server was told.
-    QuorumTold {
-        /// Which.
-        service: ServiceId,
-        /// Whether it has it.
-        has_quorum: bool,
-    },
-    /// A witness was asked.
-    WitnessTold {
-        /// Which.
-        witness: WitnessId,
-        /// What it says.
-        said: Witnessed,
-    },
-    /// What the clock of the wall shows now, UTC since 1970.
-    WallClock {
-        /// Seconds and fraction.
-        unix: Duration,
-    },
-    /// The configuration was read again: apply the difference.
-    Reload(Box<Reload>),
-    /// An operator wants this node to be master of nothing, or lets it take part again.
-    Maintenance {
-        /// Master of nothing.
-        on: bool,
-    },
-    /// An operator wants another router to be master.
-    HandOver {
-        /// Which instance, with its sync group.
-        instance: InstanceId,
-        /// When it may preempt again at the latest.
-        until: Option<Instant>,
-    },
-    /// An instance, with its sync group, preempts again as configured.
-    TakePart {
-        /// Which.
-        instance: InstanceId,
-    },
-    /// Every address that an instance holds is to be announced once more. One that is not master announces nothing.
-    Announce {
-        /// Which.
-        instance: InstanceId,
-    },
-    /// Resign, remove the addresses, stop.
-    Shutdown,
-}
-
-/// What a reload brings to a node.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reload {
-    /// The whole new configuration.
-    pub config: VrrpConfig,
-    /// The new settings of the process.
-    pub options: Options,
-}
 
 /// By which link an instance speaks, found by what its packets have: the interface as the router knows it, the family
 /// and the VRID.
@@ -262,31 +153,7 @@ impl VrrpNode {
     /// Handles one input. What it asks to be sent has been sent when this returns, and the rest has been done but for
     /// what takes too long: then [`Self::next_deadline`] has passed already, and wakes go on with it.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, system: &mut impl System) {
-        self.credit = match &input {
-            Input::Start(_) | Input::Reload(_) | Input::Shutdown => Credit::ALL,
-            Input::Wake => Credit::PIECE,
-            Input::Resync(_)
-            | Input::Changed(_)
-            | Input::Packet(_)
-            | Input::Claimed { .. }
-            | Input::ScriptEnded { .. }
-            | Input::FileRead { .. }
-            | Input::ProcessCount { .. }
-            | Input::BfdChanged { .. }
-            | Input::QuorumTold { .. }
-            | Input::WitnessTold { .. }
-            | Input::Maintenance { .. }
-            | Input::HandOver { .. }
-            | Input::TakePart { .. }
-            | Input::Announce { .. }
-            | Input::WallClock { .. } => {
-                if self.backlog.is_empty() {
-                    Credit::PIECE
-                } else {
-                    Credit::NONE
-                }
-            }
-        };
+        self.credit = self.credit_for(&input);
         match input {
             Input::Start(observed) => self.start(now, observed, system),
             Input::Resync(observed) => {
@@ -332,6 +199,36 @@ impl VrrpNode {
         }
         self.arm_extra(now);
         self.watch_claims(system);
+    }
+
+    /// How much may be done before others are heard: what begins and ends is done whole, and what waits in the backlog
+    /// goes on with wakes.
+    fn credit_for(&self, input: &Input<'_>) -> Credit {
+        match input {
+            Input::Start(_) | Input::Reload(_) | Input::Shutdown => Credit::ALL,
+            Input::Wake => Credit::PIECE,
+            Input::Resync(_)
+            | Input::Changed(_)
+            | Input::Packet(_)
+            | Input::Claimed { .. }
+            | Input::ScriptEnded { .. }
+            | Input::FileRead { .. }
+            | Input::ProcessCount { .. }
+            | Input::BfdChanged { .. }
+            | Input::QuorumTold { .. }
+            | Input::WitnessTold { .. }
+            | Input::Maintenance { .. }
+            | Input::HandOver { .. }
+            | Input::TakePart { .. }
+            | Input::Announce { .. }
+            | Input::WallClock { .. } => {
+                if self.backlog.is_empty() {
+                    Credit::PIECE
+                } else {
+                    Credit::NONE
+                }
+            }
+        }
     }
 
     fn start(&mut self, now: Instant, observed: Observed, system: &mut impl System) {

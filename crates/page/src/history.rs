@@ -132,7 +132,8 @@ pub struct History {
 }
 
 impl History {
-    /// What was kept. Lines that are none are skipped. From the last of them until somebody looks again nothing is known.
+    /// What was kept. Lines that are none are skipped. From the last of them until somebody looks again nothing is
+    /// known.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let mut history = Self::default();

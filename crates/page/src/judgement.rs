@@ -1,14 +1,19 @@
 //! How good or bad a status is, in the words of monitors: the page, `/healthz`, `standfast status` and `standfast watch`
 //! say the same.
 
+use crate::report::service_name;
 use core::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use standfast_api::{Snapshot, WorkerKind};
-use standfast_model::{Cause, Claim, Mismatch, State};
+use standfast_api::{DaemonStatus, InstanceStatus, PeerStatus, ServiceStatus, Snapshot, TwoMasters, WorkerKind};
+use standfast_model::{Cause, Claim, Instant, Mismatch, State};
 
 /// A rival that was not heard for so long has given way, or nobody hears it any more.
 const RIVALRY: Duration = Duration::from_secs(30);
+
+/// A router that has been silent for so long may have been mended meanwhile: a standby says nothing that would show it.
+/// What differs with a master is seen by its standby with each advertisement, and goes on counting there.
+const HEARSAY: Duration = Duration::from_mins(10);
 
 /// How good or bad it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
@@ -46,80 +51,105 @@ pub struct Remark {
 /// How good or bad a status is on the whole, and what there is to say about that, the worst first.
 #[must_use]
 pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<Remark>) {
-    let mut remarks: Vec<Remark> = Vec::new();
-    let mut remark = |verdict, text: String| remarks.push(Remark { verdict, text });
-    for worker in snapshot.daemon.workers.iter().filter(|worker| worker.kind != WorkerKind::Front) {
-        match (worker.pid, worker.ready) {
-            (None, _) => remark(Verdict::Critical, format!("{} worker does not run", worker.kind)),
-            (Some(_), false) => remark(Verdict::Warning, format!("{} worker is starting", worker.kind)),
-            (Some(_), true) => {}
-        }
+    let mut remarks = Remarks::default();
+    workers(&snapshot.daemon, &mut remarks);
+    for status in snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances) {
+        instance(status, snapshot.daemon.at, &mut remarks);
     }
-    for worker in &snapshot.daemon.workers {
-        if let Some(trouble) = &worker.trouble {
-            remark(Verdict::Critical, format!("{} worker {trouble}", worker.kind));
-        }
+    for status in &snapshot.peers {
+        peer(status, &mut remarks);
     }
-    for instance in snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances) {
-        // Maintenance is said as the order that it is.
-        if instance.state == State::Fault && instance.fault != Some(Cause::Maintenance) {
-            let why = instance.fault.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-            remark(Verdict::Critical, format!("{} is in FAULT{why}", instance.name));
-        }
-        if let Some(rival) = instance.rival.filter(|rival| snapshot.daemon.at.since(rival.last) < RIVALRY) {
-            let text = format!("{} has another master: {}, priority {}", instance.name, rival.address, rival.priority);
-            remark(Verdict::Critical, text);
-        }
-        for claim in &instance.claims {
-            let Claim { address, interface, mac, .. } = claim;
-            let text = format!("{}: another host says that {address} is its own: {mac} on {interface}", instance.name);
-            remark(Verdict::Critical, text);
-        }
-        for mismatch in &instance.mismatches {
-            let Mismatch { peer, field, theirs, ours, .. } = mismatch;
-            let text = format!("{}: {field} of {peer} is {theirs}, ours {ours}", instance.name);
-            remark(Verdict::Warning, text);
-        }
-        if let Some(held) = &instance.held {
-            remark(Verdict::Warning, format!("{} hears no master and does not take over: {held}", instance.name));
-        }
-        if let Some(ordered) = &instance.ordered {
-            remark(Verdict::Warning, format!("{}: {ordered}", instance.name));
-        }
-    }
-    for peer in &snapshot.peers {
-        for clash in &peer.two_masters {
-            let text = format!(
-                "{}: two masters: seen by peer exchange: {} is master with priority {}",
-                clash.instance, peer.name, clash.priority
-            );
-            remark(Verdict::Critical, text);
-        }
-        if !peer.alive {
-            remark(Verdict::Warning, format!("peer {} is not heard", peer.name));
-        }
-        for difference in &peer.differences {
-            remark(Verdict::Warning, format!("peer {} differs: {difference}", peer.name));
-        }
-    }
-    for service in snapshot.check.iter().flat_map(|check| &check.services) {
-        let name = crate::report::service_name(&service.key);
-        let up = format!("{} of {} servers up", service.live, service.total);
-        if service.on_sorry_server {
-            remark(Verdict::Warning, format!("{name} is on its sorry server, {up}"));
-        } else if !service.has_quorum {
-            remark(Verdict::Critical, format!("{name} has no quorum, {up}"));
-        } else if service.live < service.total {
-            remark(Verdict::Warning, format!("{name}: {up}"));
-        }
+    for status in snapshot.check.iter().flat_map(|check| &check.services) {
+        service(status, &mut remarks);
     }
     if let Some(why) = &snapshot.daemon.reload_refused {
-        remark(Verdict::Warning, format!("last reload was refused: {why}"));
+        remarks.warning(format!("last reload was refused: {why}"));
     }
     if snapshot.daemon.confirm_until.is_some() {
-        remark(Verdict::Warning, "configuration is not confirmed".to_owned());
+        remarks.warning("configuration is not confirmed".to_owned());
     }
+    let Remarks(mut remarks) = remarks;
     let verdict = remarks.iter().map(|remark| remark.verdict).max().unwrap_or(Verdict::Ok);
     remarks.sort_by_key(|remark| core::cmp::Reverse(remark.verdict));
     (verdict, remarks)
+}
+
+/// What there is to say so far.
+#[derive(Default)]
+struct Remarks(Vec<Remark>);
+
+impl Remarks {
+    fn critical(&mut self, text: String) {
+        self.0.push(Remark { verdict: Verdict::Critical, text });
+    }
+
+    fn warning(&mut self, text: String) {
+        self.0.push(Remark { verdict: Verdict::Warning, text });
+    }
+}
+
+fn workers(daemon: &DaemonStatus, remarks: &mut Remarks) {
+    for worker in daemon.workers.iter().filter(|worker| worker.kind != WorkerKind::Front) {
+        match (worker.pid, worker.ready) {
+            (None, _) => remarks.critical(format!("{} worker does not run", worker.kind)),
+            (Some(_), false) => remarks.warning(format!("{} worker is starting", worker.kind)),
+            (Some(_), true) => {}
+        }
+    }
+    for worker in &daemon.workers {
+        if let Some(trouble) = &worker.trouble {
+            remarks.critical(format!("{} worker {trouble}", worker.kind));
+        }
+    }
+}
+
+fn instance(status: &InstanceStatus, now: Instant, remarks: &mut Remarks) {
+    let name = &status.name;
+    // Maintenance is said as the order that it is.
+    if status.state == State::Fault && status.fault != Some(Cause::Maintenance) {
+        let why = status.fault.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+        remarks.critical(format!("{name} is in FAULT{why}"));
+    }
+    if let Some(rival) = status.rival.filter(|rival| now.since(rival.last) < RIVALRY) {
+        remarks.critical(format!("{name} has another master: {}, priority {}", rival.address, rival.priority));
+    }
+    for Claim { address, interface, mac, .. } in &status.claims {
+        remarks.critical(format!("{name}: another host says that {address} is its own: {mac} on {interface}"));
+    }
+    let recent = status.mismatches.iter().filter(|mismatch| now.since(mismatch.last) < HEARSAY);
+    for Mismatch { peer, field, theirs, ours, .. } in recent {
+        remarks.warning(format!("{name}: {field} of {peer} is {theirs}, ours {ours}"));
+    }
+    if let Some(held) = &status.held {
+        remarks.warning(format!("{name} hears no master and does not take over: {held}"));
+    }
+    if let Some(ordered) = &status.ordered {
+        remarks.warning(format!("{name}: {ordered}"));
+    }
+}
+
+fn peer(status: &PeerStatus, remarks: &mut Remarks) {
+    let name = &status.name;
+    for TwoMasters { instance, priority, .. } in &status.two_masters {
+        let text = format!("{instance}: two masters: seen by peer exchange: {name} is master with priority {priority}");
+        remarks.critical(text);
+    }
+    if !status.alive {
+        remarks.warning(format!("peer {name} is not heard"));
+    }
+    for difference in &status.differences {
+        remarks.warning(format!("peer {name} differs: {difference}"));
+    }
+}
+
+fn service(status: &ServiceStatus, remarks: &mut Remarks) {
+    let name = service_name(&status.key);
+    let up = format!("{} of {} servers up", status.live, status.total);
+    if status.on_sorry_server {
+        remarks.warning(format!("{name} is on its sorry server, {up}"));
+    } else if !status.has_quorum {
+        remarks.critical(format!("{name} has no quorum, {up}"));
+    } else if status.live < status.total {
+        remarks.warning(format!("{name}: {up}"));
+    }
 }

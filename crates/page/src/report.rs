@@ -6,14 +6,13 @@
 use crate::history::{Availability, Condition};
 use crate::judgement::{Remark, Verdict, judge};
 use crate::traffic::Traffic;
-use core::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use standfast_api::{
-    DaemonStatus, InstanceStatus, PeerStatus, ServerStatus, ServiceStatus, Snapshot, WorkerKind, WorkerStatus,
-};
+use standfast_api::{InstanceStatus, Snapshot};
+use standfast_model::State;
 use standfast_model::ipvs::ServiceKey;
-use standfast_model::{Instant, Refusal, State};
+
+mod made;
 
 /// The form. Raised when a field changes its meaning or goes.
 pub const VERSION: u16 = 1;
@@ -304,32 +303,6 @@ pub fn service_name(key: &ServiceKey) -> String {
     key.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Moments of the daemon's clock by that of the wall.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    at: Instant,
-    unix: Duration,
-}
-
-impl Clock {
-    const fn of(daemon: &DaemonStatus) -> Self {
-        Self { at: daemon.at, unix: daemon.unix }
-    }
-
-    fn unix_ms(self, moment: Instant) -> u64 {
-        let unix = if moment <= self.at {
-            self.unix.saturating_sub(self.at.since(moment))
-        } else {
-            self.unix.saturating_add(moment.since(self.at))
-        };
-        millis(unix)
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// What a report has beside the status.
 pub trait Beside {
     /// How long what is known by this key was served.
@@ -343,32 +316,18 @@ impl Report {
     /// The report of a status.
     #[must_use]
     pub fn of(snapshot: &Snapshot, name: &str, beside: &impl Beside) -> Self {
-        let daemon = &snapshot.daemon;
-        let clock = Clock::of(daemon);
         let (verdict, remarks) = judge(snapshot);
-        let node = Node {
-            name: name.to_owned(),
-            release: daemon.version.clone(),
-            pid: daemon.pid,
-            at_unix_ms: millis(daemon.unix),
-            started_unix_ms: clock.unix_ms(daemon.started),
-            configuration: daemon.configuration.clone(),
-            generation: daemon.generation.0,
-            in_force_since_unix_ms: clock.unix_ms(daemon.in_force_since),
-            reload_refused: daemon.reload_refused.clone(),
-            confirm_until_unix_ms: daemon.confirm_until.map(|until| clock.unix_ms(until)),
-            workers: daemon.workers.iter().map(worker).collect(),
-        };
+        let clock = made::Clock::of(&snapshot.daemon);
         let instances = snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances);
         let services = snapshot.check.iter().flat_map(|check| &check.services);
         Self {
             version: VERSION,
-            node,
+            node: made::node(&snapshot.daemon, clock, name),
             verdict,
             remarks,
-            instances: instances.map(|status| instance(status, clock, beside)).collect(),
-            services: services.map(|status| service(status, beside)).collect(),
-            peers: snapshot.peers.iter().map(|status| peer(status, clock)).collect(),
+            instances: instances.map(|status| made::instance(status, clock, beside)).collect(),
+            services: services.map(|status| made::service(status, beside)).collect(),
+            peers: snapshot.peers.iter().map(|status| made::peer(status, clock)).collect(),
         }
     }
 
@@ -410,123 +369,4 @@ pub fn conditions(snapshot: &Snapshot, elsewhere: impl Fn(&InstanceStatus) -> bo
         (service_name(&service.key), condition)
     });
     instances.chain(services).collect()
-}
-
-fn worker(status: &WorkerStatus) -> Worker {
-    let kind: WorkerKind = status.kind;
-    Worker { kind: kind.to_string(), pid: status.pid, ready: status.ready, starts: status.starts }
-}
-
-fn instance(status: &InstanceStatus, clock: Clock, beside: &impl Beside) -> Instance {
-    let counters = &status.counters;
-    let refused = Refusal::ALL.into_iter().map(|reason| (reason, counters.refused(reason)));
-    Instance {
-        name: status.name.clone(),
-        interface: status.interface.to_string(),
-        vrid: status.vrid.get(),
-        state: status.state.to_string(),
-        since_unix_ms: clock.unix_ms(status.since),
-        priority: status.priority,
-        base_priority: status.base_priority,
-        master: status.master.map(|address| address.to_string()),
-        master_priority: status.master_priority,
-        ordered: status.ordered.clone(),
-        rival: status.rival.as_ref().map(|rival| Rival {
-            address: rival.address.to_string(),
-            priority: rival.priority,
-            since_unix_ms: clock.unix_ms(rival.since),
-            last_unix_ms: clock.unix_ms(rival.last),
-        }),
-        claims: status
-            .claims
-            .iter()
-            .map(|claim| Claim {
-                address: claim.address.to_string(),
-                interface: claim.interface.to_string(),
-                mac: claim.mac.to_string(),
-                since_unix_ms: clock.unix_ms(claim.since),
-                last_unix_ms: clock.unix_ms(claim.last),
-                times: claim.times,
-            })
-            .collect(),
-        mismatches: status
-            .mismatches
-            .iter()
-            .map(|mismatch| Mismatch {
-                peer: mismatch.peer.to_string(),
-                what: mismatch.field.to_string(),
-                theirs: mismatch.theirs.clone(),
-                ours: mismatch.ours.clone(),
-                last_unix_ms: clock.unix_ms(mismatch.last),
-            })
-            .collect(),
-        group: status.group.clone(),
-        addresses: status.addresses.iter().map(|address| address.address.to_string()).collect(),
-        fault: status.fault.as_ref().map(ToString::to_string),
-        last_change: status.last_transition.as_ref().map(|change| Change {
-            from: change.from.to_string(),
-            to: change.to.to_string(),
-            cause: change.cause.to_string(),
-            at_unix_ms: clock.unix_ms(change.at),
-        }),
-        counters: Counters {
-            adverts_received: counters.advert_received,
-            adverts_sent: counters.advert_sent,
-            became_master: counters.become_master,
-            released_master: counters.release_master,
-            priority_zero_received: counters.priority_zero_received,
-            priority_zero_sent: counters.priority_zero_sent,
-            address_list_differs: counters.address_list_differs,
-            foreign_claims: counters.foreign_claims,
-            refused: refused
-                .filter(|(_, packets)| *packets > 0)
-                .map(|(reason, packets)| Refused { reason: reason.to_string(), packets })
-                .collect(),
-        },
-        availability: beside.availability(&instance_key(&status.name)),
-    }
-}
-
-fn peer(status: &PeerStatus, clock: Clock) -> Peer {
-    let refused = status.refused.iter();
-    Peer {
-        name: status.name.clone(),
-        address: status.address.to_string(),
-        alive: status.alive,
-        heard_unix_ms: status.heard.map(|at| clock.unix_ms(at)),
-        release: status.version.clone(),
-        two_masters: status.two_masters.iter().map(|clash| clash.instance.clone()).collect(),
-        differences: status.differences.clone(),
-        accepted: status.accepted,
-        refused: refused.map(|(why, count)| Refused { reason: why.clone(), packets: *count }).collect(),
-    }
-}
-
-fn service(status: &ServiceStatus, beside: &impl Beside) -> Service {
-    let name = service_name(&status.key);
-    let traffic = beside.traffic();
-    Service {
-        live: status.live,
-        total: status.total,
-        has_quorum: status.has_quorum,
-        on_sorry_server: status.on_sorry_server,
-        weight: status.weight,
-        quorum: status.quorum,
-        connections: traffic.and_then(|traffic| traffic.of_service(&status.key)),
-        availability: beside.availability(&name),
-        servers: status.servers.iter().map(|one| server(one, &status.key, traffic)).collect(),
-        name,
-    }
-}
-
-fn server(status: &ServerStatus, service: &ServiceKey, traffic: Option<&Traffic>) -> Server {
-    Server {
-        name: status.key.to_string(),
-        weight: status.weight,
-        up: status.up,
-        ordered: status.ordered.clone(),
-        trouble: status.trouble.clone(),
-        check_us: status.check_micros,
-        connections: traffic.and_then(|traffic| traffic.of_server(service, &status.key)),
-    }
 }

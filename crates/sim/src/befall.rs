@@ -72,6 +72,8 @@ impl<D: Director> World<D> {
                 known.into_iter().for_each(|known| *known = answers);
                 return self.tell_witnesses(id);
             }
+            Fault::StoreDown(down) => self.store.iter_mut().for_each(|store| store.down = down),
+            Fault::StoreClock(fast_by) => self.store.iter_mut().for_each(|store| store.fast_by = fast_by),
             Fault::Reload(id) => return self.reload(id),
             Fault::Reprioritise(id, priority) => {
                 self.rewrite(id, |file| file.priority = priority);
@@ -129,8 +131,11 @@ impl<D: Director> World<D> {
         self.act(id, Input::WallClock { unix })
     }
 
-    /// The daemon is told what its witnesses say.
+    /// The daemon is told what its witnesses say. Of a lease it is told by who keeps it.
     fn tell_witnesses(&mut self, id: MachineId) -> Result<(), Broken> {
+        if self.store.is_some() {
+            return Ok(());
+        }
         for (witness, answers) in (0..).map(WitnessId).zip(self.machines[id.0].answers.clone()) {
             let said = if answers { Witnessed::Reached } else { Witnessed::Unreachable { why: "silence".to_owned() } };
             self.act(id, Input::WitnessTold { witness, said })?;

@@ -56,6 +56,10 @@ pub enum Fault {
     Service(MachineId, bool),
     /// A witness answers a machine from now on, or does so no more.
     Witness(MachineId, WitnessId, bool),
+    /// Nobody reaches the store of leases, or everybody whom nothing else keeps from it.
+    StoreDown(bool),
+    /// The clock of the store goes too fast by so many thousandths, or too slow.
+    StoreClock(i32),
     /// The daemon is told to read its configuration again, which is as it was: nothing may come of it.
     Reload(MachineId),
     /// The configuration of a machine gives every instance this priority, or its own again, and is read.
@@ -147,6 +151,8 @@ impl Fault {
             | Self::GiveAddresses(..)
             | Self::Service(..)
             | Self::Witness(..)
+            | Self::StoreDown(_)
+            | Self::StoreClock(_)
             | Self::Reprioritise(..)
             | Self::Dismiss(..)
             | Self::Reconfigure(_)
@@ -196,6 +202,8 @@ pub struct Storm {
     routers: usize,
     /// Witnesses of each machine.
     witnesses: usize,
+    /// The first of them gives a lease.
+    leased: bool,
 }
 
 /// A fault, how long it lasts, and what ends it.
@@ -211,13 +219,13 @@ impl Storm {
     /// A storm over a cluster of this size.
     #[must_use]
     pub const fn new(rng: Rng, machines: usize, lans: usize, routers: usize) -> Self {
-        Self { rng, machines, lans, routers, witnesses: 0 }
+        Self { rng, machines, lans, routers, witnesses: 0, leased: false }
     }
 
-    /// The same over machines that ask so many witnesses.
+    /// The same over machines that ask so many witnesses, of which the first gives a lease or not.
     #[must_use]
-    pub const fn with_witnesses(self, witnesses: usize) -> Self {
-        Self { witnesses, ..self }
+    pub const fn with_witnesses(self, witnesses: usize, leased: bool) -> Self {
+        Self { witnesses, leased, ..self }
     }
 
     /// How long until the next blow: often seconds, sometimes long enough for everything to settle.
@@ -242,6 +250,12 @@ impl Storm {
         if self.witnesses > 0 && self.rng.once_in(5) {
             let witness = WitnessId(u32::try_from(self.rng.index(self.witnesses)).unwrap_or(0));
             return until(Fault::Witness(machine, witness, false), Fault::Witness(machine, witness, true));
+        }
+        if self.leased && self.rng.once_in(8) {
+            return match self.rng.once_in(2) {
+                true => until(Fault::StoreDown(true), Fault::StoreDown(false)),
+                false => until(Fault::StoreClock(self.drift()), Fault::StoreClock(0)),
+            };
         }
         match self.rng.below(35) {
             0 | 1 => until(Fault::Carrier(machine, lan, false), Fault::Carrier(machine, lan, true)),
@@ -281,6 +295,12 @@ impl Storm {
             29 | 30 => once(Fault::Replay),
             _ => once(Fault::Noise(lan, self.noise(router))),
         }
+    }
+
+    /// Up to five in a hundred, to either side: less than the tenth of a lease by which its holder lets go earlier.
+    fn drift(&mut self) -> i32 {
+        let by = i32::try_from(self.rng.between(1, 50)).unwrap_or(1);
+        if self.rng.once_in(2) { by } else { -by }
     }
 
     /// Hours, to either side: far more than any window.

@@ -63,13 +63,15 @@ pub enum Law {
     ReloadKeepsAddresses,
     /// No standby takes over while its witnesses do not agree: of two that are parted, the one that reaches nobody stays.
     AsksWitnesses,
+    /// Of those that want a lease to be master nobody holds what another holds, whatever the LAN and the store do.
+    OneByLease,
     /// A daemon that follows a killed one goes on with what that held as long as nobody else can have it, and only then.
     AdoptsOrListens,
 }
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::OneHolder,
         Self::NoVacuum,
         Self::SkewAfterResignation,
@@ -87,6 +89,7 @@ impl Law {
         Self::ReloadLeavesAlone,
         Self::ReloadKeepsAddresses,
         Self::AsksWitnesses,
+        Self::OneByLease,
         Self::AdoptsOrListens,
     ];
 }
@@ -111,6 +114,7 @@ impl fmt::Display for Law {
             Self::ReloadLeavesAlone => "a reload moves nothing that it says nothing new of",
             Self::ReloadKeepsAddresses => "a reload takes away nothing that it leaves to a master",
             Self::AsksWitnesses => "no standby takes over without its witnesses",
+            Self::OneByLease => "one holder by one lease",
             Self::AdoptsOrListens => "a successor adopts what nobody else can have, or listens",
         })
     }

@@ -21,6 +21,7 @@ pub mod hour;
 pub mod kernel;
 pub mod lan;
 pub mod laws;
+mod lease;
 pub mod machine;
 mod observe;
 mod order;

@@ -29,6 +29,8 @@ pub trait Director {
     fn new(now: Instant, config: &VrrpConfig, adopted: &[(InstanceId, Note)]) -> Self;
     /// Handles an input.
     fn handle(&mut self, now: Instant, input: Input<'_>, kernel: &mut Kernel);
+    /// Whether it wants the lease of its witness: it is master, or would be if it had it.
+    fn wants_lease(&self) -> bool;
     /// When it wants to be woken.
     fn next_deadline(&self) -> Option<Instant>;
     /// Whether it says it holds the addresses of an instance.
@@ -76,6 +78,10 @@ impl Director for VrrpNode {
 
     fn handle(&mut self, now: Instant, input: Input<'_>, kernel: &mut Kernel) {
         self.handle(now, input, kernel);
+    }
+
+    fn wants_lease(&self) -> bool {
+        self.router().wants_lease()
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -230,6 +236,10 @@ pub struct Machine<D> {
     pub service_good: bool,
     /// Whether each of its witnesses answers it.
     pub answers: Vec<bool>,
+    /// Until when it has the lease that its masters want, as its daemon was told since it was last no master.
+    pub lease_until: Option<Instant>,
+    /// Whether a lease decides who is master.
+    leased: bool,
     /// It was told to read its configuration while it stood still.
     pub reload_waits: bool,
     /// Until when the daemon may not know it yet.
@@ -257,7 +267,8 @@ pub struct Machine<D> {
 impl<D: Director> Machine<D> {
     /// A machine that has booted and runs no daemon yet.
     #[must_use]
-    pub fn new(id: MachineId, plan: &crate::scenario::Machine, routers: usize, witnesses: usize) -> Self {
+    pub fn new(id: MachineId, plan: &crate::scenario::Machine, scenario: &Scenario) -> Self {
+        let (routers, witnesses) = (scenario.routers.len(), scenario.witnesses);
         Self {
             id,
             kernel: Kernel::boot(plan.cards.clone()),
@@ -274,6 +285,8 @@ impl<D: Director> Machine<D> {
             frozen_at: None,
             service_good: true,
             answers: vec![true; witnesses],
+            lease_until: None,
+            leased: scenario.lease.is_some(),
             reload_waits: false,
             unsure_until: Instant::ZERO,
             compared: None,
@@ -327,7 +340,10 @@ impl<D: Director> Machine<D> {
 
     /// Whether its witnesses agree to its being master, as the configuration that it runs has it.
     #[must_use]
-    pub fn may_take_over(&self) -> bool {
+    pub fn may_take_over(&self, now: Instant) -> bool {
+        if self.leased {
+            return self.lease_until.is_some_and(|until| now < until);
+        }
         let groups = self.running.groups.iter().filter_map(|group| group.options.witness.as_ref());
         let instances = self.running.instances.iter().filter_map(|instance| instance.options.witness.as_ref());
         let Some(policy) = groups.chain(instances).next() else { return true };
@@ -475,6 +491,7 @@ impl<D: Director> Machine<D> {
     pub fn end_daemon(&mut self) {
         self.reload_waits = false;
         self.lives += 1;
+        self.lease_until = None;
         self.alarm = None;
         self.states.fill(State::Init);
         self.kernel.daemon_gone();
@@ -510,6 +527,7 @@ impl<D: Director> Machine<D> {
             Life::Off | Life::Idle => {}
         }
         self.lives += 1;
+        self.lease_until = None;
         self.take_on(scenario);
         self.states.fill(State::Init);
         let stamped = (0..).map(InstanceId).zip(&self.stamps);

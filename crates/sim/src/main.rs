@@ -202,13 +202,14 @@ fn say(done: &Done, took: Duration) {
         reloads,
         adoptions,
         replays,
+        leases,
     } = done.all;
     let per_hour = |count: u64| count as f64 / done.hours.max(1) as f64;
     println!(
         "{} h of virtual time in {:.1} s, {:.0} h a second: {events} events, {faults} faults ({:.1} an hour), {transitions} \
          transitions ({:.1} an hour), {takeovers} takeovers, {adverts} adverts ({resignations} resignations), \
          {announcements} announcements, {notices} notices, {restored} addresses put back, {reloads} reloads, {adoptions} \
-         adoptions, {replays} replays; longest time without a holder {:.3} s",
+         adoptions, {replays} replays, {leases} leases; longest time without a holder {:.3} s",
         done.hours,
         took.as_secs_f64(),
         done.hours as f64 / took.as_secs_f64().max(0.001),

@@ -124,10 +124,14 @@ impl<D: Director> World<D> {
         if self.left_alone >> router & 1 == 1 && !refused {
             return broken(Law::ReloadLeavesAlone, what);
         }
-        if (*from, *to) == (State::Backup, State::Master) && !machine.may_take_over() {
+        if (*from, *to) == (State::Backup, State::Master) && !machine.may_take_over(self.now) {
             return broken(Law::AsksWitnesses, what);
         }
         let known = core::mem::replace(&mut machine.states[router], *to);
+        if !machine.states.contains(&State::Master) && known == State::Master {
+            // The lease was for that mastership.
+            machine.lease_until = None;
+        }
         self.tally.transitions += 1;
         self.tally.takeovers += u64::from(*to == State::Master);
         self.excused[id.0] |= refused;
@@ -256,7 +260,7 @@ impl<D: Director> World<D> {
             && machine.duties[router].is_some()
             && !self.excused[machine.id.0]
             && !failed
-            && machine.may_take_over()
+            && machine.may_take_over(self.now)
             && self.links_carry(machine, router)
     }
 }

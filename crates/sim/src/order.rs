@@ -19,6 +19,8 @@ pub(crate) enum Event {
     Told(MachineId, u32, Box<Told>),
     /// A daemon's deadline may have come.
     Wake(MachineId),
+    /// What keeps a machine's lease looks after it.
+    Lease(MachineId),
     /// Something goes wrong or is mended.
     Fault(Box<Fault>),
     /// The storm strikes.

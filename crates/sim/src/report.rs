@@ -32,6 +32,8 @@ pub struct Tally {
     pub adoptions: u64,
     /// Signed packets sent once more.
     pub replays: u64,
+    /// Leases given or renewed.
+    pub leases: u64,
 }
 
 impl core::ops::AddAssign for Tally {
@@ -49,6 +51,7 @@ impl core::ops::AddAssign for Tally {
             reloads,
             adoptions,
             replays,
+            leases,
         } = other;
         self.events += events;
         self.adverts += adverts;
@@ -62,6 +65,7 @@ impl core::ops::AddAssign for Tally {
         self.reloads += reloads;
         self.adoptions += adoptions;
         self.replays += replays;
+        self.leases += leases;
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Scenario {
     pub time_window: Duration,
     /// How many witnesses each machine asks.
     pub witnesses: usize,
+    /// How long the lease lasts that machines need to be masters, if they need one: their only witness.
+    pub lease: Option<Duration>,
     /// How long after a change of what they look at all track scripts have said so.
     pub scripts_settle_within: Duration,
 }
@@ -139,11 +141,24 @@ impl Scenario {
         // Drawn apart, so that the rest of the cluster is the same with and without.
         let mut of_witnesses = Rng::new(seed.rotate_left(32) ^ 0x57_17_4e_55);
         let witnesses = if of_witnesses.once_in(3) { witnesses(&mut of_witnesses, &mut configs) } else { 0 };
+        let leased = witnesses == 0 && of_witnesses.once_in(4);
+        let lease = leased.then(|| lease(&mut of_witnesses, &mut configs));
+        let witnesses = if leased { 1 } else { witnesses };
         let delays = configs.iter().flat_map(|config| &config.instances).map(preempt_delay);
         let preempt_delay_at_most = delays.max().unwrap_or_default();
         let machines =
             (0..).map(MachineId).zip(configs).map(|(id, config)| machine(&mut rng, id, lans, config)).collect();
-        Self { seed, lans, machines, routers, preempt_delay_at_most, time_window, witnesses, scripts_settle_within }
+        Self {
+            seed,
+            lans,
+            machines,
+            routers,
+            preempt_delay_at_most,
+            time_window,
+            witnesses,
+            lease,
+            scripts_settle_within,
+        }
     }
 
     /// One virtual router on one LAN, `eth0` everywhere; one machine for each instance.
@@ -165,6 +180,7 @@ impl Scenario {
             preempt_delay_at_most,
             time_window: Duration::from_secs(30),
             witnesses: 0,
+            lease: None,
             scripts_settle_within: Duration::ZERO,
         }
     }
@@ -242,7 +258,9 @@ impl Scenario {
     #[must_use]
     pub fn settles_within(&self) -> Duration {
         let down = self.routers.iter().map(|router| router.down_at_most).max().unwrap_or_default();
-        down * 3 + self.preempt_delay_at_most + self.scripts_settle_within + Duration::from_secs(1)
+        // The lease of somebody who is gone ends by a clock that may be slow.
+        let lease = self.lease.map(|lasts| lasts * 2).unwrap_or_default();
+        down * 3 + self.preempt_delay_at_most + self.scripts_settle_within + lease + Duration::from_secs(1)
     }
 }
 
@@ -324,20 +342,31 @@ fn witnesses(rng: &mut Rng, configs: &mut [VrrpConfig]) -> usize {
     let count = rng.index(2) + 1;
     let ids = (0..).map(WitnessId).take(count);
     let policy = WitnessPolicy {
-        witnesses: ids.clone().collect(),
+        witnesses: ids.collect(),
         need: if rng.once_in(2) { Need::All } else { Need::Any },
         unreachable: if rng.once_in(5) { Unreachable::Take } else { Unreachable::Stay },
         lost: LeaseLost::Keep,
     };
+    ask(configs, &policy, false);
+    count
+}
+
+/// Gives every machine a lease without which nobody is master; says how long it lasts.
+fn lease(rng: &mut Rng, configs: &mut [VrrpConfig]) -> Duration {
+    let (unreachable, lost) = (Unreachable::Stay, LeaseLost::StepDown);
+    ask(configs, &WitnessPolicy { witnesses: vec![WitnessId(0)], need: Need::All, unreachable, lost }, true);
+    Duration::from_secs(rng.between(2, 10))
+}
+
+fn ask(configs: &mut [VrrpConfig], policy: &WitnessPolicy, lease: bool) {
     for config in configs {
-        config.common.witnesses =
-            ids.clone().map(|id| NamedWitness { name: format!("w{}", id.0), lease: false }).collect();
+        let named = policy.witnesses.iter().map(|id| NamedWitness { name: format!("w{}", id.0), lease });
+        config.common.witnesses = named.collect();
         match config.groups.first_mut() {
             Some(group) => group.options.witness = Some(policy.clone()),
             None => config.instances.iter_mut().for_each(|one| one.options.witness = Some(policy.clone())),
         }
     }
-    count
 }
 
 /// What the machines of one virtual router have in common.

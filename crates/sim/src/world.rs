@@ -9,6 +9,7 @@ use crate::fault::{Blows, Fault, Storm};
 use crate::kernel::Kernel;
 use crate::lan::{Lan, MachineId};
 use crate::laws::{Broken, Law, Laws, broken};
+use crate::lease::{Keeper, Store};
 use crate::machine::{Director, Machine};
 use crate::order::{Agenda, Event};
 use crate::report::{Report, Tally};
@@ -49,6 +50,9 @@ pub struct World<D> {
     pub(crate) held_before: u64,
     /// Signed packets that somebody keeps.
     pub(crate) tape: Tape,
+    /// Who gives the lease, in a cluster that wants one, and for each machine who asks for it.
+    pub(crate) store: Option<Store>,
+    pub(crate) keepers: Vec<Keeper>,
     pub(crate) trace: Trace,
     pub(crate) tally: Tally,
 }
@@ -60,7 +64,8 @@ impl<D: Director> World<D> {
         // The cluster and what befalls it are drawn apart, so that one can change without the other.
         let mut rng = Rng::new(!scenario.seed);
         let (machines, routers) = (scenario.machines.len(), scenario.routers.len());
-        let storm = Storm::new(rng.fork(), machines, scenario.lans, routers).with_witnesses(scenario.witnesses);
+        let storm = Storm::new(rng.fork(), machines, scenario.lans, routers)
+            .with_witnesses(scenario.witnesses, scenario.lease.is_some());
         let mut world = Self {
             now: Instant::ZERO,
             agenda: Agenda::default(),
@@ -72,7 +77,7 @@ impl<D: Director> World<D> {
             machines: (0..)
                 .map(MachineId)
                 .zip(&scenario.machines)
-                .map(|(id, plan)| Machine::new(id, plan, routers, scenario.witnesses))
+                .map(|(id, plan)| Machine::new(id, plan, &scenario))
                 .collect(),
             laws: Laws::new(&scenario),
             upset_until: vec![Instant::ZERO; machines],
@@ -81,6 +86,8 @@ impl<D: Director> World<D> {
             left_alone: 0,
             held_before: 0,
             tape: Tape::default(),
+            store: scenario.lease.map(Store::new),
+            keepers: vec![Keeper::default(); machines],
             trace: Trace::new(whole_trace),
             tally: Tally::default(),
             rng,
@@ -89,6 +96,9 @@ impl<D: Director> World<D> {
         for id in (0..machines).map(MachineId) {
             let start = world.now + world.rng.span(Duration::ZERO, Duration::from_secs(1));
             world.schedule(start, Event::Fault(Box::new(Fault::Start(id))));
+            if world.store.is_some() {
+                world.schedule(start, Event::Lease(id));
+            }
         }
         if world.blows != Blows::None {
             world.schedule(world.now + Duration::from_secs(20), Event::Storm);
@@ -124,8 +134,10 @@ impl<D: Director> World<D> {
                 Event::Told(id, life, told) => self.told(id, life, *told)?,
                 Event::Wake(id) => self.wake(id)?,
                 Event::Fault(fault) => self.befall(*fault)?,
+                Event::Lease(id) => self.keep_lease(id)?,
                 Event::Storm => self.strike(),
             }
+            self.one_by_lease()?;
         }
         self.now = end;
         self.laws.check(end)
@@ -145,6 +157,18 @@ impl<D: Director> World<D> {
             self.run_until(next)?;
         }
         Ok(Some(self.now))
+    }
+
+    /// Where a lease decides, one holds, into however many parts the LAN has fallen.
+    fn one_by_lease(&self) -> Result<(), Broken> {
+        if self.store.is_none() {
+            return Ok(());
+        }
+        let two = (0..self.scenario.routers.len()).map(|router| (router, self.holders(router)));
+        match two.into_iter().find(|(_, holders)| holders.len() > 1) {
+            Some((router, holders)) => broken(Law::OneByLease, format!("{holders:?} hold router {router}")),
+            None => Ok(()),
+        }
     }
 
     /// What the run did so far.

@@ -136,6 +136,7 @@ impl Router {
                 unit.agree(now, &mut self.batch);
             }
         }
+        self.forget_presumed_leases();
         if self.started {
             self.known.start(now);
             self.run_scripts(now);

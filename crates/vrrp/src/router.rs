@@ -125,7 +125,7 @@ impl Router {
     /// Handles one event at `now`, which never goes back. What it asks for is appended to `out`.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Output) {
         match event {
-            Event::Adopt { instance, advert_sent } => self.adopt(instance, advert_sent),
+            Event::Adopt { instance, advert_sent } => self.adopt(now, instance, advert_sent),
             Event::Sequence { instance, highest } => self.go_on_from(instance, highest),
             Event::Start => self.start(now),
             Event::Interface { name, facts } => self.interface(now, name, facts),
@@ -169,8 +169,7 @@ impl Router {
             Event::TakePart { instance } => self.take_part(instance),
             Event::Shutdown => self.shutdown(now),
         }
-        let left = self.batch.take_left();
-        self.forget_leases(left);
+        self.forget_leases_of_left();
         self.batch.flush(out);
     }
 
@@ -217,9 +216,14 @@ impl Router {
         self.units.iter().flat_map(|unit| &unit.members).any(|machine| machine.config.options.hmac.is_some())
     }
 
-    fn adopt(&mut self, id: InstanceId, advert_sent: Instant) {
-        if let Some(machine) = self.machine_mut(id) {
-            machine.adopted = Some(advert_sent);
+    fn adopt(&mut self, now: Instant, id: InstanceId, advert_sent: Instant) {
+        let Some((UnitId(unit), member)) = self.place(id) else { return };
+        let Some(unit) = self.units.get_mut(unit) else { return };
+        let Some(machine) = unit.members.get_mut(member) else { return };
+        machine.adopted = Some(advert_sent);
+        if machine.adoptable(now).is_some() {
+            let of_group = unit.group.iter().flat_map(|group| &group.options.trackers);
+            of_group.chain(&machine.config.options.trackers).for_each(|entry| self.known.presume(entry));
         }
     }
 
@@ -254,6 +258,7 @@ impl Router {
     /// Every instance that waits in INIT leaves it, but for those that wait for the first result of a script.
     fn begin(&mut self, now: Instant) {
         self.begun = true;
+        self.presume_leases(now);
         for unit in &mut self.units {
             if unit.can_begin(now, &self.known) {
                 unit.begin(now, &self.known.witnesses, &mut self.batch);
@@ -265,6 +270,7 @@ impl Router {
                 }
             }
         }
+        self.forget_presumed_leases();
         self.rearm_all(now);
     }
 
@@ -476,6 +482,7 @@ impl Router {
         if let Some(unit) = self.units.get_mut(id.0) {
             act(unit, &mut self.batch);
         }
+        self.forget_leases_of_left();
         self.rearm_unit(now, id);
     }
 

@@ -23,8 +23,8 @@ pub struct Status<'a> {
     pub fault: Option<&'a Cause>,
     /// The last change of state.
     pub last_transition: Option<&'a Transition>,
-    /// When it sent its last advertisement as the master that it is; none in any other state. This is the stamp that
-    /// [`crate::Event::Adopt`] wants.
+    /// When it sent its last advertisement as the master that it is, or earlier if the lease that it needs ends before a
+    /// standby would take over; none in any other state. This is the stamp that [`crate::Event::Adopt`] wants.
     pub advert_sent: Option<Instant>,
     /// `auth_type AH`: the highest sequence number sent or accepted; none with any other authentication. It is what
     /// [`crate::Event::Sequence`] wants.
@@ -89,7 +89,7 @@ impl Router {
             master,
             fault,
             last_transition: machine.last_transition.as_ref(),
-            advert_sent: machine.phase.master().map(|master| master.advert_sent),
+            advert_sent: machine.phase.master().map(|master| self.counts_as_sent(id, master.advert_sent)),
             sequence: matches!(wanted_authentication(&machine.config), Authentication::Ah(_))
                 .then_some(machine.ah_sequence),
             mismatches: machine.differences.all(),

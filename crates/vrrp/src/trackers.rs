@@ -72,6 +72,7 @@ struct Process {
 struct Session {
     name: String,
     up: bool,
+    told: bool,
 }
 
 /// Virtual servers under one name.
@@ -89,7 +90,11 @@ impl Trackers {
             scripts: common.scripts.iter().cloned().map(Script::new).collect(),
             files: common.files.iter().map(|file| File { name: file.name.clone(), value: 0, known: false }).collect(),
             processes: common.processes.iter().cloned().map(Process::new).collect(),
-            sessions: common.bfd_sessions.iter().map(|name| Session { name: name.clone(), up: false }).collect(),
+            sessions: common
+                .bfd_sessions
+                .iter()
+                .map(|name| Session { name: name.clone(), up: false, told: false })
+                .collect(),
             services: common.services.iter().cloned().map(|named| Service { named, has_quorum: None }).collect(),
             witnesses: Witnesses::new(common),
             next: None,
@@ -210,7 +215,23 @@ impl Trackers {
 
     /// A BFD session changed. True if it was not so before.
     pub(crate) fn bfd_changed(&mut self, id: BfdId, up: bool) -> bool {
-        find_mut(&mut self.sessions, id.0).is_some_and(|session| core::mem::replace(&mut session.up, up) != up)
+        let Some(session) = find_mut(&mut self.sessions, id.0) else { return false };
+        session.told = true;
+        core::mem::replace(&mut session.up, up) != up
+    }
+
+    /// Whoever goes on for a master that was killed had what it tracks: a session that nobody has told of yet is up. If it
+    /// is not, that is told soon.
+    pub(crate) fn presume(&mut self, entry: &Tracked) {
+        match entry.tracker {
+            Tracker::Bfd(id) => {
+                if let Some(session) = find_mut(&mut self.sessions, id.0).filter(|session| !session.told) {
+                    session.up = !entry.reverse;
+                }
+            }
+            // Nothing is waited for where a master goes on.
+            Tracker::Script(_) | Tracker::File(_) | Tracker::Process(_) | Tracker::Service(_) => {}
+        }
     }
 
     /// The quorum of a virtual server was told. True if it was not so before.
@@ -240,7 +261,7 @@ impl Trackers {
         }
         for session in &mut self.sessions {
             if let Some(known) = before.sessions.iter().find(|known| known.name == session.name) {
-                session.up = known.up;
+                (session.up, session.told) = (known.up, known.told);
             }
         }
         for service in &mut self.services {

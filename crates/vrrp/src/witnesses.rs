@@ -3,6 +3,7 @@
 //! It asks nobody and moves no state: who asks is outside, who moves is in [`crate::units`] and [`crate::router`].
 
 use crate::batch::Batch;
+use crate::machine::Machine;
 use crate::output::Notice;
 use crate::phase::Phase;
 use crate::router::Router;
@@ -20,6 +21,8 @@ pub(crate) struct Witnesses(Vec<Known>);
 struct Known {
     named: NamedWitness,
     said: Witnessed,
+    /// It is a predecessor's lease, of which nothing was said yet.
+    presumed: bool,
 }
 
 /// What has become of a witness.
@@ -36,7 +39,7 @@ enum Change {
 impl Witnesses {
     /// Nobody has been asked yet.
     pub(crate) fn new(common: &VrrpCommon) -> Self {
-        let unasked = |named: &NamedWitness| Known { named: named.clone(), said: Witnessed::Unasked };
+        let unasked = |named: &NamedWitness| Known { named: named.clone(), said: Witnessed::Unasked, presumed: false };
         Self(common.witnesses.iter().map(unasked).collect())
     }
 
@@ -45,6 +48,7 @@ impl Witnesses {
         for own in &mut self.0 {
             if let Some(known) = before.0.iter().find(|known| known.named == own.named) {
                 own.said = known.said.clone();
+                own.presumed = known.presumed;
             }
         }
     }
@@ -64,6 +68,7 @@ impl Witnesses {
         for (id, known) in (0..).map(WitnessId).zip(&mut self.0) {
             if matches!(known.said, Witnessed::Held { until } if until <= now) {
                 known.said = Witnessed::Unreachable { why: "the lease was not renewed in time".to_owned() };
+                known.presumed = false;
                 lapsed.push(id);
             }
         }
@@ -73,6 +78,7 @@ impl Witnesses {
     fn tell(&mut self, id: WitnessId, said: Witnessed) -> Change {
         let Some(known) = self.find_mut(id) else { return Change::None };
         let held = |said: &Witnessed| matches!(said, Witnessed::Held { .. });
+        known.presumed = false;
         let before = core::mem::replace(&mut known.said, said);
         if before == known.said {
             Change::None
@@ -84,12 +90,16 @@ impl Witnesses {
     }
 
     /// A lease is only as good as the mastership that it was asked for.
-    fn forget_leases(&mut self, policy: &WitnessPolicy) {
-        for id in &policy.witnesses {
-            if let Some(known) = self.find_mut(*id).filter(|known| known.named.lease) {
-                known.said = Witnessed::Unasked;
-            }
+    fn forget_lease(&mut self, id: WitnessId) {
+        if let Some(known) = self.find_mut(id).filter(|known| known.named.lease) {
+            (known.said, known.presumed) = (Witnessed::Unasked, false);
         }
+    }
+
+    /// The leases of a predecessor of which nothing was said yet.
+    fn presumed(&self) -> Vec<WitnessId> {
+        let all = (0..).map(WitnessId).zip(&self.0);
+        all.filter(|(_, known)| known.presumed).map(|(id, _)| id).collect()
     }
 
     /// Why a takeover is not allowed; none if it is. `patiently`: whoever has not answered by now counts as silent.
@@ -124,6 +134,32 @@ impl Witnesses {
             Need::Any => leases.all(|known| gone(&known)),
         };
         lost.then(|| first.cause())
+    }
+
+    /// When the mastership ends that leases stand behind, unless they are renewed; none if none does.
+    fn lasts(&self, policy: &WitnessPolicy) -> Option<Instant> {
+        if policy.lost == LeaseLost::Keep {
+            return None;
+        }
+        let ends = policy.witnesses.iter().filter_map(|id| match self.find(*id)?.said {
+            Witnessed::Held { until } => Some(until),
+            Witnessed::Unasked | Witnessed::Reached | Witnessed::Refused { .. } | Witnessed::Unreachable { .. } => None,
+        });
+        match policy.need {
+            Need::All => ends.min(),
+            Need::Any => ends.max(),
+        }
+    }
+
+    /// A predecessor had the leases that its mastership needed until then, and nobody has said more yet.
+    fn presume(&mut self, policy: &WitnessPolicy, until: Instant) {
+        for id in policy.witnesses.iter().filter(|_| policy.lost == LeaseLost::StepDown) {
+            if let Some(known) =
+                self.find_mut(*id).filter(|known| known.named.lease && known.said == Witnessed::Unasked)
+            {
+                (known.said, known.presumed) = (Witnessed::Held { until }, true);
+            }
+        }
     }
 
     fn find(&self, id: WitnessId) -> Option<&Known> {
@@ -185,6 +221,15 @@ impl Unit {
 }
 
 impl Router {
+    /// Whether a lease of a witness would be of use: an instance that is to ask for one is master, or would be if it had it.
+    #[must_use]
+    pub fn wants_lease(&self) -> bool {
+        self.units.iter().filter(|unit| unit.is_witnessed()).flat_map(|unit| &unit.members).any(|member| {
+            let held = member.phase.backup().is_some_and(|backup| backup.held.is_some());
+            member.phase.is_master() || held
+        })
+    }
+
     /// A witness was told of.
     pub(crate) fn witness_told(&mut self, now: Instant, id: WitnessId, said: Witnessed) {
         match self.known.witnesses.tell(id, said) {
@@ -201,16 +246,49 @@ impl Router {
         }
     }
 
-    /// Whoever is not master any more has no lease that it could take over by.
-    pub(crate) fn forget_leases(&mut self, left: Vec<InstanceId>) {
-        for id in left {
-            let Some((UnitId(unit), _)) = self.place(id) else { continue };
-            let Some(unit) = self.units.get(unit) else { continue };
-            if unit.members.iter().any(|member| member.phase.is_master()) {
-                continue;
-            }
+    /// When the last advertisement of a master is noted as sent: earlier than it was where the lease ends before a standby
+    /// would take over, so that whoever goes on for a killed master does so no longer than the lease is sure to last.
+    pub(crate) fn counts_as_sent(&self, id: InstanceId, sent: Instant) -> Instant {
+        let unit = self.place(id).and_then(|(UnitId(unit), member)| Some((self.units.get(unit)?, member)));
+        let Some((unit, machine)) = unit.and_then(|(unit, member)| Some((unit, unit.members.get(member)?))) else {
+            return sent;
+        };
+        let end = unit.policies().filter_map(|policy| self.known.witnesses.lasts(policy)).min();
+        end.map_or(sent, |end| sent.min(end - machine.longest_silence()))
+    }
+
+    /// Those who go on for a killed master have its lease for as long as its note is good, unless they are told otherwise.
+    pub(crate) fn presume_leases(&mut self, now: Instant) {
+        for unit in &self.units {
+            let end = |machine: &Machine| Some(machine.adoptable(now)? + machine.longest_silence());
+            let Some(end) = unit.members.iter().filter_map(end).min() else { continue };
             for policy in unit.policies() {
-                self.known.witnesses.forget_leases(policy);
+                self.known.witnesses.presume(policy, end);
+            }
+        }
+    }
+
+    /// What a predecessor had was for its mastership: where nobody goes on with that, it is no lease to take over by later.
+    pub(crate) fn forget_presumed_leases(&mut self) {
+        let presumed = self.known.witnesses.presumed();
+        self.forget_unless(presumed, |phase| phase.is_master() || matches!(phase, Phase::Init { .. }));
+    }
+
+    /// Whoever is not master any more has no lease that it could take over by, and neither has a standby whose timer runs
+    /// out in the same moment. One that other masters have too stays theirs.
+    pub(crate) fn forget_leases_of_left(&mut self) {
+        let left = self.batch.take_left();
+        let units = left.iter().filter_map(|id| self.units.get(self.place(*id)?.0.0));
+        let asked = units.flat_map(Unit::policies).flat_map(|policy| policy.witnesses.iter().copied()).collect();
+        self.forget_unless(asked, Phase::is_master);
+    }
+
+    /// Forgets those leases on which no instance in such a phase stands.
+    fn forget_unless(&mut self, leases: Vec<WitnessId>, stands: impl Fn(&Phase) -> bool) {
+        for id in leases {
+            let mut standing = self.units.iter().filter(|unit| unit.members.iter().any(|member| stands(&member.phase)));
+            if !standing.any(|unit| unit.policies().any(|policy| policy.witnesses.contains(&id))) {
+                self.known.witnesses.forget_lease(id);
             }
         }
     }

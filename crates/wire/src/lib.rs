@@ -33,7 +33,8 @@ pub struct Received<'a> {
     pub ttl: Option<u8>,
     /// The authentication header (`auth_type AH`), if one was between IPv4 and VRRP.
     pub ah: Option<ah::Header<'a>>,
-    /// The VRRP message: what follows the IP header, or the authentication header, cut to the length the IP header gives.
+    /// The VRRP message: what follows the IP header, or the authentication header, cut to the length the IP header
+    /// gives.
     pub message: &'a [u8],
 }
 

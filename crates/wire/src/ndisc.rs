@@ -1,7 +1,8 @@
 //! Neighbour advertisements (RFC 4861 4.4): the unsolicited one (7.2.6) that announces an IPv6 address, and any other as
 //! far as it says where an address is.
 //!
-//! It owns the octets. Resolving addresses is the kernel's; what a foreign claim on one of ours means is decided elsewhere.
+//! It owns the octets. Resolving addresses is the kernel's; what a foreign claim on one of ours means is decided
+//! elsewhere.
 
 use crate::checksum::Sum;
 use crate::ethernet;

@@ -31,7 +31,8 @@ pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// - `echo PORT NAME`, `talk ...`: both ends of connections that last, started by [`crate::Machine::serve_echo`] and
 ///   [`crate::Machine::talk`]
 /// - `send CARD PER-SECOND MILLISECONDS`: sends packets as they are, started by [`crate::Machine::send_packets`]
-/// - `busy NAME QUIET LIMIT`: watches processes until they rest, both in milliseconds; started by [`crate::Machine::watch`]
+/// - `busy NAME QUIET LIMIT`: watches processes until they rest, both in milliseconds; started by
+///   [`crate::Machine::watch`]
 /// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {

@@ -79,7 +79,8 @@ pub(super) fn show_file(file: &Path, target: &Path) -> io::Result<()> {
     told(&format!("showing {}", file.display()), mount(Some(file), target, NONE, MsFlags::MS_BIND, NONE))
 }
 
-/// Whether a layer over "/" alone would hide `path`: it lies on another file system, or where a machine has a private one.
+/// Whether a layer over "/" alone would hide `path`: it lies on another file system, or where a machine has a private
+/// one.
 pub(super) fn is_hidden(path: &Path) -> bool {
     let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
     path.starts_with("/run") || path.starts_with("/tmp") || device(path) != device(Path::new("/"))

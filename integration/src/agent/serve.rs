@@ -233,7 +233,8 @@ impl Running {
 
 fn serve_one(agent: &Arc<Agent>, stream: Stream) {
     let agent = Arc::clone(agent);
-    // When there is no thread the connection closes, which is all that can be said. Likewise when the other end has gone.
+    // When there is no thread the connection closes, which is all that can be said. Likewise when the other end has
+    // gone.
     let _ = thread::Builder::new().spawn(move || agent.answer(stream));
 }
 

@@ -1,7 +1,8 @@
-//! BFD on a real wire, beside keepalived and beside FRR.
+//! BFD on a real wire, beside keepalived and beside FRR, and over a router.
 
 #![cfg(test)]
 
+mod far;
 mod frr;
 mod keepalived;
 

@@ -94,9 +94,13 @@ impl Fault {
 
     /// Whether some requests may get no answer while others do or until another director has taken over.
     pub(crate) fn may_lose(&self) -> bool {
+        matches!(self, Self::Server(_)) || self.parts_master()
+    }
+
+    /// Whether the master may serve no more, so that the standby has to.
+    pub(crate) fn parts_master(&self) -> bool {
         match self {
-            Self::Server(_) => true,
-            Self::Reload | Self::Worker(..) => false,
+            Self::Server(_) | Self::Reload | Self::Worker(..) => false,
             Self::PowerCut(master)
             | Self::Freeze(master, _)
             | Self::Cable(master, ..)

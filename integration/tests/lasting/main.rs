@@ -8,6 +8,8 @@ mod faults;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod quick;
+#[cfg(test)]
 mod rack;
 #[cfg(test)]
 mod reloaded;

@@ -102,9 +102,20 @@ fn with_nftables_ipvs_groups_go_by_the_marks_that_keepalived_gives_them_and_keep
             director.put(CONF_PATH, marked(other))?;
             daemon.signal(libc::SIGHUP)?;
         }
-        world.settled("the other group came and went with a mark of its own", |table| {
-            lines(table, "-f 2003 ") == usize::from(other) && lines(table, "-f 2000 -s wrr -p 60") == 1
-        })?;
+        let is_so =
+            |table: &str| lines(table, "-f 2003 ") == usize::from(other) && lines(table, "-f 2000 -s wrr -p 60") == 1;
+        let settled = world.settled("the other group came and went with a mark of its own", is_so);
+        // At this reload keepalived's checker dies now and then, and its successor leaves other tables than it had: then
+        // there is nothing to compare ours with.
+        let [theirs, ours] =
+            [0, 1].map(|place| world.daemons.get(place).map(|daemon| daemon.log()).unwrap_or_default());
+        assert!(!ours.contains("Respawning"), "{ours}");
+        if theirs.contains("Respawning") {
+            let table = world.directors[1].run("ipvsadm --save --numeric | sort")?;
+            assert!(is_so(&table), "{table}");
+        } else {
+            settled?;
+        }
     }
     let said = world.daemons.last().map(|daemon| daemon.log()).unwrap_or_default();
     assert_eq!(said.matches("nftables will not mark").count(), 1, "{said}");

@@ -20,6 +20,8 @@ mod same_tables;
 #[cfg(test)]
 mod sctp;
 #[cfg(test)]
+mod site;
+#[cfg(test)]
 mod snmp;
 #[cfg(test)]
 mod told;

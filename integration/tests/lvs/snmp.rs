@@ -1,5 +1,6 @@
 //! Virtual and real servers over SNMP: on two directors with the same table a walk shows the same objects under keepalived
-//! and under standfastd, a manager sets the weight of a server, and a server that dies is told.
+//! and under standfastd, a manager sets the weight of a server, and a server that dies is told, and a quorum that goes and
+//! returns.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -59,7 +60,7 @@ fn is_otherwise(name: &str) -> bool {
 }
 
 #[test]
-fn a_walk_of_services_is_keepalived_s_and_weights_are_set_and_deaths_told() -> Result<()> {
+fn a_walk_of_services_is_keepalived_s_and_weights_are_set_and_deaths_and_quorums_told() -> Result<()> {
     let mut world = World::build("snmp")?;
     let mut programs = Vec::new();
     for director in &world.directors {
@@ -120,6 +121,29 @@ fn a_walk_of_services_is_keepalived_s_and_weights_are_set_and_deaths_told() -> R
         })
     });
     let [theirs, ours] = told;
+    assert_eq!(ours?, theirs?);
+
+    // With the last servers the quorum goes, and with the heaviest it returns.
+    let heard = |listener: usize| programs.get(listener).map(lab::Process::log).unwrap_or_default();
+    let quorum = |status: u8, before: [usize; 2]| {
+        [(1, before[0]), (3, before[1])].map(|(listener, before)| {
+            eventually("the notification of the quorum", seconds(30), || {
+                let log = heard(listener);
+                let told = log.get(before..).unwrap_or_default().lines();
+                let mut told = told.filter_map(|line| line.split_once(&format!("4.1.0 = OID: {CHECK}.5.0.2")));
+                let found = told.find(|(_, objects)| objects.contains(&format!(".3.1.23 = INTEGER: {status}")));
+                found.map(|(_, objects)| objects.to_owned()).ok_or(lab::Error::Missing(log.clone()))
+            })
+        })
+    };
+    let before = [1, 3].map(|listener| heard(listener).len());
+    world.kill("web1")?;
+    world.kill("web2")?;
+    let [theirs, ours] = quorum(2, before);
+    assert_eq!(ours?, theirs?);
+    let before = [1, 3].map(|listener| heard(listener).len());
+    world.serve("web3")?;
+    let [theirs, ours] = quorum(1, before);
     assert_eq!(ours?, theirs?);
     world.lab.finish()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lab::seed::{CONF_PATH, Daemon};
-use lab::{Lab, Machine, Plan, Process, Result, until};
+use lab::{Lab, Machine, Process, Result, until};
 use nix::libc;
 
 const SERVICES: &str = "virtual_server 192.0.2.100 80 {\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n    \
@@ -24,11 +24,7 @@ const NEXT_READING: Duration = Duration::from_secs(25);
 const SOON: Duration = Duration::from_secs(15);
 
 fn director(name: &str) -> Result<(Lab, Machine)> {
-    let mut plan = Plan::new(name);
-    let lan = plan.lan("lan");
-    plan.director("director").card(lan, ["10.0.0.1/24"]);
-    let lab = plan.start()?;
-    let machine = lab.machine("director")?;
+    let (lab, machine) = Lab::of_one_director(name, "10.0.0.1/24", 256)?;
     machine.run("modprobe ip_vs")?;
     Ok((lab, machine))
 }

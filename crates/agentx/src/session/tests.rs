@@ -289,6 +289,32 @@ fn nonsense_ends_the_session_and_a_malformed_request_does_not() {
 }
 
 #[test]
+fn every_malformed_request_is_answered_so() {
+    let objects = vec![VarBind { name: oid("1.3.6.1.4.1.9.3.0"), value: Value::Integer(9) }];
+    let requests = [
+        Body::Get(vec![from("1.3.6")]),
+        Body::GetNext(vec![from("1.3.6")]),
+        Body::GetBulk { non_repeaters: 0, max_repetitions: 1, ranges: vec![from("1.3.6")] },
+        Body::TestSet(objects),
+        Body::CommitSet,
+        Body::UndoSet,
+    ];
+    for request in requests {
+        let mut session = open();
+        // Four octets more than it has room for.
+        let mut message = bytes(77, 500, request);
+        message.extend([0xff; 4]);
+        let length = u32::try_from(message.len() - HEADER_BYTES).unwrap();
+        message[16..20].copy_from_slice(&length.to_be_bytes());
+        session.received(&message);
+        assert_eq!(session.process(at(3), &three()), Some(Happened::Nothing));
+        let said = said(&mut session);
+        let [Pdu { body: Body::Response { error, .. }, .. }] = &said[..] else { panic!("{said:?}") };
+        assert_eq!((*error, session.ended()), (error::PARSE_ERROR, None));
+    }
+}
+
+#[test]
 fn more_than_a_message_is_not_kept() {
     let mut session = open();
     assert_eq!(session.room(), MAX_INPUT_BYTES);

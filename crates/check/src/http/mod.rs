@@ -14,7 +14,7 @@ mod request;
 mod rewrite;
 
 use crate::budget::Budget;
-use crate::connections::{Connection, Connections};
+use crate::connections::{Connection, Connections, Purpose};
 use crate::deadline::Deadlines;
 use crate::tls::{Encrypted, Read, Session};
 use crate::{Prober, errno, tcp, words};
@@ -123,7 +123,7 @@ impl Pages {
     async fn ask(&self, page: &Page, mut answer: Answer, limits: &Deadlines) -> Result<Answer, Verdict> {
         let stream = match &self.tls {
             None if Connections::serve(&self.connect) => {
-                Stream::Borrowed(tcp::borrow(&self.connect, limits, &self.connections).await?)
+                Stream::Borrowed(tcp::borrow(&self.connect, Purpose::Talk, limits, &self.connections).await?)
             }
             None => Stream::Plain(tcp::open(&self.connect, limits).await?),
             Some(session) => {

@@ -1,6 +1,6 @@
 //! What of the findings is bad for this configuration. Pure: the same findings, the same complaints.
 
-use super::findings::Findings;
+use super::findings::{Findings, Interface};
 use super::firewall::{self, Vrrp};
 use super::{Complaint, Grade};
 use core::time::Duration;
@@ -8,6 +8,7 @@ use standfast_kernel::release::{LEAST, Release};
 use standfast_model::Config;
 use standfast_model::config::instance::{Device, Peering};
 use standfast_model::config::lvs::{Probe, VirtualServer};
+use standfast_model::config::vrrp::Instance;
 use standfast_model::ipvs::{Family, Forwarding, Protocol, ServiceKey};
 
 /// Every complaint, in the order in which they were looked for.
@@ -145,6 +146,27 @@ fn ipvs(config: &Config, findings: &Findings, all: &mut Vec<Complaint>) {
         );
         return;
     }
+    connections(findings, all);
+    let nat = methods(config).any(|(_, way)| way == Forwarding::Nat);
+    let rules = findings.firewall.as_deref();
+    let masqueraded = rules.is_some_and(|rules| rules.contains("masquerade") || rules.contains("MASQUERADE"));
+    if nat && masqueraded && !tracks_connections(findings) {
+        complain(
+            all,
+            Grade::Hint,
+            "the packet filter masquerades, and net.ipv4.vs.conntrack is 0",
+            "connections through IPVS are not seen by such rules",
+            "sysctl -w net.ipv4.vs.conntrack=1",
+        );
+    }
+}
+
+fn tracks_connections(findings: &Findings) -> bool {
+    findings.number("net.ipv4.vs.conntrack") == Some(1)
+}
+
+/// What IPVS does with connections whose server or port changes.
+fn connections(findings: &Findings, all: &mut Vec<Complaint>) {
     if findings.number("net.ipv4.vs.expire_nodest_conn") == Some(0) {
         complain(
             all,
@@ -155,10 +177,9 @@ fn ipvs(config: &Config, findings: &Findings, all: &mut Vec<Complaint>) {
         );
     }
     let reuse = findings.number("net.ipv4.vs.conn_reuse_mode");
-    let conntrack = findings.number("net.ipv4.vs.conntrack").unwrap_or(0);
     // Before 5.9 the first packet of a port used again was dropped where connections are tracked: a second's delay.
     let old = Release::parse(&findings.kernel).is_some_and(|release| release < Release { major: 5, minor: 9 });
-    if reuse == Some(1) && conntrack == 1 && old {
+    if reuse == Some(1) && tracks_connections(findings) && old {
         complain(
             all,
             Grade::Warning,
@@ -174,18 +195,6 @@ fn ipvs(config: &Config, findings: &Findings, all: &mut Vec<Complaint>) {
             "net.ipv4.vs.conn_reuse_mode is 0",
             "a client that uses a port again is kept at its old server, even one of weight 0: draining takes longer",
             "sysctl -w net.ipv4.vs.conn_reuse_mode=1",
-        );
-    }
-    let nat = methods(config).any(|(_, way)| way == Forwarding::Nat);
-    let tracked =
-        findings.firewall.as_deref().is_some_and(|rules| rules.contains("masquerade") || rules.contains("MASQUERADE"));
-    if nat && tracked && conntrack == 0 {
-        complain(
-            all,
-            Grade::Hint,
-            "the packet filter masquerades, and net.ipv4.vs.conntrack is 0",
-            "connections through IPVS are not seen by such rules",
-            "sysctl -w net.ipv4.vs.conntrack=1",
         );
     }
 }
@@ -225,56 +234,60 @@ fn interfaces(config: &Config, findings: &Findings, all: &mut Vec<Complaint>) {
             );
             continue;
         };
-        if !found.up || !found.carrier {
-            complain(
-                all,
-                Grade::Problem,
-                &format!("{}: interface {name} is down", instance.name),
-                "the instance stays in FAULT",
-                &format!("ip link set {name} up; if it is, look at the cable or the virtual switch"),
-            );
-        }
-        let multicast = matches!(instance.options.peering, Peering::Multicast { .. });
-        if multicast && !found.multicast {
-            complain(
-                all,
-                Grade::Problem,
-                &format!("{}: interface {name} takes no multicast", instance.name),
-                "advertisements go to 224.0.0.18 or ff02::12",
-                &format!("ip link set {name} multicast on, or use unicast_peer"),
-            );
-        }
-        if let (true, Some((true, false))) = (multicast, found.snooping) {
-            let bridge = found.bridge.as_deref().unwrap_or(&name);
-            complain(
-                all,
-                Grade::Hint,
-                &format!("bridge {bridge} snoops multicast and nothing here asks who listens"),
-                "without a querier on the LAN snooping may hold groups back after some minutes; 224.0.0.18 passes by \
+        interface(instance, found, findings, all);
+    }
+}
+
+/// An instance's interface, which exists.
+fn interface(instance: &Instance, found: &Interface, findings: &Findings, all: &mut Vec<Complaint>) {
+    let name = &instance.interface;
+    if !found.up || !found.carrier {
+        complain(
+            all,
+            Grade::Problem,
+            &format!("{}: interface {name} is down", instance.name),
+            "the instance stays in FAULT",
+            &format!("ip link set {name} up; if it is, look at the cable or the virtual switch"),
+        );
+    }
+    let multicast = matches!(instance.options.peering, Peering::Multicast { .. });
+    if multicast && !found.multicast {
+        complain(
+            all,
+            Grade::Problem,
+            &format!("{}: interface {name} takes no multicast", instance.name),
+            "advertisements go to 224.0.0.18 or ff02::12",
+            &format!("ip link set {name} multicast on, or use unicast_peer"),
+        );
+    }
+    if let (true, Some((true, false))) = (multicast, found.snooping) {
+        let bridge = found.bridge.clone().unwrap_or_else(|| name.to_string());
+        complain(
+            all,
+            Grade::Hint,
+            &format!("bridge {bridge} snoops multicast and nothing here asks who listens"),
+            "without a querier on the LAN snooping may hold groups back after some minutes; 224.0.0.18 passes by \
                  RFC 4541, switches that do not keep to it make two masters",
-                &format!("ip link set {bridge} type bridge mcast_querier 1"),
-            );
-        }
-        if found.up
-            && !instance.addresses.is_empty()
-            && shares_subnet(instance)
-            && findings.number(&format!("net.ipv4.conf.{name}.promote_secondaries")) == Some(0)
-        {
-            complain(
-                all,
-                Grade::Hint,
-                &format!("net.ipv4.conf.{name}.promote_secondaries is 0"),
-                "when the first address of a subnet goes the kernel removes the others of it for a moment",
-                &format!(
-                    "sysctl -w net.ipv4.conf.{name}.promote_secondaries=1, or promote_secondaries in the instance"
-                ),
-            );
-        }
+            &format!("ip link set {bridge} type bridge mcast_querier 1"),
+        );
+    }
+    if found.up
+        && !instance.addresses.is_empty()
+        && shares_subnet(instance)
+        && findings.number(&format!("net.ipv4.conf.{name}.promote_secondaries")) == Some(0)
+    {
+        complain(
+            all,
+            Grade::Hint,
+            &format!("net.ipv4.conf.{name}.promote_secondaries is 0"),
+            "when the first address of a subnet goes the kernel removes the others of it for a moment",
+            &format!("sysctl -w net.ipv4.conf.{name}.promote_secondaries=1, or promote_secondaries in the instance"),
+        );
     }
 }
 
 /// Whether two of its addresses are in one subnet, by their own prefix lengths.
-fn shares_subnet(instance: &standfast_model::config::vrrp::Instance) -> bool {
+fn shares_subnet(instance: &Instance) -> bool {
     let nets: Vec<_> = instance.addresses.iter().map(|address| address.address.trunc()).collect();
     nets.iter()
         .enumerate()

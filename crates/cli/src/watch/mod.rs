@@ -132,7 +132,8 @@ fn ask_for_status(path: PathBuf, to: &SyncSender<Input>, nudges: &Receiver<()>) 
     }
 }
 
-/// Tells what has happened and happens, and begins again when the daemon is gone. That it is, the other conversation says.
+/// Tells what has happened and happens, and begins again when the daemon is gone. That it is, the other conversation
+/// says.
 fn follow_events(socket: &Path, to: &SyncSender<Input>, nudge: &Sender<()>) {
     // Nobody sends into it: waiting on it is waiting.
     let (_silent, silence) = channel::<()>();

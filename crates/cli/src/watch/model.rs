@@ -2,9 +2,8 @@
 //!
 //! Pure: it knows neither terminal, socket nor clock. What time it is, a status says.
 
-use super::rows;
+use super::rows::{self, Entry};
 use super::theme::Theme;
-use core::time::Duration;
 use standfast_api::Snapshot;
 use standfast_api::control::Recorded;
 use std::collections::VecDeque;
@@ -92,15 +91,6 @@ pub(super) struct Scroll {
     pub(super) columns: u16,
     /// Lines that it shows, as it was drawn last.
     pub(super) page: usize,
-}
-
-/// A line of the event stream.
-#[derive(Clone, Debug)]
-pub(super) enum Entry {
-    /// Of the daemon.
-    Recorded(Recorded),
-    /// Of this view: when, and what.
-    Note(Duration, String),
 }
 
 /// What is shown instead of what is so.

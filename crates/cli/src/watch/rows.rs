@@ -1,11 +1,11 @@
 //! What is so, as lines: instances, virtual servers, events. What does not pass the filter is left out.
 
-use super::model::Entry;
 use super::theme::Theme;
 use crate::status;
 use core::time::Duration;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use standfast_api::control::Recorded;
 use standfast_api::{EventKind, InstanceStatus, Said, ServerStatus, ServiceStatus};
 use standfast_model::{Instant, State};
 use standfast_page::moment;
@@ -15,6 +15,15 @@ const NAME: usize = 24;
 
 /// A change is this young for so long that it is stressed.
 const YOUNG: Duration = Duration::from_secs(10);
+
+/// A line of the event stream.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// Of the daemon.
+    Recorded(Recorded),
+    /// Of this view: when, and what.
+    Note(Duration, String),
+}
 
 /// The text of a line without its colours.
 fn text(line: &Line<'_>) -> String {
@@ -148,11 +157,11 @@ fn head(theme: Theme, service: &ServiceStatus) -> Vec<(String, Style)> {
 
 fn server_cells(theme: Theme, server: &ServerStatus) -> Vec<(String, Style)> {
     let (word, style) = if server.up { ("up", theme.good()) } else { ("DOWN", theme.bad()) };
-    let took = server.check_micros.map(|micros| format!("in {}", milliseconds(micros)));
-    let ordered = server.ordered.as_ref().map(|word| format!("{word} by the operator"));
-    let said: Vec<String> = took.into_iter().chain(ordered).chain(server.trouble.clone()).collect();
+    let took = server.check_micros.map(|micros| format!("in {}", milliseconds(micros.into())));
+    let ordered = server.remarks.ordered.as_ref().map(|word| format!("{word} by the operator"));
+    let said: Vec<String> = took.into_iter().chain(ordered).chain(server.remarks.trouble.clone()).collect();
     let plain = Theme::plain();
-    let said_style = match (server.up, &server.ordered, &server.trouble) {
+    let said_style = match (server.up, &server.remarks.ordered, &server.remarks.trouble) {
         (true, None, None) => plain,
         (false, _, _) => theme.bad(),
         (true, _, _) => theme.doubtful(),

@@ -8,8 +8,8 @@ use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 use standfast_api::control::Recorded;
 use standfast_api::{
-    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Said, ServerStatus, ServiceStatus,
-    Snapshot, VrrpStatus, WorkerKind, WorkerStatus,
+    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Remarks, Said, ServerStatus,
+    ServiceStatus, Snapshot, VrrpStatus, WorkerKind, WorkerStatus,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::{AddressOptions, Cause, Instant, Scope, State, Transition, VirtualAddress, Vrid, VrrpCounters};
@@ -64,9 +64,8 @@ fn service(number: u8, up: bool) -> ServiceStatus {
         key: DestinationKey { address: format!("10.0.{number}.{last}").parse().unwrap(), port: 80 },
         weight: 5,
         up,
-        ordered: None,
-        trouble: (!up).then(|| "connection refused".to_owned()),
         check_micros: Some(1234),
+        remarks: Remarks { ordered: None, trouble: (!up).then(|| "connection refused".to_owned()) }.into(),
     };
     ServiceStatus {
         key: ServiceKey::Address {
@@ -349,7 +348,8 @@ fn any_size_will_do_and_a_wide_terminal_has_the_events_beside_the_rest() {
 fn what_a_back_end_says_does_not_reach_the_terminal_as_an_order() {
     let mut screen = Screen::new(80, 24);
     let mut now = snapshot(vec![instance("VI_1", State::Master)], vec![service(1, false)]);
-    now.check.as_mut().unwrap().services[0].servers[1].trouble = Some("\u{1b}]0;pwned\u{7}\u{9b}31m\r\nbad".to_owned());
+    now.check.as_mut().unwrap().services[0].servers[1].remarks.trouble =
+        Some("\u{1b}]0;pwned\u{7}\u{9b}31m\r\nbad".to_owned());
     screen.after([status(now), event(1, "said \u{1b}[2Jnothing\n")]);
     let cells = &screen.terminal.backend().buffer().content;
     assert!(cells.iter().all(|cell| !cell.symbol().chars().any(char::is_control)), "{:?}", screen.terminal.backend());

@@ -213,6 +213,21 @@ fn wrong_words_end_with_2_and_a_usage() {
 }
 
 #[test]
+fn help_is_asked_for_in_both_ways() {
+    let files = Files::new(&[]);
+    for (asked, said) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "drain"], &["drain", "--help"]),
+        (&["help", "config", "show"], &["config", "show", "--help"]),
+    ] {
+        let (asked, said) = (files.run(asked), files.run(said));
+        assert_eq!((asked.status, said.status), (0, 0), "{} {}", asked.err, said.err);
+        assert!(asked.out.contains("Usage: standfast"), "{}", asked.out);
+        assert_eq!(asked.out, said.out);
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     use std::process::{Command, Stdio};
     let mut child = Command::new(env!("CARGO_BIN_EXE_standfast"))

@@ -102,7 +102,7 @@ fn a_plan_of_a_daemon_says_what_a_reload_does_then_and_changes_nothing() {
         part(&planned.out, "Configuration:"),
         [
             "vrrp_instance VI_E: priority 255 -> 254",
-            "vrrp_instance VI_E: state Master -> Backup",
+            "vrrp_instance VI_E: state MASTER -> BACKUP",
             "vrrp_instance VI_E: virtual_ipaddress 192.0.2.100/24 removed",
             "vrrp_instance VI_E: virtual_ipaddress 192.0.2.101/24 added"
         ]
@@ -189,5 +189,5 @@ fn the_log_says_more_when_it_is_told_to() {
         detailed(daemon) > 0
     });
     assert_eq!(daemon.run(&["log-level", "info"]).status, 0);
-    assert!(daemon.files.read("log").contains("Log level is Info from now on, by order of user 0"));
+    assert!(daemon.files.read("log").contains("Log level is info from now on, by order of user 0"));
 }

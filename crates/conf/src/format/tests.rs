@@ -102,6 +102,14 @@ fn a_definition_that_begins_another_where_it_is_used_makes_the_rest_of_the_file_
 }
 
 #[test]
+fn a_byte_order_mark_behind_a_blank_does_not_become_one_of_the_file() {
+    for (text, laid_out) in [(" \u{feff}! odd\n", " \u{feff} ! odd\n"), ("\u{feff} x\n", "\u{feff}x\n")] {
+        assert_eq!(formatted(text), laid_out);
+        assert_eq!(formatted(laid_out), laid_out);
+    }
+}
+
+#[test]
 fn the_samples_give_the_same_configuration_and_what_is_broken_is_left_alone() {
     let configuration = |text: &[u8]| {
         let host = Memory::new().with_any_interface().file("/f", text);

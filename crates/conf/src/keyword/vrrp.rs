@@ -256,6 +256,14 @@ pub(crate) static VRRP_INSTANCE: Block = Block {
             "Run when a master receives a lower priority advert.",
         )
         .live(),
+        value(
+            "notify_conflict",
+            Args::Script,
+            "none",
+            "Run when another host says that an address of this master is its own, or a peer is master unheard, and when \
+             that is over, with INSTANCE, name, CONFLICT or CONFLICT_OVER, priority and a sentence appended.",
+        )
+        .own(),
         value("smtp_alert", Args::Bool, "smtp_alert_vrrp, then smtp_alert, then false", "Mail on transitions.").live(),
         value("notify_priority_changes", Args::Bool, "group, then global", "Write priority change events to FIFOs.")
             .live(),

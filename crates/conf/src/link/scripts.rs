@@ -57,6 +57,7 @@ impl<'h> Scripts<'h> {
             stop: self.optional(draft.stop.as_ref(), diagnostics),
             any: self.optional(draft.any.as_ref(), diagnostics),
             master_rx_lower_pri: self.optional(draft.master_rx_lower_pri.as_ref(), diagnostics),
+            conflict: self.optional(draft.conflict.as_ref(), diagnostics),
             deleted,
         }
     }

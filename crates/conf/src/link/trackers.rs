@@ -4,10 +4,10 @@ use super::scripts::Scripts;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lower::Draft;
-use crate::lower::instance::TrackersDraft;
+use crate::lower::named::Named;
 use crate::lower::server::ServiceName;
-use crate::lower::track::TrackDraft;
-use crate::lower::tracker::{Named, TrackFileDraft, TrackProcessDraft, TrackScriptDraft, Weight};
+use crate::lower::track::{TrackDraft, TrackersDraft};
+use crate::lower::tracker::{TrackFileDraft, TrackProcessDraft, TrackScriptDraft, Weight};
 use core::time::Duration;
 use standfast_model::config::instance::VrrpCommon;
 use standfast_model::config::track::{

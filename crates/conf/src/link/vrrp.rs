@@ -6,14 +6,15 @@ mod strict;
 
 use super::scripts::Scripts;
 use super::trackers::Trackers;
-use crate::code::Code;
-use crate::diagnostic::{Class, Diagnostic, Diagnostics};
-use crate::lower::global::{FifoDraft, GarpDraft, GlobalDraft, ReceivePolicy};
+use crate::code::{Class, Code};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lower::garp::GarpDraft;
+use crate::lower::global::{FifoDraft, GlobalDraft, ReceivePolicy};
 use crate::lower::group::GroupDraft;
 use crate::lower::instance::{AuthType, InstanceDraft};
 use crate::lower::{Draft, Spanned};
 use crate::source::Span;
-use crate::value::seconds_text;
+use crate::value::TimeUnit;
 use core::time::Duration;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::instance::{Linkbeat, ReceiveBuffer, VrrpCommon};
@@ -278,8 +279,8 @@ fn interval(draft: &InstanceDraft, version: Version, diagnostics: &mut Diagnosti
     };
     let rounded = ((microseconds.saturating_add(unit / 2)) / unit).clamp(1, most);
     if rounded.saturating_mul(unit) != microseconds {
-        let said = seconds_text(microseconds);
-        let (kind, used) = (version.get(), seconds_text(rounded.saturating_mul(unit)));
+        let said = TimeUnit::Seconds.show(microseconds);
+        let (kind, used) = (version.get(), TimeUnit::Seconds.show(rounded.saturating_mul(unit)));
         let headline = format!("version {kind} cannot send an interval of {said} s");
         let label = format!("{used} s is used");
         let mut diagnostic = Diagnostic::new(Code::IntervalRounded, headline, written.span, label);

@@ -1,6 +1,7 @@
 //! `bfd_instance`.
 
-use super::global::set;
+use super::named::begin;
+use super::setting::set;
 use super::tracker::{self, Weight};
 use super::{Draft, Spanned, not_lowered};
 use crate::code::Code;
@@ -38,7 +39,7 @@ pub(crate) fn bfd_instance(parser: &mut Parser<'_>, head: &Statement, draft: &mu
         parser.report(Diagnostic::new(Code::InvalidName, headline, head.arg_span(0), "this block is ignored"));
         return parser.skip_block(head);
     }
-    let Some(name) = tracker::begin(parser, head, &draft.sessions) else { return };
+    let Some(name) = begin(parser, head, &draft.sessions) else { return };
     let mut own = BfdDraft::default();
     while let Some(statement) = parser.next() {
         let span = statement.arg_span(0);

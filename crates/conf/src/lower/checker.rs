@@ -3,8 +3,8 @@
 mod http;
 mod udp;
 
-use super::global::{set, set_flag};
 use super::script::{self, RunAs, ScriptDraft};
+use super::setting::{set, set_flag};
 use super::{Draft, Spanned, not_lowered};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;

@@ -1,11 +1,11 @@
-//! Reading an entry of a list word by word.
+//! Lists, and reading their entries word by word.
 
-use super::Draft;
 use super::names::Names;
+use super::{Draft, Spanned};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::keyword::Block;
-use crate::parse::{Line, Parser};
+use crate::parse::{Line, Parser, Statement};
 use crate::reader::c_number;
 use crate::source::Span;
 use crate::value::{address, integer, shown};
@@ -13,6 +13,39 @@ use ipnet::IpNet;
 use standfast_model::InterfaceName;
 use standfast_model::ipvs::Family;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Reads a list whose entries are lines; `read` says what it makes of one, none for one that it has reported.
+pub(crate) fn entries<T>(
+    parser: &mut Parser<'_>,
+    head: &Statement,
+    draft: &mut Draft,
+    read: impl Fn(&mut Entry<'_, '_>) -> Option<T>,
+) -> Vec<Spanned<T>> {
+    let mut found = Vec::new();
+    if !parser.enter(head) {
+        return found;
+    }
+    while let Some(line) = parser.next_entry() {
+        let span = line.span();
+        found.extend(read(&mut Entry::new(parser, draft, &line)).map(|value| Spanned { value, span }));
+    }
+    found
+}
+
+/// Reads a list of names, any number a line.
+pub(crate) fn names(parser: &mut Parser<'_>, head: &Statement) -> Vec<Spanned<String>> {
+    let mut found = Vec::new();
+    if !parser.enter(head) {
+        return found;
+    }
+    while let Some(line) = parser.next_entry() {
+        for at in 0..line.len() {
+            let value = String::from_utf8_lossy(line.word(at).unwrap_or_default()).into_owned();
+            found.push(Spanned { value, span: line.span_of(at) });
+        }
+    }
+    found
+}
 
 /// An entry being read.
 pub(crate) struct Entry<'e, 'h> {
@@ -54,6 +87,15 @@ impl<'e, 'h> Entry<'e, 'h> {
     /// The whole entry.
     pub(crate) fn whole(&self) -> Span {
         self.line.span()
+    }
+
+    /// Says that the whole entry, a `what`, is left out; returns that nothing was made of it.
+    pub(crate) fn refuse<T>(&mut self, what: &str, headline: &str, help: Option<&str>) -> Option<T> {
+        let label = format!("this {what} is ignored");
+        let mut diagnostic = Diagnostic::new(Code::InvalidEntry, headline, self.whole(), label);
+        diagnostic.help = help.map(str::to_owned);
+        self.parser.report(diagnostic);
+        None
     }
 
     pub(crate) fn report(&mut self, code: Code, headline: impl Into<String>, label: &str) {

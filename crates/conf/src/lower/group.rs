@@ -1,14 +1,13 @@
 //! `vrrp_sync_group`.
 
-use super::global::set;
-use super::instance::TrackersDraft;
 use super::notify::NotifyDraft;
-use super::{Draft, Spanned, not_lowered, track, witness};
+use super::setting::set;
+use super::track::{self, TrackersDraft};
+use super::{Draft, Spanned, entry, named, not_lowered, witness};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
-use crate::value::shown;
 use standfast_model::config::vrrp::TrackedInterface;
 
 /// What a `vrrp_sync_group` says.
@@ -31,11 +30,7 @@ pub(crate) struct GroupDraft {
 pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
     let name = head.name();
     if let Some(first) = draft.group_places.get(&name).and_then(|at| draft.groups.get(*at)) {
-        let headline = format!("sync group `{}` is defined twice", shown(name.as_bytes()));
-        let diagnostic = Diagnostic::new(Code::DuplicateGroup, headline, head.span(), "this block is ignored");
-        let diagnostic = diagnostic.and(first.head, "first defined here");
-        parser.report(diagnostic);
-        return parser.skip_block(head);
+        return named::taken(parser, head, (Code::DuplicateGroup, "sync group"), first.head);
     }
     if !parser.enter(head) {
         return;
@@ -55,14 +50,13 @@ pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: 
     while let Some(statement) = parser.next() {
         match statement.keyword.name {
             "group" => {
-                let again = group.members.is_some();
-                if again {
+                if group.members.is_some() {
                     let headline = "a second list of members is ignored";
                     parser.report(Diagnostic::new(Code::Repeated, headline, statement.span(), "this is ignored"));
                     parser.skip_block(&statement);
                     continue;
                 }
-                group.members = Some(names(parser, &statement));
+                group.members = Some(entry::names(parser, &statement));
             }
             "track_interface" => {
                 let found = track::interfaces(parser, &statement, draft);
@@ -83,19 +77,4 @@ pub(crate) fn vrrp_sync_group(parser: &mut Parser<'_>, head: &Statement, draft: 
     }
     draft.group_places.insert(group.name.clone(), draft.groups.len());
     draft.groups.push(group);
-}
-
-/// Reads a list of names, any number a line.
-pub(crate) fn names(parser: &mut Parser<'_>, head: &Statement) -> Vec<Spanned<String>> {
-    let mut found = Vec::new();
-    if !parser.enter(head) {
-        return found;
-    }
-    while let Some(line) = parser.next_entry() {
-        for at in 0..line.len() {
-            let value = String::from_utf8_lossy(line.word(at).unwrap_or_default()).into_owned();
-            found.push(Spanned { value, span: line.span_of(at) });
-        }
-    }
-    found
 }

@@ -7,9 +7,11 @@ pub(crate) mod address;
 pub(crate) mod bfd;
 pub(crate) mod checker;
 mod entry;
+pub(crate) mod garp;
 pub(crate) mod global;
 pub(crate) mod group;
 pub(crate) mod instance;
+pub(crate) mod named;
 mod names;
 pub(crate) mod notify;
 mod route;
@@ -17,6 +19,7 @@ mod rule;
 pub(crate) mod script;
 pub(crate) mod server;
 pub(crate) mod service_group;
+mod setting;
 pub(crate) mod shared;
 pub(crate) mod track;
 pub(crate) mod tracker;
@@ -59,13 +62,13 @@ pub(crate) struct Draft {
     pub(crate) group_places: BTreeMap<String, usize>,
     pub(crate) static_addresses: Vec<Spanned<VirtualAddress>>,
     pub(crate) track_groups: Vec<shared::TrackGroupDraft>,
-    pub(crate) scripts: tracker::Named<tracker::TrackScriptDraft>,
-    pub(crate) files: tracker::Named<tracker::TrackFileDraft>,
-    pub(crate) processes: tracker::Named<tracker::TrackProcessDraft>,
-    pub(crate) sessions: tracker::Named<bfd::BfdDraft>,
-    pub(crate) witnesses: tracker::Named<witness::WitnessDraft>,
+    pub(crate) scripts: named::Named<tracker::TrackScriptDraft>,
+    pub(crate) files: named::Named<tracker::TrackFileDraft>,
+    pub(crate) processes: named::Named<tracker::TrackProcessDraft>,
+    pub(crate) sessions: named::Named<bfd::BfdDraft>,
+    pub(crate) witnesses: named::Named<witness::WitnessDraft>,
     pub(crate) servers: Vec<server::ServerDraft>,
-    pub(crate) service_groups: tracker::Named<Vec<service_group::Services>>,
+    pub(crate) service_groups: named::Named<Vec<service_group::Services>>,
     pub(crate) sync_daemon: Option<global::SyncDaemonDraft>,
     /// Interfaces that must exist, unless `dynamic_interfaces` is given.
     pub(crate) interfaces: Vec<NamedInterface>,

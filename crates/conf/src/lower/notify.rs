@@ -13,6 +13,7 @@ pub(crate) struct NotifyDraft {
     pub(crate) stop: Option<ScriptDraft>,
     pub(crate) any: Option<ScriptDraft>,
     pub(crate) master_rx_lower_pri: Option<ScriptDraft>,
+    pub(crate) conflict: Option<ScriptDraft>,
     pub(crate) deleted: bool,
     pub(crate) deleted_script: Option<ScriptDraft>,
 }
@@ -27,6 +28,7 @@ impl NotifyDraft {
             "notify_stop" => &mut self.stop,
             "notify" => &mut self.any,
             "notify_master_rx_lower_pri" => &mut self.master_rx_lower_pri,
+            "notify_conflict" => &mut self.conflict,
             "notify_deleted" => {
                 self.deleted = true;
                 if statement.args() == 0 {

@@ -2,7 +2,7 @@
 
 mod encap;
 
-use super::entry::Entry;
+use super::entry::{self, Entry};
 use super::names::Names;
 use super::{Draft, Spanned};
 use crate::code::Code;
@@ -11,33 +11,18 @@ use crate::keyword::{Status, U32};
 use crate::parse::{Parser, Statement};
 use crate::value::shown;
 use core::time::Duration;
-use standfast_model::config::route::{CongestionControl, Hop, Insert, Metric, MetricKind, Route, RouteKind};
+use standfast_model::config::route::{
+    CongestionControl, Hop, Insert, Metric, MetricKind, PROTOCOL_KEEPALIVED, Route, RouteKind,
+};
 use standfast_model::ipvs::Family;
 use std::net::IpAddr;
-
-/// `RTPROT_KEEPALIVED`
-pub(crate) const PROTOCOL: u8 = 18;
-
-/// `RT_TABLE_MAIN`
-const MAIN: u32 = 254;
 
 /// `RTAX_FEATURE_ECN`
 const ECN: u32 = 1;
 
 /// Reads a list of routes.
 pub(crate) fn routes(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) -> Vec<Spanned<Route>> {
-    let mut found = Vec::new();
-    if !parser.enter(head) {
-        return found;
-    }
-    while let Some(line) = parser.next_entry() {
-        let span = line.span();
-        let mut entry = Entry::new(parser, draft, &line);
-        if let Some(value) = route(&mut entry) {
-            found.push(Spanned { value, span });
-        }
-    }
-    found
+    entry::entries(parser, head, draft, route)
 }
 
 /// What a route says about itself while it is read.
@@ -75,28 +60,8 @@ fn route(entry: &mut Entry<'_, '_>) -> Option<Route> {
     if kind.is_some() {
         entry.take();
     }
-    let route = Route {
-        kind: kind.unwrap_or_default(),
-        destination: ipnet::Ipv4Net::default().into(),
-        from: None,
-        hop: Hop::default(),
-        source: None,
-        hops: Vec::new(),
-        tos: 0,
-        table: MAIN,
-        vrf: None,
-        protocol: PROTOCOL,
-        scope: None,
-        priority: 0,
-        expires: None,
-        metrics: Vec::new(),
-        congestion_control: None,
-        preference: None,
-        ttl_propagate: None,
-        insert: Insert::Prepend,
-        no_track: false,
-        track_group: None,
-    };
+    let anywhere = ipnet::Ipv4Net::default().into();
+    let route = Route { kind: kind.unwrap_or_default(), ..Route::to(anywhere) };
     let mut draught = Draught { route, family, destined: false };
     while let Some(word) = entry.take() {
         option(entry, word, &mut draught)?;
@@ -323,15 +288,8 @@ fn preference(entry: &mut Entry<'_, '_>) -> Option<u8> {
 
 fn finish(entry: &mut Entry<'_, '_>, draught: Draught) -> Option<Route> {
     let Draught { mut route, family, destined } = draught;
-    let wrong = |entry: &mut Entry<'_, '_>, headline: &str| {
-        let span = entry.whole();
-        let diagnostic =
-            crate::diagnostic::Diagnostic::new(Code::InvalidEntry, headline, span, "this route is ignored");
-        entry.parser.report(diagnostic);
-        None
-    };
     if !destined {
-        return wrong(entry, "a route without a destination");
+        return entry.refuse("route", "a route without a destination", None);
     }
     let hops = route.hops.iter().chain([&route.hop]).filter_map(|hop| hop.via);
     let spoken = hops.chain(route.source).map(Family::from).next();
@@ -344,12 +302,12 @@ fn finish(entry: &mut Entry<'_, '_>, draught: Draught) -> Option<Route> {
     }
     let own = Family::from(route.destination.addr());
     if family.or(spoken).is_some_and(|family| family != own) {
-        return wrong(entry, "a route of two families");
+        return entry.refuse("route", "a route of two families", None);
     }
-    if route.protocol != PROTOCOL && !route.no_track {
+    if route.protocol != PROTOCOL_KEEPALIVED && !route.no_track {
         // What is told apart by its protocol cannot be watched under another one.
         entry.report(Code::Adjusted, "a route that is tracked has the protocol keepalived", "keepalived (18) is used");
-        route.protocol = PROTOCOL;
+        route.protocol = PROTOCOL_KEEPALIVED;
     }
     Some(route)
 }

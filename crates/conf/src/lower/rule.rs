@@ -1,8 +1,8 @@
 //! Policy rules: the entries of `virtual_rules` and `static_rules`.
 
-use super::entry::{Entry, range};
+use super::entry::{self, Entry, range};
 use super::names::Names;
-use super::route::{PROTOCOL, realms};
+use super::route::realms;
 use super::{Draft, Spanned};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -13,7 +13,7 @@ use crate::reader::c_number;
 use crate::value::shown;
 use ipnet::IpNet;
 use standfast_model::InterfaceName;
-use standfast_model::config::route::{Rule, RuleAction};
+use standfast_model::config::route::{PROTOCOL_KEEPALIVED, Rule, RuleAction};
 use standfast_model::ipvs::Family;
 
 /// The preference of the first rule without one; each further one is one lower, as in keepalived.
@@ -47,18 +47,7 @@ struct Draught {
 
 /// Reads a list of rules.
 pub(crate) fn rules(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) -> Vec<Spanned<Rule>> {
-    let mut found = Vec::new();
-    if !parser.enter(head) {
-        return found;
-    }
-    while let Some(line) = parser.next_entry() {
-        let span = line.span();
-        let mut entry = Entry::new(parser, draft, &line);
-        if let Some(value) = rule(&mut entry) {
-            found.push(Spanned { value, span });
-        }
-    }
-    found
+    entry::entries(parser, head, draft, rule)
 }
 
 fn rule(entry: &mut Entry<'_, '_>) -> Option<Rule> {
@@ -203,42 +192,38 @@ fn ip_protocol(entry: &mut Entry<'_, '_>) -> Option<u8> {
     entry.number("ipproto", 0, 255)
 }
 
+/// The preference of a rule that says none: one lower than that of the last such rule.
+fn next_preference(entry: &mut Entry<'_, '_>) -> u32 {
+    let preference = PREFERENCE.saturating_sub(entry.draft.rules_without_preference);
+    entry.draft.rules_without_preference += 1;
+    let (span, label) = (entry.whole(), format!("{preference} is used"));
+    let headline = "a rule without a preference";
+    entry.parser.report(Diagnostic::new(Code::MissingPreference, headline, span, label));
+    preference
+}
+
 fn finish(entry: &mut Entry<'_, '_>, draught: Draught) -> Option<Rule> {
-    let span = entry.whole();
     let Some(action) = draught.action else {
-        let headline = "a rule without an action";
-        let diagnostic = Diagnostic::new(Code::InvalidEntry, headline, span, "this rule is ignored");
-        entry.parser.report(diagnostic.help("say table N, or goto, nop, blackhole, unreachable or prohibit"));
-        return None;
+        let help = "say table N, or goto, nop, blackhole, unreachable or prohibit";
+        return entry.refuse("rule", "a rule without an action", Some(help));
     };
     let mut spoken = draught.from.into_iter().chain(draught.to).map(|net| Family::from(net.addr()));
     let family = draught.family.or_else(|| spoken.next()).unwrap_or(Family::Inet);
     if spoken.any(|other| other != family) {
-        let headline = "a rule of two families";
-        entry.parser.report(Diagnostic::new(Code::InvalidEntry, headline, span, "this rule is ignored"));
-        return None;
+        return entry.refuse("rule", "a rule of two families", None);
     }
-    let preference = match draught.preference {
-        Some(preference) => preference,
-        None => {
-            let preference = PREFERENCE.saturating_sub(entry.draft.rules_without_preference);
-            entry.draft.rules_without_preference += 1;
-            let headline = "a rule without a preference";
-            let label = format!("{preference} is used");
-            entry.parser.report(Diagnostic::new(Code::MissingPreference, headline, span, label));
-            preference
-        }
-    };
+    let preference = draught.preference.unwrap_or_else(|| next_preference(entry));
     if let RuleAction::Goto(target) = action
         && target <= preference
     {
         let headline = "a rule can only go on to one behind it";
         let label = format!("{target} does not exceed {preference}: this rule is ignored");
+        let span = entry.whole();
         entry.parser.report(Diagnostic::new(Code::InvalidEntry, headline, span, label));
         return None;
     }
-    let protocol = draught.protocol.unwrap_or(PROTOCOL);
-    if protocol != PROTOCOL && !draught.no_track {
+    let protocol = draught.protocol.unwrap_or(PROTOCOL_KEEPALIVED);
+    if protocol != PROTOCOL_KEEPALIVED && !draught.no_track {
         entry.report(Code::Adjusted, "a rule that is tracked has the protocol keepalived", "keepalived (18) is used");
     }
     Some(Rule {
@@ -256,7 +241,7 @@ fn finish(entry: &mut Entry<'_, '_>, draught: Draught) -> Option<Rule> {
         output: draught.output,
         tunnel_id: draught.tunnel_id,
         uids: draught.uids,
-        protocol: if draught.no_track { protocol } else { PROTOCOL },
+        protocol: if draught.no_track { protocol } else { PROTOCOL_KEEPALIVED },
         ip_protocol: draught.ip_protocol,
         source_ports: draught.source_ports,
         destination_ports: draught.destination_ports,

@@ -33,46 +33,39 @@ pub(crate) enum RunAs {
     Default(Option<Identity>),
 }
 
-/// Splits by white space; both kinds of quotes group and are removed; a backslash and the byte behind it stay as they
-/// are. None if a quote is not closed.
-fn outer_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+/// What a backslash is at one of the two levels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Escapes {
+    /// It and the byte behind it stay as they are.
+    Kept,
+    /// It begins an escape.
+    Read,
+}
+
+/// Splits by white space; both kinds of quotes group and are removed. None if a quote is not closed.
+fn words(line: &[u8], escapes: Escapes) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut word: Option<Vec<u8>> = None;
     let mut quote = None;
-    let mut bytes = line.iter().copied();
-    while let Some(byte) = bytes.next() {
+    let mut rest = line;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
         match (byte, quote) {
             (b'\\', _) => {
                 let word = word.get_or_insert_default();
-                word.push(byte);
-                word.extend(bytes.next());
-            }
-            (b'"' | b'\'', None) => {
-                quote = Some(byte);
-                word.get_or_insert_default();
-            }
-            (_, Some(open)) if open == byte => quote = None,
-            (_, None) if is_blank(byte) => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(byte),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
-}
-
-/// Splits a command line as above, now reading escapes.
-fn inner_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut words = Vec::new();
-    let mut word: Option<Vec<u8>> = None;
-    let mut quote = None;
-    let mut at = 0;
-    while let Some(byte) = line.get(at).copied() {
-        at += 1;
-        match (byte, quote) {
-            (b'\\', _) => {
-                let (escaped, length) = escape(line.get(at..).unwrap_or_default());
-                word.get_or_insert_default().push(escaped);
-                at += length;
+                let used = match escapes {
+                    Escapes::Kept => {
+                        word.push(byte);
+                        word.extend(behind.first());
+                        1
+                    }
+                    Escapes::Read => {
+                        let (escaped, used) = escape(behind);
+                        word.push(escaped);
+                        used
+                    }
+                };
+                rest = behind.get(used..).unwrap_or_default();
             }
             (b'"' | b'\'', None) => {
                 quote = Some(byte);
@@ -126,7 +119,7 @@ fn unclosed(parser: &mut Parser<'_>, statement: &Statement) {
 
 /// The words behind the keyword at the first level: the command line, the user, the group.
 fn arguments(parser: &mut Parser<'_>, statement: &Statement) -> Option<Vec<Vec<u8>>> {
-    let Some(words) = outer_words(statement.line().text().bytes()) else {
+    let Some(words) = words(statement.line().text().bytes(), Escapes::Kept) else {
         unclosed(parser, statement);
         return None;
     };
@@ -151,7 +144,7 @@ pub(crate) fn command(parser: &mut Parser<'_>, statement: &Statement, draft: &Dr
 }
 
 fn command_of(parser: &mut Parser<'_>, statement: &Statement, line: &[u8], draft: &Draft) -> Option<ScriptDraft> {
-    let Some(words) = inner_words(line) else {
+    let Some(words) = words(line, Escapes::Read) else {
         unclosed(parser, statement);
         return None;
     };
@@ -167,7 +160,7 @@ fn command_of(parser: &mut Parser<'_>, statement: &Statement, line: &[u8], draft
 
 /// One word of a statement whose quoting is that of scripts (`regex`); none if there is not exactly one.
 pub(crate) fn single_word(parser: &mut Parser<'_>, statement: &Statement) -> Option<Vec<u8>> {
-    let Some(mut words) = inner_words(statement.line().text().bytes()) else {
+    let Some(mut words) = words(statement.line().text().bytes(), Escapes::Read) else {
         unclosed(parser, statement);
         return None;
     };
@@ -249,20 +242,23 @@ mod tests {
     #[test]
     fn both_quotes_group_and_join() {
         let line = br#"notify_master "/up.sh --mode 'two words' x" netops netgrp"#;
-        assert_eq!(text(outer_words(line)), ["notify_master", "/up.sh --mode 'two words' x", "netops", "netgrp"]);
-        assert_eq!(text(inner_words(b"/up.sh --mode 'two words' x")), ["/up.sh", "--mode", "two words", "x"]);
-        assert_eq!(text(outer_words(br#"a b"c d"'e f'g"#)), ["a", "bc de fg"]);
-        assert_eq!(outer_words(br#"a "b"#), None);
-        assert_eq!(text(outer_words(br#"a "b \" c""#)), ["a", r#"b \" c"#]);
+        assert_eq!(
+            text(words(line, Escapes::Kept)),
+            ["notify_master", "/up.sh --mode 'two words' x", "netops", "netgrp"]
+        );
+        assert_eq!(text(words(b"/up.sh --mode 'two words' x", Escapes::Read)), ["/up.sh", "--mode", "two words", "x"]);
+        assert_eq!(text(words(br#"a b"c d"'e f'g"#, Escapes::Kept)), ["a", "bc de fg"]);
+        assert_eq!(words(br#"a "b"#, Escapes::Kept), None);
+        assert_eq!(text(words(br#"a "b \" c""#, Escapes::Kept)), ["a", r#"b \" c"#]);
     }
 
     #[test]
     fn escapes_are_read_at_the_second_level() {
         assert_eq!(
-            inner_words(br"a\tb \x41\101 \cA\E \"),
+            words(br"a\tb \x41\101 \cA\E \", Escapes::Read),
             Some(vec![b"a\tb".to_vec(), b"AA".to_vec(), vec![1, 0x1b], vec![b'\\']])
         );
-        assert_eq!(inner_words(br"\777 \xg"), Some(vec![vec![0xff], b"xg".to_vec()]));
-        assert_eq!(text(inner_words(br#"a\ b "c\"d""#)), ["a b", "c\"d"]);
+        assert_eq!(words(br"\777 \xg", Escapes::Read), Some(vec![vec![0xff], b"xg".to_vec()]));
+        assert_eq!(text(words(br#"a\ b "c\"d""#, Escapes::Read)), ["a b", "c\"d"]);
     }
 }

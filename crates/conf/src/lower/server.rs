@@ -1,8 +1,11 @@
-//! `virtual_server` and `real_server`.
+//! `virtual_server` and the blocks in it.
 
-use super::checker::{self, CheckerDraft, TimingDraft};
-use super::global::{cut, set};
+mod forwarding;
+mod real;
+
+use super::checker::TimingDraft;
 use super::script::{self, ScriptDraft};
+use super::setting::{cut, set};
 use super::{Draft, Spanned, not_lowered};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -11,8 +14,11 @@ use crate::source::Span;
 use crate::value::{address, shown};
 use core::time::Duration;
 use standfast_model::config::lvs::TlsMaterial;
-use standfast_model::ipvs::{Family, Forwarding, Protocol, Scheduler, SchedulerFlags, Tunnel, TunnelChecksum};
+use standfast_model::ipvs::{Family, Forwarding, Protocol, Scheduler, SchedulerFlags};
 use std::net::IpAddr;
+
+use forwarding::forwarding;
+pub(crate) use real::RealDraft;
 
 /// What a `virtual_server` is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -113,56 +119,6 @@ pub(crate) struct SorryDraft {
     pub(crate) span: Span,
     pub(crate) forwarding: Option<Forwarding>,
     pub(crate) inhibit: bool,
-}
-
-/// What a `real_server` says. There are more of them than of anything else, so what few say stands apart.
-#[derive(Debug)]
-pub(crate) struct RealDraft {
-    pub(crate) address: IpAddr,
-    pub(crate) port: u16,
-    pub(crate) head: Span,
-    pub(crate) weight: Option<u32>,
-    pub(crate) forwarding: Option<Forwarding>,
-    pub(crate) inhibit_on_failure: Option<bool>,
-    pub(crate) alpha: Option<bool>,
-    pub(crate) smtp_alert: Option<bool>,
-    pub(crate) checkers: Vec<CheckerDraft>,
-    rare: Option<Box<RareRealDraft>>,
-}
-
-/// What few real servers say.
-#[derive(Debug)]
-pub(crate) struct RareRealDraft {
-    pub(crate) upper_threshold: u32,
-    pub(crate) lower_threshold: u32,
-    pub(crate) timing: TimingDraft,
-    pub(crate) notify_up: Option<ScriptDraft>,
-    pub(crate) notify_down: Option<ScriptDraft>,
-    pub(crate) virtual_host: Option<String>,
-    pub(crate) snmp_name: Option<String>,
-}
-
-impl RareRealDraft {
-    const NOTHING: Self = Self {
-        upper_threshold: 0,
-        lower_threshold: 0,
-        timing: TimingDraft::NOTHING,
-        notify_up: None,
-        notify_down: None,
-        virtual_host: None,
-        snmp_name: None,
-    };
-}
-
-impl RealDraft {
-    pub(crate) fn rare(&self) -> &RareRealDraft {
-        static NOTHING: RareRealDraft = RareRealDraft::NOTHING;
-        self.rare.as_deref().unwrap_or(&NOTHING)
-    }
-
-    fn rare_mut(&mut self) -> &mut RareRealDraft {
-        self.rare.get_or_insert_with(|| Box::new(RareRealDraft::NOTHING))
-    }
 }
 
 /// `ADDRESS [PORT]`; what stands behind the first `-` or `/` of the address is cut, as in keepalived.
@@ -290,7 +246,7 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraf
                 None => needs_sorry_server(parser, statement),
             }
         }
-        "real_server" => real_server(parser, statement, server, draft),
+        "real_server" => server.real_servers.extend(real::real_server(parser, statement, draft)),
         _ => {
             if !server.timing.take(parser, statement) && !options(parser, statement, server, draft) {
                 not_lowered(parser, statement);
@@ -404,78 +360,6 @@ fn scheduler_flag(parser: &mut Parser<'_>, statement: &Statement, server: &Serve
     false
 }
 
-/// `NAT`, `DR`, or `TUN [type ipip|gue port N|gre] [nocsum|csum|remcsum]`.
-pub(crate) fn forwarding(parser: &mut Parser<'_>, statement: &Statement) -> Option<Forwarding> {
-    let word = statement.arg(0)?;
-    match parser.choice_of(word, statement.arg_span(0), &["NAT", "DR", "TUN"])? {
-        "NAT" => Some(Forwarding::Nat),
-        "DR" => Some(Forwarding::DirectRouting),
-        _ => tunnel(parser, statement).map(Forwarding::Tunnel),
-    }
-}
-
-fn tunnel(parser: &mut Parser<'_>, statement: &Statement) -> Option<Tunnel> {
-    let mut kind = "ipip";
-    let mut port = None;
-    let mut checksum = None;
-    let mut at = 1;
-    while let Some(word) = statement.arg(at) {
-        let next = statement.arg(at + 1).unwrap_or_default();
-        let next_span = statement.arg_span(at + 1);
-        match word {
-            b"type" => {
-                kind = parser.choice_of(next, next_span, &["ipip", "gue", "gre"])?;
-                at += 1;
-            }
-            b"port" => {
-                port = u16::try_from(parser.number_of(next, next_span, 1, 65535)?).ok();
-                at += 1;
-            }
-            b"nocsum" => checksum = Some(TunnelChecksum::None),
-            b"csum" => checksum = Some(TunnelChecksum::Checksum),
-            b"remcsum" => checksum = Some(TunnelChecksum::Remote),
-            other => {
-                let words = ["type", "port", "nocsum", "csum", "remcsum"];
-                let other = other.to_vec();
-                parser.choice_of(&other, statement.arg_span(at), &words)?;
-            }
-        }
-        at += 1;
-    }
-    tunnel_of(parser, statement, kind, port, checksum)
-}
-
-fn tunnel_of(
-    parser: &mut Parser<'_>,
-    statement: &Statement,
-    kind: &str,
-    port: Option<u16>,
-    checksum: Option<TunnelChecksum>,
-) -> Option<Tunnel> {
-    let mut wrong = |headline: &str, label: &str| {
-        parser.report(Diagnostic::new(Code::InvalidEntry, headline, statement.span(), label));
-    };
-    match kind {
-        "gue" => {
-            if port.is_none() {
-                wrong("a GUE tunnel needs a port", "the statement is ignored: write type gue port N");
-            }
-            port.map(|port| Tunnel::Gue { port, checksum: checksum.unwrap_or_default() })
-        }
-        "gre" if checksum == Some(TunnelChecksum::Remote) => {
-            wrong("GRE has no remote checksum", "the statement is ignored: write csum or nocsum");
-            None
-        }
-        "gre" => Some(Tunnel::Gre { checksum: checksum.unwrap_or_default() }),
-        _ => {
-            if port.is_some() || checksum.is_some() {
-                wrong("an IPIP tunnel has no port and no checksum", "these words are ignored");
-            }
-            Some(Tunnel::Ipip)
-        }
-    }
-}
-
 /// A dotted mask for IPv4, a prefix length for IPv6.
 fn granularity(parser: &mut Parser<'_>, statement: &Statement, server: &mut ServerDraft) {
     let word = statement.arg(0).unwrap_or_default();
@@ -494,62 +378,4 @@ fn granularity(parser: &mut Parser<'_>, statement: &Statement, server: &mut Serv
         }
     };
     server.rare_mut().granularity = Some(Spanned { value, span });
-}
-
-fn real_server(parser: &mut Parser<'_>, head: &Statement, server: &mut ServerDraft, draft: &Draft) {
-    let Some((address, port)) = address_and_port(parser, head) else { return parser.skip_block(head) };
-    if !parser.enter(head) {
-        return;
-    }
-    let mut real = RealDraft {
-        address,
-        port,
-        head: head.span(),
-        weight: None,
-        forwarding: None,
-        inhibit_on_failure: None,
-        alpha: None,
-        smtp_alert: None,
-        checkers: Vec::new(),
-        rare: None,
-    };
-    while let Some(statement) = parser.next() {
-        match statement.keyword.name {
-            "weight" => set(&mut real.weight, parser.number(&statement)),
-            "lvs_method" => set(&mut real.forwarding, forwarding(parser, &statement)),
-            "uthreshold" => {
-                let rare = real.rare_mut();
-                rare.upper_threshold = parser.number(&statement).unwrap_or(rare.upper_threshold);
-            }
-            "lthreshold" => {
-                let rare = real.rare_mut();
-                rare.lower_threshold = parser.number(&statement).unwrap_or(rare.lower_threshold);
-            }
-            "inhibit_on_failure" => set(&mut real.inhibit_on_failure, parser.boolean(&statement)),
-            "alpha" => set(&mut real.alpha, parser.boolean(&statement)),
-            "notify_up" | "notify_down" => {
-                let found = script::script(parser, &statement, draft);
-                let up = statement.keyword.name == "notify_up";
-                let rare = real.rare_mut();
-                script::keep(parser, if up { &mut rare.notify_up } else { &mut rare.notify_down }, found);
-            }
-            "smtp_alert" => set(&mut real.smtp_alert, parser.boolean(&statement)),
-            "virtualhost" => real.rare_mut().virtual_host = Some(statement.name()),
-            "snmp_name" => real.rare_mut().snmp_name = Some(statement.name()),
-            _ if statement.keyword.has_block() => {
-                if let Some(checker) = checker::checker(parser, &statement, draft) {
-                    // Nearly every real server has one.
-                    real.checkers.reserve_exact(usize::from(real.checkers.is_empty()));
-                    real.checkers.push(checker);
-                }
-            }
-            _ => {
-                if !real.rare_mut().timing.take(parser, &statement) {
-                    not_lowered(parser, &statement);
-                }
-            }
-        }
-    }
-    real.checkers.shrink_to_fit();
-    server.real_servers.push(real);
 }

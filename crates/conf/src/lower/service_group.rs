@@ -1,7 +1,7 @@
 //! `virtual_server_group`: addresses, ranges and marks that are one virtual server.
 
 use super::Draft;
-use super::tracker::begin;
+use super::named::begin;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::parse::{Line, Parser, Statement};

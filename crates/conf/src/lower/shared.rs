@@ -1,7 +1,7 @@
 //! What instances share besides trackers: static entries, groups of interfaces and instances.
 
-use super::global::set;
-use super::{Draft, Spanned, address, group, not_lowered, route, rule, track};
+use super::setting::set;
+use super::{Draft, Spanned, address, entry, not_lowered, route, rule, track};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::keyword::SECOND;
@@ -51,7 +51,7 @@ fn track_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
     let mut members = Vec::new();
     while let Some(statement) = parser.next() {
         match statement.keyword.name {
-            "group" => members.extend(group::names(parser, &statement)),
+            "group" => members.extend(entry::names(parser, &statement)),
             _ => not_lowered(parser, &statement),
         }
     }
@@ -74,7 +74,7 @@ fn garp_group(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
                 written.extend(found.map(|value| Spanned { value, span }));
             }
             "interfaces" => {
-                for name in group::names(parser, &statement) {
+                for name in entry::names(parser, &statement) {
                     let found = parser.interface_of(name.value.as_bytes(), name.span);
                     written.extend(found.map(|value| Spanned { value, span: name.span }));
                 }

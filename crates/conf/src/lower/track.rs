@@ -1,9 +1,11 @@
-//! `NAME [weight N [reverse]]`: the entries of the track lists.
+//! The track lists: what an instance or a sync group follows, each entry `NAME [weight N [reverse]]`.
 
 use super::{Draft, Spanned};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::keyword::{Entries, Kind};
 use crate::parse::{Line, Parser, Statement};
+use crate::source::Span;
 use crate::value::shown;
 use standfast_model::config::vrrp::TrackedInterface;
 
@@ -15,6 +17,39 @@ pub(crate) struct TrackDraft {
     pub(crate) reverse: Option<bool>,
     /// What it names was defined above it.
     pub(crate) known: bool,
+}
+
+/// Track lists other than that of interfaces.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrackersDraft {
+    pub(crate) scripts: Vec<TrackDraft>,
+    pub(crate) files: Vec<TrackDraft>,
+    pub(crate) processes: Vec<TrackDraft>,
+    pub(crate) sessions: Vec<TrackDraft>,
+    pub(crate) services: Vec<TrackDraft>,
+}
+
+impl TrackersDraft {
+    /// Takes a statement of the family; false for another.
+    pub(crate) fn take(&mut self, parser: &mut Parser<'_>, statement: &Statement, draft: &Draft) -> bool {
+        if let Kind::List(_, Entries::VirtualServers) = statement.keyword.kind {
+            self.services.append(&mut virtual_servers(parser, statement));
+            return true;
+        }
+        let Kind::List(_, Entries::Tracked(_, most, noreverse)) = statement.keyword.kind else { return false };
+        let (list, is_defined): (_, fn(&Draft, &str) -> bool) = match statement.keyword.name {
+            "track_script" => (&mut self.scripts, |draft, name| draft.scripts.get(name).is_some()),
+            "track_file" => (&mut self.files, |draft, name| draft.files.get(name).is_some()),
+            "track_process" => (&mut self.processes, |draft, name| draft.processes.get(name).is_some()),
+            "track_bfd" => (&mut self.sessions, |draft, name| draft.sessions.get(name).is_some()),
+            _ => return false,
+        };
+        for mut entry in entries(parser, statement, most, noreverse) {
+            entry.known = is_defined(draft, &String::from_utf8_lossy(&entry.name.value));
+            list.push(entry);
+        }
+        true
+    }
 }
 
 /// Reads a track list. `most` is the largest weight either way; one more is taken for it, as in keepalived.
@@ -72,8 +107,7 @@ fn options(
                     missing(parser, line, "weight");
                     return true;
                 };
-                let most = i128::from(most);
-                entry.weight = weight(parser, number, line, at + 1, most);
+                entry.weight = weight(parser, number, line.span_of(at + 1), most);
                 at += 1;
             }
             b"reverse" => entry.reverse = Some(true),
@@ -91,14 +125,16 @@ fn options(
     true
 }
 
-fn weight(parser: &mut Parser<'_>, number: &[u8], line: &Line, at: usize, most: i128) -> Option<i16> {
+/// A weight of at most `most` either way.
+pub(crate) fn weight(parser: &mut Parser<'_>, word: &[u8], span: Span, most: i16) -> Option<i16> {
+    let most = i128::from(most);
     // 254 stands for 253: an older keepalived allowed it.
-    let value = parser.number_of(number, line.span_of(at), -254, 254)?;
+    let value = parser.number_of(word, span, -254, 254)?;
     let clamped = value.clamp(-most, most);
     if clamped != value {
         let headline = format!("a weight of {value} cannot be");
         let label = format!("{clamped} is used");
-        parser.report(Diagnostic::new(Code::Adjusted, headline, line.span_of(at), label));
+        parser.report(Diagnostic::new(Code::Adjusted, headline, span, label));
     }
     i16::try_from(clamped).ok()
 }

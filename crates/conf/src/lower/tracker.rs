@@ -1,73 +1,21 @@
 //! What can be tracked: `vrrp_script`, `track_file`, `vrrp_track_process`.
 
-use super::global::set;
+use super::named::begin;
 use super::script::{RunAs, ScriptDraft};
-use super::{Draft, Spanned, not_lowered, script};
+use super::setting::set;
+use super::{Draft, Spanned, not_lowered, script, track};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::parse::{Parser, Statement};
-use crate::source::Span;
 use crate::value::shown;
 use core::time::Duration;
 use standfast_model::config::track::{InitFile, ProcessMatch};
-use std::collections::BTreeMap;
 
 /// `weight N [reverse]` of something that is tracked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Weight {
     pub(crate) value: i16,
     pub(crate) reverse: bool,
-}
-
-/// Things of one kind by name, in the order of the file.
-#[derive(Debug)]
-pub(crate) struct Named<T> {
-    list: Vec<(String, Span, T)>,
-    places: BTreeMap<String, usize>,
-}
-
-impl<T> Default for Named<T> {
-    fn default() -> Self {
-        Self { list: Vec::new(), places: BTreeMap::new() }
-    }
-}
-
-impl<T> Named<T> {
-    pub(crate) fn get(&self, name: &str) -> Option<(usize, &T)> {
-        let at = *self.places.get(name)?;
-        self.list.get(at).map(|(_, _, value)| (at, value))
-    }
-
-    /// Where the one of that name is defined.
-    pub(crate) fn span(&self, name: &str) -> Option<Span> {
-        self.places.get(name).and_then(|at| self.list.get(*at)).map(|(_, span, _)| *span)
-    }
-
-    pub(crate) fn insert(&mut self, name: String, span: Span, value: T) {
-        self.places.insert(name.clone(), self.list.len());
-        self.list.push((name, span, value));
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Span, &T)> {
-        self.list.iter().map(|(name, span, value)| (name.as_str(), *span, value))
-    }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.places.keys().map(String::as_bytes)
-    }
-}
-
-/// Opens the block of something named, unless the name is taken: then the block is read past.
-pub(crate) fn begin<T>(parser: &mut Parser<'_>, head: &Statement, named: &Named<T>) -> Option<String> {
-    let name = head.name();
-    if let Some(first) = named.span(&name) {
-        let headline = format!("{} `{}` is defined twice", head.keyword.name, shown(name.as_bytes()));
-        let diagnostic = Diagnostic::new(Code::DuplicateName, headline, head.span(), "this block is ignored");
-        parser.report(diagnostic.and(first, "first defined here"));
-        parser.skip_block(head);
-        return None;
-    }
-    parser.enter(head).then_some(name)
 }
 
 /// What a `vrrp_script` says.
@@ -85,15 +33,9 @@ pub(crate) struct TrackScriptDraft {
 }
 
 /// Reads `weight N [reverse]` within the range of the table, one more standing for the largest.
-pub(crate) fn weight(parser: &mut Parser<'_>, statement: &Statement, most: i128) -> Option<Weight> {
+pub(crate) fn weight(parser: &mut Parser<'_>, statement: &Statement, most: i16) -> Option<Weight> {
     let word = statement.arg(0)?;
-    let value = parser.number_of(word, statement.arg_span(0), -254, 254)?;
-    let clamped = value.clamp(-most, most);
-    if clamped != value {
-        let headline = format!("a weight of {value} cannot be");
-        let label = format!("{clamped} is used");
-        parser.report(Diagnostic::new(Code::Adjusted, headline, statement.arg_span(0), label));
-    }
+    let value = track::weight(parser, word, statement.arg_span(0), most)?;
     let reverse = match statement.arg(1) {
         None => false,
         Some(b"reverse") => true,
@@ -104,7 +46,7 @@ pub(crate) fn weight(parser: &mut Parser<'_>, statement: &Statement, most: i128)
             false
         }
     };
-    Some(Weight { value: i16::try_from(clamped).ok()?, reverse })
+    Some(Weight { value, reverse })
 }
 
 /// A time of which 0 becomes a second, as in keepalived.

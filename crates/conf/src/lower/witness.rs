@@ -1,7 +1,8 @@
 //! `witness NAME`, and `witness` in an instance or a sync group.
 
-use super::global::{once, set};
-use super::{Draft, Spanned, not_lowered, tracker};
+use super::named::begin;
+use super::setting::{once, set};
+use super::{Draft, Spanned, not_lowered};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::parse::{Parser, Statement};
@@ -66,7 +67,7 @@ pub(crate) struct PolicyDraft {
 
 /// Reads a `witness NAME` block.
 pub(crate) fn witness(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
-    let Some(name) = tracker::begin(parser, head, &draft.witnesses) else { return };
+    let Some(name) = begin(parser, head, &draft.witnesses) else { return };
     let mut own = WitnessDraft::default();
     while let Some(statement) = parser.next() {
         match statement.keyword.name {

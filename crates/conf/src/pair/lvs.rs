@@ -1,8 +1,8 @@
 //! Virtual servers of a pair: what a client would notice when the other director takes over.
 
 use super::{Side, finding};
-use crate::code::Code;
-use crate::diagnostic::{Class, Diagnostics};
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostics;
 use crate::outline::Node;
 use crate::source::Span;
 use standfast_model::config::lvs::{RealServer, VirtualServer};

@@ -1,8 +1,8 @@
 //! Virtual routers of a pair: what makes one router refuse the other's advertisements, or both be master.
 
 use super::{Side, finding, place, witness};
-use crate::code::Code;
-use crate::diagnostic::{Class, Diagnostics};
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostics;
 use crate::outline::Node;
 use crate::source::Span;
 use standfast_model::config::instance::HmacKey;

@@ -131,7 +131,8 @@ impl Reader<'_> {
         true
     }
 
-    /// Takes a line while a definition is open. A line that does not end in a backslash is its last; so is an empty one.
+    /// Takes a line while a definition is open. A line that does not end in a backslash is its last; so is an empty
+    /// one.
     pub(super) fn continue_definition(&mut self, line: &Text) {
         let continued = line.bytes().last() == Some(&b'\\');
         let end = line.len() - usize::from(continued);
@@ -150,7 +151,8 @@ impl Reader<'_> {
     }
 
     /// Takes up a definition again that an empty line has ended, when what follows was meant to belong to it: a line that
-    /// ends in a backslash means nothing elsewhere. One mistake told here keeps its whole rest from being told as mistakes.
+    /// ends in a backslash means nothing elsewhere. One mistake told here keeps its whole rest from being told as
+    /// mistakes.
     pub(super) fn resume_definition(&mut self, line: &Text) -> bool {
         if line.is_empty() {
             return false;

@@ -1,11 +1,12 @@
 //! The include family: finding files, refusing what must not be read, and the checks that make a refusal fatal.
 
 use super::{Feed, OpenFile, Reader, glob};
-use crate::code::Code;
-use crate::diagnostic::{Class, Diagnostic};
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostic;
 use crate::host::{FileKind, HostError};
 use crate::source::{Sources, Span};
 use crate::text::Text;
+use standfast_model::Secret;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +46,17 @@ impl Checks {
         }
     }
 
+    /// Whether a pattern, one of so many `{a,b}` alternatives, must match a file.
+    fn must_match(self, pattern: &[u8], alternatives: usize) -> bool {
+        if alternatives > 1 {
+            self.brace_match
+        } else if glob::is_pattern(pattern) {
+            self.wildcard_match
+        } else {
+            self.name_match
+        }
+    }
+
     /// What a keyword of the family asks for; none for another word.
     fn of_keyword(word: &[u8]) -> Option<Self> {
         let none = Self::default();
@@ -60,6 +72,7 @@ impl Checks {
     }
 }
 
+/// What a line of the family asks for, and where its pattern begins.
 fn split(line: &[u8]) -> Option<(Checks, usize)> {
     let end = line.iter().position(|b| matches!(b, b' ' | b'\t'))?;
     Some((Checks::of_keyword(line.get(..end)?)?, end))
@@ -78,16 +91,8 @@ impl Reader<'_> {
 
     /// The directory of the file being read, as the file was named.
     fn relative_directory(&self) -> PathBuf {
-        let file = self.feeds.iter().rev().find_map(|feed| match feed {
-            Feed::File(file) => Some(&file.path),
-            Feed::Line(_)
-            | Feed::Brace(_)
-            | Feed::Lines { .. }
-            | Feed::Repeat(_)
-            | Feed::Pending { .. }
-            | Feed::Restore(_) => None,
-        });
-        file.and_then(|path| path.parent()).map(Path::to_owned).unwrap_or_default()
+        let file = self.feeds.iter().rev().find_map(Feed::open_path);
+        file.and_then(Path::parent).map(Path::to_owned).unwrap_or_default()
     }
 
     /// The main file, or the files that its pattern matches.
@@ -132,20 +137,11 @@ impl Reader<'_> {
         let named = self.relative_directory();
         let directory = self.directory();
         let alternatives = glob::alternatives(pattern.bytes());
-        let several = alternatives.len() > 1;
         let mut paths = Vec::new();
         for alternative in &alternatives {
             let mut found = glob::paths(self.host, &directory, alternative);
             if found.is_empty() {
-                let wild = glob::is_pattern(alternative);
-                let refused = if several {
-                    checks.brace_match
-                } else if wild {
-                    checks.wildcard_match
-                } else {
-                    checks.name_match
-                };
-                self.report_nothing(alternative, span, refused);
+                self.report_nothing(alternative, span, checks.must_match(alternative, alternatives.len()));
             }
             paths.append(&mut found);
         }
@@ -168,15 +164,7 @@ impl Reader<'_> {
     /// Opens a file found before; reports why not, if it must not be read.
     pub(super) fn open_file(&mut self, path: PathBuf, from: Option<Span>, checks: Checks) {
         let full = self.host.current_dir().join(&path);
-        let open = self.feeds.iter().filter_map(|feed| match feed {
-            Feed::File(file) => Some(&file.path),
-            Feed::Line(_)
-            | Feed::Brace(_)
-            | Feed::Lines { .. }
-            | Feed::Repeat(_)
-            | Feed::Pending { .. }
-            | Feed::Restore(_) => None,
-        });
+        let open = self.feeds.iter().filter_map(Feed::open_path);
         let base = self.host.current_dir();
         let (depth, again) = open.fold((0, false), |(n, again), p| (n + 1, again || base.join(p) == full));
         if again || depth >= DEPTH_LIMIT {
@@ -218,17 +206,17 @@ impl Reader<'_> {
 
     fn begin_file(&mut self, path: PathBuf, text: Vec<u8>, from: Option<Span>) {
         self.bytes_read += text.len();
-        let text = Arc::new(text);
+        let text = Arc::new(Secret::new(text));
         let id = self.sources.add_file(path.clone(), Arc::clone(&text), from);
-        let head = Span { end: u32::try_from(text.len().min(3)).unwrap_or(0), ..Sources::head(id) };
+        let head = Span { end: u32::try_from(text.octets().len().min(3)).unwrap_or(0), ..Sources::head(id) };
         let mut at = 0;
-        if text.starts_with(&[0xef, 0xbb, 0xbf]) {
+        if text.octets().starts_with(&[0xef, 0xbb, 0xbf]) {
             at = 3;
             let headline = "a byte order mark at the beginning of the file";
             let label = "keepalived would take it for part of the first word";
             self.report(Diagnostic::new(Code::ByteOrderMark, headline, head, label).help("save the file without it"));
-        } else if text.starts_with(&[0xff, 0xfe]) || text.starts_with(&[0xfe, 0xff]) {
-            at = text.len();
+        } else if text.octets().starts_with(&[0xff, 0xfe]) || text.octets().starts_with(&[0xfe, 0xff]) {
+            at = text.octets().len();
             let label = "this is a UTF-16 byte order mark";
             let diagnostic = Diagnostic::new(Code::Utf16, "the file is UTF-16", head, label);
             self.report(diagnostic.help("save the file as UTF-8"));

@@ -2,7 +2,7 @@
 
 use super::{LINE_LIMIT, OpenFile};
 use crate::source::{Sources, Span};
-use crate::text::{Mixture, Text};
+use crate::text::{Mixture, Text, without_blanks};
 use core::ops::Range;
 
 /// keepalived's buffer holds 1022 bytes and the line feed.
@@ -23,7 +23,7 @@ pub(super) enum Physical {
 /// Reads the next line; none at the end of the file.
 pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
     let start = file.at;
-    let rest = file.text.get(start..).filter(|rest| !rest.is_empty())?;
+    let rest = file.text.octets().get(start..).filter(|rest| !rest.is_empty())?;
     let end = memchr::memchr(b'\n', rest);
     let mut line = rest.get(..end.unwrap_or(rest.len()))?;
     file.at += line.len() + usize::from(end.is_some());
@@ -37,7 +37,7 @@ pub(super) fn physical(file: &mut OpenFile) -> Option<Physical> {
     }
     if Marks::of(line).0 & (Marks::COMMENT | Marks::NUL) == 0 {
         // Nearly every line: nothing to cut but blanks.
-        let text = Text::exact(&file.text, span(0..line.len())).trimmed();
+        let text = Text::exact(&file.text, span(without_blanks(line)));
         return Some(of_length(line.len(), span(0..1), text));
     }
     if let Some(nul) = memchr::memchr(0, line) {
@@ -83,17 +83,22 @@ impl Marks {
     const BRACE: u8 = 4;
     const USE: u8 = 8;
 
+    /// The kind of each byte: looked up, since every byte of a configuration is asked twice.
+    #[expect(clippy::indexing_slicing, reason = "an octet is below 256, and this is done by the compiler")]
+    const OF: [u8; 256] = {
+        let mut of = [0; 256];
+        of[0] = Self::NUL;
+        of[b'#' as usize] = Self::COMMENT;
+        of[b'!' as usize] = Self::COMMENT;
+        of[b'{' as usize] = Self::BRACE;
+        of[b'}' as usize] = Self::BRACE;
+        of[b'$' as usize] = Self::USE;
+        of
+    };
+
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self(bytes.iter().fold(0, |marks, byte| {
-            marks
-                | match byte {
-                    0 => Self::NUL,
-                    b'#' | b'!' => Self::COMMENT,
-                    b'{' | b'}' => Self::BRACE,
-                    b'$' => Self::USE,
-                    _ => 0,
-                }
-        }))
+        static OF: [u8; 256] = Marks::OF;
+        Self(bytes.iter().fold(0, |marks, byte| marks | OF.get(usize::from(*byte)).copied().unwrap_or(0)))
     }
 
     /// Nothing to replace and nothing to cut.

@@ -24,8 +24,9 @@ use crate::source::{FileId, SiteId, SourceFile, Sources, Span};
 use crate::text::{Mixture, Text};
 use define::{Definitions, OpenDefinition};
 use repeat::Repeat;
+use standfast_model::Secret;
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -76,10 +77,25 @@ enum Feed {
     Restore(Checks),
 }
 
+impl Feed {
+    /// The path of the file that is being read from.
+    fn open_path(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) => Some(&file.path),
+            Self::Line(_)
+            | Self::Brace(_)
+            | Self::Lines { .. }
+            | Self::Repeat(_)
+            | Self::Pending { .. }
+            | Self::Restore(_) => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct OpenFile {
     id: FileId,
-    text: Arc<Vec<u8>>,
+    text: Arc<Secret>,
     at: usize,
     path: PathBuf,
 }
@@ -239,7 +255,7 @@ impl<'h> Reader<'h> {
 
     fn end_of_file(&mut self) {
         if let Some(Feed::File(file)) = self.feeds.pop() {
-            let end = u32::try_from(file.text.len()).unwrap_or(u32::MAX);
+            let end = u32::try_from(file.text.octets().len()).unwrap_or(u32::MAX);
             self.last = Span { start: end, end, ..Sources::head(file.id) };
         }
         // A definition ends with its file at the latest.
@@ -330,8 +346,7 @@ impl<'h> Reader<'h> {
         let Some((at, brace)) = line::structural_brace(line.bytes()) else {
             return self.statement(line);
         };
-        let rest = line.slice(at + 1..line.len()).trimmed();
-        if !rest.is_empty() {
+        if let Some(rest) = line.trimmed_part(at + 1..line.len()) {
             self.feeds.push(Feed::Line(rest));
         }
         let span = line.span_of(at..at + 1);
@@ -340,13 +355,18 @@ impl<'h> Reader<'h> {
             self.queue.push_back(item);
             return;
         }
-        let head = line.slice(0..at).trimmed();
+        let head = line.trimmed_part(0..at);
         if marks.has_use() {
             // Further lines that a definition brings come before the brace.
             self.feeds.push(Feed::Brace(item));
-            self.statement(head);
+            head.into_iter().for_each(|head| self.statement(head));
         } else {
-            self.statement(head);
+            // Nothing to replace, and no brace before the first.
+            match head {
+                Some(head) if include::is_include(head.bytes()) => self.include(head),
+                Some(head) => self.queue.push_back(Item::Statement(head)),
+                None => {}
+            }
             self.queue.push_back(item);
         }
     }

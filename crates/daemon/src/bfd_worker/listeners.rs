@@ -9,7 +9,7 @@
 
 use core::task::{Context, Poll};
 use core::time::Duration;
-use standfast_kernel::bfd_socket::{Arrived, BfdListener};
+use standfast_kernel::bfd_socket::{Arrived, BfdListener, HELD_PACKETS};
 use standfast_kernel::timer::boottime;
 use standfast_model::Instant;
 use standfast_model::config::bfd::BfdSession;
@@ -29,8 +29,14 @@ const PAUSES_IN_INTERVAL: u32 = 16;
 /// After so many looks that found nothing the sockets are waited on again.
 const QUIET_LOOKS: u32 = 4;
 
-/// So many in one look are a flood: a socket holds some two hundred packets.
+/// So many in one look are a flood, or what has come while we could not look.
 const FLOOD: usize = 64;
+
+/// Datagrams taken from one socket before it is looked what is to be sent: a full portion takes well under a millisecond.
+pub(super) const PORTION: usize = 64;
+
+/// After so many full portions from each socket everything is taken that was there before the first.
+const ROUNDS: usize = HELD_PACKETS / PORTION;
 
 /// A port that is listened to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -174,9 +180,43 @@ impl Rhythm {
     }
 }
 
+/// How long we have been taking without an end. Who has slept for a while finds packets of living neighbours in the sockets,
+/// and must not call one of them lost before he has read what it says.
+#[derive(Default)]
+pub(super) struct Backlog {
+    rounds: usize,
+}
+
+impl Backlog {
+    /// Says that a portion was taken from each socket, and whether more may be there. True if all that was there when the first
+    /// of them was taken is taken now: a flood does not keep lost neighbours alive.
+    pub(super) const fn is_over(&mut self, more: bool) -> bool {
+        self.rounds += 1;
+        let over = !more || self.rounds >= ROUNDS;
+        if over {
+            self.rounds = 0;
+        }
+        over
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_lost_before_what_lay_in_the_sockets_is_read_and_a_flood_puts_that_off_no_longer() {
+        let mut backlog = Backlog::default();
+        assert!(backlog.is_over(false), "nothing was there");
+        for left in [true, true, true] {
+            assert!(!backlog.is_over(left));
+        }
+        assert!(backlog.is_over(false));
+        for _ in 0..3 {
+            let rounds = (1..).find(|_| backlog.is_over(true)).unwrap();
+            assert_eq!(rounds * PORTION, HELD_PACKETS);
+        }
+    }
 
     fn rhythm() -> Rhythm {
         Rhythm { pause: LONGEST_PAUSE, ..Rhythm::default() }

@@ -4,6 +4,7 @@
 
 use super::Problem;
 use super::addresses::LocalAddresses;
+use super::incoming::{Arrived, Incoming, Site, Step};
 use super::marker::Marker;
 use super::news::News;
 use super::notify::Audience;
@@ -17,12 +18,13 @@ use crate::verdicts::Verdicts;
 use crate::{journal, log};
 use standfast_api::control::ServerOrder;
 use standfast_api::plan::Part;
-use standfast_api::{CheckSlice, CheckStatus, ServerStatus, ServiceStatus};
+use standfast_api::{CheckSlice, CheckStatus, Generation, Remarks, ServerStatus, ServiceStatus};
 use standfast_check::{bfd, file};
+use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::timer::boottime;
 use standfast_lvs::{Action, Director, Event, Memory, Output, Verdict};
-use standfast_model::Instant;
 use standfast_model::config::lvs::Probe;
+use standfast_model::{Instant, Secret};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -31,11 +33,6 @@ use tracing::{debug, warn};
 /// Spreads first checks within their `warmup`: it need not be secret, only differ between directors and starts.
 fn seed() -> u64 {
     boottime().as_nanos() ^ (u64::from(std::process::id()) << 40)
-}
-
-/// Whether any service has checks that may rest.
-fn wants_addresses(slice: &CheckSlice) -> bool {
-    slice.lvs.virtual_servers.iter().any(|service| service.options.ha_suspend)
 }
 
 /// See the module.
@@ -59,6 +56,10 @@ pub(super) struct Worker {
     /// What the kernel counted.
     traffic: Traffic,
     news: News,
+    /// It has not been at rest since it began or was given another configuration.
+    unsettled: bool,
+    /// A configuration that was told and not taken in yet.
+    incoming: Option<Incoming>,
 }
 
 impl Worker {
@@ -74,14 +75,15 @@ impl Worker {
             None => (None, None),
         };
         let buffers = slice.global.netlink;
-        let local = wants_addresses(&slice).then(|| LocalAddresses::open(&buffers)).transpose()?;
+        let site = Site::of(&slice.lvs.virtual_servers);
+        let local = site.wants_addresses.then(|| LocalAddresses::open(&buffers)).transpose()?;
         let marker = Marker::new(namespace.as_ref().map(OwnedFd::try_clone).transpose()?);
         let mut table = KernelTable::open(namespace)?;
         table.set_queue(buffers.lvs_command);
         let mut worker = Self {
             traffic: Traffic::new(&slice.global.snmp),
             audience: Audience::of(&slice),
-            probes: Probes::new(&slice.lvs, &mut runner),
+            probes: Probes::new(&slice.lvs.common, site.checkers, &mut runner),
             director: Director::new(slice.lvs, seed()),
             table,
             marker,
@@ -91,6 +93,8 @@ impl Worker {
             verdicts,
             local,
             news: News::default(),
+            unsettled: true,
+            incoming: None,
         };
         // Also one of which nothing is left had a predecessor, which has emptied the table if that was asked for.
         if let Some(memory) = memory.or_else(|| restarted.then(Memory::default)) {
@@ -153,19 +157,40 @@ impl Worker {
         Ok(orders::words(&servers, order.wish))
     }
 
-    /// Goes on with another configuration.
-    pub(super) fn reload(&mut self, slice: CheckSlice) {
+    /// Another configuration is told. It is taken in between checks, by [`Self::work`]; until it was, nothing else is to be
+    /// told that may rest upon it.
+    pub(super) fn receive(&mut self, generation: Generation, octets: Secret) {
+        self.incoming = Some(Incoming::new(generation, octets));
+    }
+
+    /// Whether a configuration is being taken in.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.incoming.is_some()
+    }
+
+    /// Goes on with another configuration, whose virtual servers the director has compared.
+    pub(super) fn reload(&mut self, Arrived { slice, site }: Arrived) {
         self.audience = Audience::of(&slice);
         self.traffic = Traffic::new(&slice.global.snmp);
-        self.probes.reload(&slice.lvs, &mut self.runner);
+        self.probes.reload(&slice.lvs.common, site.checkers, &mut self.runner);
         let buffers = slice.global.netlink;
         self.table.set_queue(buffers.lvs_command);
-        match wants_addresses(&slice).then(|| LocalAddresses::open(&buffers)).transpose() {
+        match site.wants_addresses.then(|| LocalAddresses::open(&buffers)).transpose() {
             Ok(local) => self.local = local,
             Err(error) => warn!("the addresses of this host cannot be read, no check rests for them: {error}"),
         }
         self.addresses_changed();
         self.feed(Event::Reload(Box::new(slice.lvs)));
+        self.unsettled = true;
+    }
+
+    /// Gives back memory once after a start or a reload, when all is in the table and told: what that took is free now, and
+    /// the checks to come need none of it.
+    pub(super) fn tidy_up(&mut self) {
+        if self.unsettled && !self.is_busy() && self.next_aside().is_none() {
+            self.unsettled = false;
+            give_back_memory();
+        }
     }
 
     /// What a reload to that configuration would do now.
@@ -226,13 +251,33 @@ impl Worker {
         }
     }
 
-    /// Whether there is work on the kernel's table left for [`Self::work`].
+    /// Whether there is work on the kernel's table, or on a configuration, left for [`Self::work`].
     pub(super) fn is_busy(&self) -> bool {
-        self.table.is_busy()
+        self.table.is_busy() || self.is_receiving()
     }
 
-    /// One piece of the work on the kernel's table.
-    pub(super) fn work(&mut self) {
+    /// One piece of the work. Answers the configuration that has come once all of it was taken in, for [`Self::reload`],
+    /// or why it cannot be.
+    pub(super) fn work(&mut self) -> Option<(Generation, Result<Arrived, String>)> {
+        // What was decided by checks is not to wait for what was not decided yet.
+        if !self.table.has_to_send()
+            && let Some(incoming) = self.incoming.take()
+        {
+            let generation = incoming.generation();
+            return match incoming.go_on(&mut self.director) {
+                Ok(Step::More(incoming)) => {
+                    self.incoming = Some(incoming);
+                    None
+                }
+                Ok(Step::Whole(arrived)) => Some((generation, Ok(arrived))),
+                Err(why) => Some((generation, Err(why))),
+            };
+        }
+        self.work_on_table();
+        None
+    }
+
+    fn work_on_table(&mut self) {
         let mut answers = VecDeque::new();
         self.table.work(&mut answers);
         answers.into_iter().for_each(|answer| self.feed(answer));
@@ -316,7 +361,7 @@ impl Worker {
                 if let Some(verdicts) = &mut self.verdicts {
                     verdicts.change();
                 }
-                journal::pool(&notice);
+                journal::pool(&notice, |service| self.director.servers_up(service));
             }
             Action::Notify(occasion) => self.audience.tell(*occasion, &mut self.runner),
         }
@@ -352,8 +397,7 @@ fn server_status(server: &standfast_lvs::ServerStatus, probes: &Probes) -> Serve
         key: server.key,
         weight: server.weight,
         up: server.up,
-        ordered: orders::duty(server.duty),
-        trouble: unable.or_else(failed),
-        check_micros: took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
+        check_micros: took.map(|took| u32::try_from(took.as_micros()).unwrap_or(u32::MAX)),
+        remarks: Remarks { ordered: orders::duty(server.duty), trouble: unable.or_else(failed) }.into(),
     }
 }

@@ -3,7 +3,6 @@
 //! It says until when the lease is ours, counted from before the request that got it, and so never too late. Who relies on
 //! it stops by itself when nobody says more: this process may hang.
 
-use super::witness::Said;
 use core::time::Duration;
 use standfast_check::etcd::{Acquired, Client, LeaseId};
 use standfast_kernel::timer::boottime;
@@ -13,6 +12,9 @@ use tokio::sync::{mpsc, watch};
 
 /// How much earlier a lease ends for us than in the store: a resignation needs a moment, and two clocks are never alike.
 const MARGIN_PARTS: u32 = 10;
+
+/// What a witness says now, by its name.
+pub(super) type Said = (String, Witnessed);
 
 /// What the lease goes through, until it is dropped or nobody listens.
 pub(super) async fn keep(

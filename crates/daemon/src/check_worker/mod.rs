@@ -5,6 +5,7 @@
 
 mod addresses;
 mod director;
+mod incoming;
 mod lease;
 mod linger;
 mod marker;
@@ -76,10 +77,12 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
         if let Some(status) = worker.news() {
             supervisor.status(Status::Check(status));
         }
+        worker.tidy_up();
         let due = worker.next_deadline();
         timer.arm(due)?;
         tokio::select! {
-            command = supervisor.command() => match command {
+            // What follows a configuration may rest upon it.
+            command = supervisor.command(), if !worker.is_receiving() => match command {
                 Command::Stop(reason) => {
                     say_stopping(reason);
                     worker.stop(options.dont_release_ipvs);
@@ -87,15 +90,10 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                     witnesses.release().await;
                     return Ok(());
                 }
-                Command::Reload(slice) => {
-                    let new = slice.read::<CheckSlice>(slice_label(WorkerKind::Check));
-                    let outcome = new.map(|new| {
-                        witnesses.configure(&new);
-                        set_schedule(&mut schedule, &new.global.processes.checker);
-                        worker.reload(new);
-                    });
-                    supervisor.reloaded(slice.generation(), outcome);
-                }
+                Command::Reload(slice) => match slice.octets(slice_label(WorkerKind::Check)) {
+                    Ok(octets) => worker.receive(slice.generation(), octets),
+                    Err(why) => supervisor.reloaded(slice.generation(), Err(why)),
+                },
                 Command::Peer(_, way) => worker.runner.connect(way),
                 Command::Bfd { session, up } => worker.bfd_changed(&session, up),
                 Command::SyncInstance { master } => worker.feed(Event::SyncInstance { master }),
@@ -110,7 +108,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                     supervisor.planned(number, new.and_then(|new| worker.plan(new)));
                 }
                 // Not for this worker.
-                Command::Front(_) | Command::Agent(_) | Command::Quorum { .. } | Command::Witness { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } => {}
+                Command::Front(_) | Command::Agent(_) | Command::Quorum { .. } | Command::Witness { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Conflict(_) => {}
             },
             finished = worker.probes.finished() => {
                 let (checker, verdict, ended) = finished?;
@@ -127,7 +125,13 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
             }
             answer = worker.runner.next() => worker.answered(answer),
             // Something is left to be done, and everything else is looked at in between.
-            () = tokio::task::yield_now(), if worker.is_busy() => worker.work(),
+            () = tokio::task::yield_now(), if worker.is_busy() => if let Some((generation, arrived)) = worker.work() {
+                supervisor.reloaded(generation, arrived.map(|new| {
+                    witnesses.configure(&new.slice);
+                    set_schedule(&mut schedule, &new.slice.global.processes.checker);
+                    worker.reload(new);
+                }));
+            },
             // The timer is to be armed anew.
             () = deadlines.sooner(due) => {}
             now = timer.expired_at() => {
@@ -216,7 +220,8 @@ async fn without_pool(
                 | Command::Witness { .. }
                 | Command::Maintenance { .. }
                 | Command::Switchover { .. }
-                | Command::Announce { .. } => {}
+                | Command::Announce { .. }
+                | Command::Conflict(_) => {}
             },
             (witness, said) = witnesses.next() => {
                 journal::witness(&witness, &said);

@@ -13,11 +13,10 @@ use standfast_kernel::process::schedule::allow_open_files;
 use standfast_kernel::timer::boottime;
 use standfast_lvs::{CheckerId, Verdict};
 use standfast_model::Instant;
-use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{LvsCommon, Probe};
 use standfast_model::config::probe::{Misc, TrackedFile, TrackedSession};
 use standfast_model::config::track::BfdId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -59,11 +58,11 @@ pub(super) type Finished = (CheckerId, Verdict, Instant);
 type FileContent = Option<i32>;
 
 impl Probes {
-    /// For the checks of a configuration; its files are watched from now on.
-    pub(super) fn new(config: &LvsConfig, runner: &mut RunnerClient) -> Self {
+    /// For the checks of a configuration, so many; its files are watched from now on.
+    pub(super) fn new(common: &LvsCommon, checkers: usize, runner: &mut RunnerClient) -> Self {
         let mut probes = Self {
-            prober: Prober::new(config.common.tls.as_ref()),
-            most: descriptors_for(config),
+            prober: Prober::new(common.tls.as_ref()),
+            most: descriptors_for(checkers),
             queue: VecDeque::new(),
             ready: HashMap::new(),
             running: JoinSet::new(),
@@ -76,19 +75,19 @@ impl Probes {
             waiting_for_session: Vec::new(),
             verdicts: VecDeque::new(),
         };
-        probes.watch(&config.common, runner);
+        probes.watch(common, runner);
         probes
     }
 
     /// Goes on with another configuration. Attempts under way go on; what is made ready is made anew, since files it
     /// was made of may have changed.
-    pub(super) fn reload(&mut self, config: &LvsConfig, runner: &mut RunnerClient) {
-        self.prober.reload(config.common.tls.as_ref());
-        self.most = descriptors_for(config);
-        // Those whose turn has not come keep theirs: they are not asked for again.
-        let queue = &self.queue;
+    pub(super) fn reload(&mut self, common: &LvsCommon, checkers: usize, runner: &mut RunnerClient) {
+        self.prober.reload(common.tls.as_ref());
+        self.most = descriptors_for(checkers);
+        // Those whose turn has not come keep theirs: they are not asked for again. There may be thousands of both.
+        let queue: HashSet<CheckerId> = self.queue.iter().copied().collect();
         self.ready.retain(|checker, _| queue.contains(checker));
-        self.watch(&config.common, runner);
+        self.watch(common, runner);
     }
 
     /// When attempts must have ended; who waits for verdicts keeps them.
@@ -280,10 +279,8 @@ impl Probes {
     }
 }
 
-/// Makes room for the checks of a configuration, as far as the system lets us, and answers how many may be under way.
-fn descriptors_for(config: &LvsConfig) -> usize {
-    let checkers = config.virtual_servers.iter().flat_map(|service| &service.real_servers);
-    let checkers: usize = checkers.map(|server| server.checkers.len()).sum();
+/// Makes room for so many checks, as far as the system lets us, and answers how many may be under way.
+fn descriptors_for(checkers: usize) -> usize {
     let wanted = checkers.min(MOST_AT_A_TIME);
     match allow_open_files(wanted.saturating_add(DESCRIPTORS_BESIDES) as u64) {
         Ok(()) => wanted.max(1),

@@ -60,7 +60,12 @@ impl KernelTable {
 
     /// Whether [`Self::work`] has something to do.
     pub(super) fn is_busy(&self) -> bool {
-        !self.waiting.is_empty() || self.reading != Reading::Off
+        self.has_to_send() || self.reading != Reading::Off
+    }
+
+    /// Whether something waits to be sent.
+    pub(super) fn has_to_send(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// One piece of the work, some milliseconds at most. What it brings to light is put into `answers`.
@@ -69,6 +74,10 @@ impl KernelTable {
             self.read_on(answers);
         } else {
             let piece: Vec<Operation> = self.waiting.drain(..self.waiting.len().min(REQUESTS_PER_SEND)).collect();
+            if self.waiting.is_empty() {
+                // Room for a whole table is some megabytes, and the next table may never come.
+                self.waiting = VecDeque::new();
+            }
             let results = self.ipvs.apply(&piece);
             let refused = piece.into_iter().zip(results).filter_map(|(operation, result)| {
                 Some(Event::OperationFailed { operation, error: result.err()?.to_string() })

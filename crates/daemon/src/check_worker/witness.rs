@@ -3,7 +3,7 @@
 //! It decides nothing about an instance. It is here because a witness answers over the network: what comes back is
 //! parsed where a mistake costs least.
 
-use super::lease;
+use super::lease::{self, Said};
 use crate::http_listen::host_name;
 use core::time::Duration;
 use standfast_api::CheckSlice;
@@ -22,9 +22,6 @@ const WAITING: usize = 2 * Witness::MOST;
 
 /// How long the return of leases may delay the end of the process: several times what a store in reach takes.
 const RELEASE_WITHIN: Duration = Duration::from_millis(500);
-
-/// What a witness says now.
-pub(super) type Said = (String, Witnessed);
 
 /// See the module.
 #[derive(Debug)]

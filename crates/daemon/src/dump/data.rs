@@ -80,6 +80,14 @@ fn topology(text: &mut Text, config: &VrrpConfig, instance: &Instance, status: &
         text.value(1, "Master router", master);
     }
     text.value(1, "Interface", &instance.interface);
+    settings(text, instance, status.priority);
+    addresses(text, instance, status.state == State::Master);
+    trackers(text, config, instance);
+    text.value(1, "Using smtp notification", if instance.options.smtp_alert { "yes" } else { "no" });
+}
+
+/// What is configured, and the priority that is in force.
+fn settings(text: &mut Text, instance: &Instance, effective_priority: u8) {
     text.value(1, "Gratuitous ARP delay", words::seconds(instance.garp.master_delay));
     text.value(1, "Gratuitous ARP repeat", instance.garp.master_repeat);
     text.value(1, "Gratuitous ARP refresh", words::seconds(instance.garp.master_refresh));
@@ -91,7 +99,7 @@ fn topology(text: &mut Text, config: &VrrpConfig, instance: &Instance, status: &
     text.value(1, "Send advert after receive higher priority advert", instance.higher_prio_send_advert);
     text.value(1, "Virtual Router ID", instance.vrid.get());
     text.value(1, "Priority", instance.priority.get());
-    text.value(1, "Effective priority", status.priority);
+    text.value(1, "Effective priority", effective_priority);
     text.value(1, "Advert interval", format!("{} sec", words::seconds(instance.advert_interval.as_duration())));
     text.value(1, "Accept", enabled(instance.options.accept));
     text.value(1, "Preempt", enabled(instance.preempt != Preempt::Never));
@@ -104,7 +112,9 @@ fn topology(text: &mut Text, config: &VrrpConfig, instance: &Instance, status: &
     if instance.authentication != Authentication::None {
         text.value(1, "Password", "********");
     }
-    let held = status.state == State::Master;
+}
+
+fn addresses(text: &mut Text, instance: &Instance, held: bool) {
     let counted = format!("Virtual IP ({}):", instance.addresses.len());
     // keepalived counts the former and not the latter.
     for (label, list) in [(counted.as_str(), &instance.addresses), ("Virtual IP Excluded :", &instance.excluded)] {
@@ -113,6 +123,9 @@ fn topology(text: &mut Text, config: &VrrpConfig, instance: &Instance, status: &
             list.iter().for_each(|entry| text.line(2, &words::address(instance, entry, held)));
         }
     }
+}
+
+fn trackers(text: &mut Text, config: &VrrpConfig, instance: &Instance) {
     if !instance.track_interfaces.is_empty() {
         text.line(1, "Tracked interfaces :");
         for entry in &instance.track_interfaces {
@@ -136,7 +149,6 @@ fn topology(text: &mut Text, config: &VrrpConfig, instance: &Instance, status: &
         text.line(1, "Tracked scripts :");
         scripts.iter().for_each(|script| text.line(2, script));
     }
-    text.value(1, "Using smtp notification", if instance.options.smtp_alert { "yes" } else { "no" });
 }
 
 const fn enabled(so: bool) -> &'static str {
@@ -164,7 +176,7 @@ fn virtual_server(text: &mut Text, service: &ServiceStatus) {
         text.value(1, "RIP", server.key);
         text.value(2, "Weight", server.weight);
         text.value(2, "Alive", if server.up { "yes" } else { "no" });
-        if let Some(trouble) = &server.trouble {
+        if let Some(trouble) = &server.remarks.trouble {
             text.value(2, "Trouble", trouble);
         }
     }

@@ -5,6 +5,7 @@
 
 use super::book::Book;
 use core::time::Duration;
+use standfast_api::Conflict;
 use standfast_api::control::{Answer, Ask, CONTROL_VERSION, MAX_REQUEST_BYTES, Order, Refusal, RefusalReason, Request};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -42,6 +43,8 @@ pub(super) enum Wanted {
         /// What.
         order: Order,
     },
+    /// Whoever is notified of conflicts is to be told of one with a peer.
+    Conflict(Conflict),
 }
 
 /// Says that there is no room. One try: a client that does not read it sees the end.
@@ -94,8 +97,11 @@ impl Client {
         match ask.request {
             Request::Status { fresh } => self.status(fresh).await,
             Request::Events { last, follow } => self.events(last, follow).await,
+            Request::Order(Order::Adjust(_)) => {
+                self.send(&refusal(RefusalReason::Malformed, "instances are set over SNMP, or in the file")).await
+            }
             Request::Order(order) if self.uid == 0 => {
-                info!(uid = self.uid, "order of user {}: {order:?}", self.uid);
+                info!(uid = self.uid, "order of user {}: {order}", self.uid);
                 let outcome = self.errand(Wanted::Order { uid: self.uid, order }).await;
                 match outcome {
                     Ok(text) => self.send(&Answer::Done(text)).await,

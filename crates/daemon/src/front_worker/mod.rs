@@ -20,6 +20,7 @@ mod store;
 use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
 use crate::link::{Command, NewSlice};
+use crate::tidiness::Tidiness;
 use crate::worker::{WorkerContext, say_stopping, slice_label};
 use book::Book;
 use client::{Errand, Wanted};
@@ -30,6 +31,7 @@ use rustix::fs::{FileType, fstat};
 use snmp::Snmp;
 use standfast_api::{FromFront, FromWorker, FrontSlice, ToFront, WorkerKind};
 use standfast_kernel::process::memory::give_back_memory;
+use standfast_kernel::timer::boottime;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io;
@@ -78,7 +80,9 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
     supervisor.ready();
     // Thousands of events have been read.
     give_back_memory();
+    let mut tidiness = Tidiness::default();
     loop {
+        let tidies = tidiness.next_deadline().map(|at| at.since(boottime()));
         tokio::select! {
             command = supervisor.command() => match command {
                 Command::Stop(reason) => {
@@ -89,6 +93,9 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
                     return Ok(());
                 }
                 Command::Front(message) => {
+                    if matches!(message, ToFront::Snapshot(_)) {
+                        tidiness.disturb(boottime());
+                    }
                     let message = book.borrow_mut().complete(message);
                     let is_snapshot = matches!(message, ToFront::Snapshot(_));
                     bus.told(&message);
@@ -105,15 +112,19 @@ async fn serve(context: WorkerContext<FrontSlice>) -> io::Result<()> {
                 }
                 Command::Agent(socket) => snmp.connection(socket),
                 // It has nothing that it could report.
-                Command::Server { .. } | Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::SyncInstance { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Plan { .. } => {}
+                Command::Server { .. } | Command::Peer(..) | Command::Report | Command::Bfd { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::SyncInstance { .. } | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Conflict(_) | Command::Plan { .. } => {}
             },
             Some(errand) = wanted.recv() => {
                 let number = book.borrow_mut().expect(errand.answer);
                 supervisor.tell(&FromWorker::Front(match errand.wanted {
                     Wanted::Refresh => FromFront::Refresh { number },
                     Wanted::Agent => FromFront::Agent { number },
+                    Wanted::Conflict(conflict) => FromFront::Conflict { number, conflict },
                     Wanted::Order { uid, order } => FromFront::Order { number, uid, order },
                 }));
+            }
+            () = tokio::time::sleep(tidies.unwrap_or_default()), if tidies.is_some() => {
+                _ = tidiness.wake(boottime());
             }
             accepted = accept(listener.as_ref()) => match accepted {
                 Ok(stream) => welcome(stream, &clients, &book, &errands),

@@ -41,6 +41,7 @@ kinds! {
     VrrpStop "vrrp-stop" "59ba1b0d5c9061582909406c2e416788" "An instance stopped with the daemon."
     VrrpGroup "vrrp-group" "5d32fe61985fb4e72a095ee82bb29976" "A sync group changed its state with all of its members."
     VrrpPriority "vrrp-priority" "9a1e40b458151a9959e2d15364c7a500" "The effective priority of an instance changed."
+    VrrpSet "vrrp-set" "b83d0f6e5a1c4b27930f7de2a64c8157" "A value of an instance was set over SNMP, until the next reload."
     VrrpRemoved "vrrp-removed" "68b4aef73eaabe171d8a4eace693ae2d" "A reload removed an instance."
     Tracked "tracked" "142c83647806857713e783e7eb04b39b" "Something that is tracked became good or bad."
     AdvertRefused "advert-refused" "3b041641178854f2260df25453fe2e85" "An advertisement was refused."

@@ -5,19 +5,23 @@ use standfast_lvs::notice::{Notice, ServerName};
 use standfast_model::ipvs::ServiceKey;
 use tracing::{Level, debug, info, warn};
 
-/// Says what the pool policy has to say.
-pub fn pool(notice: &Notice) {
+/// Says what the pool policy has to say. `servers_up` is how many servers of a service are up now: whoever is told that one
+/// of them went is told how many are left, and need not ask when that may be another number already.
+pub fn pool(notice: &Notice, servers_up: impl FnOnce(&ServiceKey) -> Option<usize>) {
     let Fields { level, service, server, cause } = fields(notice);
+    let kind = kind(notice);
+    let counts = [EventName::ServerUp, EventName::ServerDown, EventName::QuorumGained, EventName::QuorumLost];
+    let up = service.as_ref().filter(|_| counts.contains(&kind)).and_then(servers_up);
     let service = service.map(|key| key.to_string());
     let (service, server) = (service.as_deref(), server.as_deref());
     let cause = cause.as_deref();
-    let event = kind(notice).name();
+    let event = kind.name();
     if level == Level::WARN {
-        warn!(event, service, server, cause, "{notice}");
+        warn!(event, service, server, up, cause, "{notice}");
     } else if level == Level::INFO {
-        info!(event, service, server, cause, "{notice}");
+        info!(event, service, server, up, cause, "{notice}");
     } else {
-        debug!(event, service, server, cause, "{notice}");
+        debug!(event, service, server, up, cause, "{notice}");
     }
 }
 

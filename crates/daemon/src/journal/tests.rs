@@ -140,7 +140,8 @@ fn a_pool_s_line_has_its_server_and_cause_apart() {
         let server = standfast_model::ipvs::DestinationKey { address: "10.0.0.2".parse().unwrap(), port: 80 };
         let server = standfast_lvs::notice::ServerName { service, server };
         let reason = standfast_lvs::Reason::Refused;
-        pool(&standfast_lvs::notice::Notice::ServerDown { server, inhibited: false, check: "TCP_CHECK", reason });
+        let down = standfast_lvs::notice::Notice::ServerDown { server, inhibited: false, check: "TCP_CHECK", reason };
+        pool(&down, |of| (*of == service).then_some(3));
     });
     assert_eq!(
         lines,
@@ -150,6 +151,7 @@ fn a_pool_s_line_has_its_server_and_cause_apart() {
             "event=server-down",
             "service=TCP  192.0.2.1:80",
             "server=10.0.0.2:80",
+            "up=3",
             "cause=connection refused",
         ]]
     );

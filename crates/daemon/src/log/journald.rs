@@ -78,7 +78,7 @@ fn field(bytes: &mut Vec<u8>, name: &str, value: &str) {
 const EVENT: &str = "event";
 
 /// What our fields are called where the lines of all services lie together.
-const NAMES: [(&str, &str); 7] = [
+const NAMES: [(&str, &str); 8] = [
     (EVENT, "STANDFAST_EVENT"),
     ("instance", "VRRP_INSTANCE"),
     ("group", "VRRP_GROUP"),
@@ -86,6 +86,7 @@ const NAMES: [(&str, &str); 7] = [
     ("to", "TO_STATE"),
     ("service", "VIRTUAL_SERVER"),
     ("server", "REAL_SERVER"),
+    ("up", "SERVERS_UP"),
 ];
 
 /// journald takes names of capital letters, digits and underscores that begin with a letter, and drops the others.

@@ -6,11 +6,13 @@
 //! are compared and never shown.
 
 use serde_json::{Map, Value};
-use standfast_model::config::lvs::Probe;
+use standfast_model::config::lvs::{LvsCommon, Probe, RealServer};
 use standfast_model::config::track::{Tracked, Tracker};
 use standfast_model::config::witness::{Etcd, Witness, WitnessId, WitnessKind, WitnessPolicy};
 use standfast_model::{Config, InterfaceName, Secret};
 use std::collections::BTreeMap;
+
+mod natural;
 
 /// Fields whose values are secrets.
 const SECRETS: [&str; 4] = ["octets", "password", "Pass", "Ah"];
@@ -50,6 +52,9 @@ const KEYWORDS: [(&str, &str); 29] = [
 
 /// Fields that only hold others together and that no user has ever written.
 const TRANSPARENT: [&str; 6] = ["options", "common", "timing", "connect", "probe", "peering"];
+
+/// How the name of a real server among the parts of its virtual server begins.
+const REAL_SERVER: &str = "real_server ";
 
 /// What a value is compared as.
 #[derive(Clone, PartialEq, Debug)]
@@ -144,43 +149,12 @@ fn servers(config: &Config, put: &mut impl FnMut(String, Node)) {
     for service in &lvs.virtual_servers {
         let key = service.key.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         let mut own = service.clone();
-        own.real_servers.clear();
-        put(format!("virtual_server {key}"), of(&own));
-        for server in &service.real_servers {
-            let mut own = server.clone();
-            own.checkers.clear();
-            let subject = format!("virtual_server {key}: real_server {}", server.address);
-            put(subject.clone(), of(&own));
-            let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-            for checker in &server.checkers {
-                let word = keyword(&checker.probe);
-                let number = seen.entry(word).or_default();
-                *number += 1;
-                let which = if *number == 1 { String::new() } else { format!(" no. {number}") };
-                let mut node = of(checker);
-                untag(&mut node);
-                match &checker.probe {
-                    Probe::File(check) => {
-                        let name =
-                            usize::try_from(check.file.0).ok().and_then(|place| lvs.common.track_files.get(place));
-                        set(&mut node, "file", Node::Leaf(name.map(|file| file.name.clone()).unwrap_or_default()));
-                    }
-                    Probe::Bfd(check) => {
-                        let name =
-                            usize::try_from(check.session.0).ok().and_then(|place| lvs.common.bfd_sessions.get(place));
-                        set(&mut node, "session", Node::Leaf(name.cloned().unwrap_or_default()));
-                    }
-                    Probe::Tcp(_)
-                    | Probe::Http(_)
-                    | Probe::Smtp(_)
-                    | Probe::Dns(_)
-                    | Probe::Misc(_)
-                    | Probe::Ping(_)
-                    | Probe::Udp(_) => {}
-                }
-                put(format!("{subject}: {word}{which}"), node);
-            }
+        let servers = core::mem::take(&mut own.real_servers);
+        let mut node = of(&own);
+        for server in servers {
+            set(&mut node, &format!("{REAL_SERVER}{}:", server.address), real_server(&lvs.common, server));
         }
+        put(format!("virtual_server {key}"), node);
     }
     let mut common = lvs.common.clone();
     for file in core::mem::take(&mut common.track_files) {
@@ -188,6 +162,40 @@ fn servers(config: &Config, put: &mut impl FnMut(String, Node)) {
     }
     common.bfd_sessions.clear();
     put("virtual servers".to_owned(), of(&common));
+}
+
+/// One of them with its checkers, of which those of one kind have numbers from the second on.
+fn real_server(common: &LvsCommon, mut server: RealServer) -> Node {
+    let checkers = core::mem::take(&mut server.checkers);
+    let mut all = of(&server);
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for checker in &checkers {
+        let word = keyword(&checker.probe);
+        let number = seen.entry(word).or_default();
+        *number += 1;
+        let which = if *number == 1 { String::new() } else { format!(" no. {number}") };
+        let mut node = of(checker);
+        untag(&mut node);
+        match &checker.probe {
+            Probe::File(check) => {
+                let name = usize::try_from(check.file.0).ok().and_then(|place| common.track_files.get(place));
+                set(&mut node, "file", Node::Leaf(name.map(|file| file.name.clone()).unwrap_or_default()));
+            }
+            Probe::Bfd(check) => {
+                let name = usize::try_from(check.session.0).ok().and_then(|place| common.bfd_sessions.get(place));
+                set(&mut node, "session", Node::Leaf(name.cloned().unwrap_or_default()));
+            }
+            Probe::Tcp(_)
+            | Probe::Http(_)
+            | Probe::Smtp(_)
+            | Probe::Dns(_)
+            | Probe::Misc(_)
+            | Probe::Ping(_)
+            | Probe::Udp(_) => {}
+        }
+        set(&mut all, &format!("{word}{which}:"), node);
+    }
+    all
 }
 
 /// Whom else a standby asks, by name and not by place.
@@ -325,6 +333,8 @@ fn node(field: &str, value: &Value) -> Option<Node> {
         Value::Null => None,
         Value::Bool(yes) => Some(Node::Leaf(if *yes { "yes" } else { "no" }.to_owned())),
         Value::Number(number) => Some(Node::Leaf(number.to_string())),
+        // As the configuration and the log write it.
+        Value::String(state) if field == "initial_state" => Some(Node::Leaf(state.to_uppercase())),
         Value::String(text) => Some(Node::Leaf(text.clone())),
         Value::Array(items) => array(field, items),
         Value::Object(members) => Some(object(members)),
@@ -411,7 +421,7 @@ fn compare_parts(
     let gone = before.iter().filter(|(name, _)| !after.contains_key(*name)).map(|(name, old)| (name, Some(old), None));
     let rest = after.iter().map(|(name, new)| (name, before.get(name), Some(new)));
     let mut all: Vec<_> = gone.chain(rest).collect();
-    all.sort_by_key(|(name, _, _)| name.as_str());
+    all.sort_by(|(a, _, _), (b, _, _)| natural::order(a, b));
     for (name, old, new) in all {
         path.push(name.clone());
         compare(path, old, new, lines);
@@ -422,7 +432,8 @@ fn compare_parts(
 fn compare(path: &mut Vec<String>, old: Option<&Node>, new: Option<&Node>, lines: &mut Vec<String>) {
     let at = |path: &[String]| match path.split_first() {
         Some((subject, [])) => subject.clone(),
-        Some((subject, rest)) => format!("{subject}: {}", rest.join(" ")),
+        // What has parts of its own ends with the colon that stands before them.
+        Some((subject, rest)) => format!("{subject}: {}", rest.join(" ").trim_end_matches(':')),
         None => String::new(),
     };
     match (old, new) {
@@ -443,12 +454,17 @@ fn shown(text: &str) -> &str {
     if text.is_empty() { "none" } else { text }
 }
 
-/// A value behind its name, where it is a short one.
+/// A value behind its name, where it is a short one; of a virtual server how many servers it has.
 fn brief(node: &Node) -> String {
     match node {
         Node::Leaf(text) if text.is_empty() => String::new(),
         Node::Leaf(text) => format!(" {text}"),
-        Node::Secret(_) | Node::Parts(_) => String::new(),
+        Node::Secret(_) => String::new(),
+        Node::Parts(parts) => match parts.keys().filter(|name| name.starts_with(REAL_SERVER)).count() {
+            0 => String::new(),
+            1 => " with 1 real server".to_owned(),
+            servers => format!(" with {servers} real servers"),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 use standfast_api::plan::Part;
 use standfast_model::config::VrrpConfig;
+use standfast_model::config::route::TABLE_MAIN;
 use standfast_model::{InterfaceIndex, State, Transition};
 use standfast_net::Operation;
 use standfast_node::{Rehearsal, Step};
@@ -185,7 +186,7 @@ fn route(entry: &standfast_net::RouteEntry) -> String {
     let via = entry.route.hop.via.map(|via| format!(" via {via}")).unwrap_or_default();
     let table = match (&entry.route.vrf, entry.route.table) {
         (Some(vrf), _) => format!(" in VRF {vrf}"),
-        (None, 254) => String::new(),
+        (None, TABLE_MAIN) => String::new(),
         (None, table) => format!(" in table {table}"),
     };
     format!("{}{via}{table}", entry.route.destination)

@@ -26,6 +26,11 @@ const LAST_BREATH: Duration = Duration::from_secs(2);
 /// How long output is waited for when the command has ended but something that it started still could write.
 const LATE_OUTPUT: Duration = Duration::from_millis(50);
 
+/// The program, for messages.
+pub(super) fn shown(script: &Script) -> String {
+    script.words.first().map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default()
+}
+
 /// Starts a script as it stands in the configuration.
 ///
 /// # Errors

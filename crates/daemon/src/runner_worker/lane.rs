@@ -3,8 +3,7 @@
 //! A script that does not end holds its subject up for a while and not for ever: some start a program that stays. It is
 //! never killed for that, as in keepalived. The last state of a subject is always told.
 
-use super::job::launch;
-use super::peer::shown;
+use super::job::{launch, shown};
 use super::program::Policy;
 use core::time::Duration;
 use rustix::process::Signal;

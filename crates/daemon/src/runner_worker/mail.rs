@@ -4,10 +4,10 @@
 //! deadline and nobody else anything.
 
 use super::job;
+use crate::mailer::{ARGUMENT, ORDER, Order};
 use core::time::Duration;
-use serde::{Deserialize, Serialize};
 use standfast_api::encode;
-use standfast_kernel::memfd::{self, Label};
+use standfast_kernel::memfd;
 use standfast_kernel::process::script::Spawn;
 use standfast_model::Ended;
 use std::ffi::OsString;
@@ -28,30 +28,6 @@ const DIALOGUE: Duration = Duration::from_secs(60);
 
 /// The account without rights, in every distribution.
 const NOBODY: (u32, u32) = (65534, 65534);
-
-/// What the memory file of an order is labelled with.
-pub(crate) const ORDER: Label = Label { kind: 16, version: standfast_api::PROTOCOL_VERSION as u32 };
-
-/// A mail with everything that is needed to deliver it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Order {
-    /// `smtp_server`: name or address, and port.
-    pub server: (String, u16),
-    /// `smtp_helo_name`, or the name of the host.
-    pub helo: String,
-    /// `smtp_connect_timeout`
-    pub timeout: Duration,
-    /// `notification_email_from`
-    pub from: String,
-    /// `notification_email`, at least one.
-    pub to: Vec<String>,
-    /// `router_id`, which the subject begins with.
-    pub router: String,
-    /// The rest of the subject.
-    pub subject: String,
-    /// The text.
-    pub body: String,
-}
 
 /// Delivers what comes until nothing more can come and everything is delivered or given up.
 pub(super) async fn serve(mut orders: mpsc::Receiver<Order>) {
@@ -82,7 +58,7 @@ async fn hand_over(order: &Order) -> io::Result<(Ended, String)> {
     let input = memfd::write("standfast-mail", ORDER, &bytes).map_err(io::Error::other)?;
     // The child's own name for itself, which is this same program.
     let program = Path::new("/proc/self/exe");
-    let arguments = [OsString::from(crate::mailer::ARGUMENT)];
+    let arguments = [OsString::from(ARGUMENT)];
     let identity = rustix::process::geteuid().is_root().then_some(NOBODY);
     let deadline = order.timeout + DIALOGUE;
     let ended = job::run(deadline, |output| {

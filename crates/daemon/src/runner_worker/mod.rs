@@ -16,10 +16,10 @@ mod settings;
 
 use crate::exit_status::ExitStatus;
 use crate::link::{Command, NewSlice, StopReason};
+use crate::mailer::Order;
 use crate::worker::{WorkerContext, say_stopping, slice_label};
 use core::time::Duration;
 use fifo::Fifo;
-use mail::Order;
 use program::Policy;
 use settings::{FifoWay, Settings};
 use standfast_api::{RunnerSlice, WorkerKind, WorkerOptions};
@@ -89,7 +89,7 @@ pub async fn run(context: WorkerContext<RunnerSlice>) -> ExitStatus {
                 }
                 Command::Peer(kind, way) => runner.connect(kind, way),
                 // It has no status to tell and tracks nothing.
-                Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Plan { .. } => {}
+                Command::Report | Command::Bfd { .. } | Command::SyncInstance { .. } | Command::Quorum { .. } | Command::Witness { .. } | Command::Lease { .. } | Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::Maintenance { .. } | Command::Switchover { .. } | Command::Announce { .. } | Command::Conflict(_) | Command::Plan { .. } => {}
             },
             Some(_) = runner.peers.join_next() => {}
         }
@@ -118,7 +118,7 @@ async fn startup(script: Option<&TimedScript>, policy: Policy) {
 
 /// Runs a script of the daemon itself to its end, and says what is wrong with how it ended.
 async fn timed(keyword: &str, script: &TimedScript, policy: Policy) {
-    let name = peer::shown(&script.script);
+    let name = job::shown(&script.script);
     info!("Running {keyword} {name}");
     let (ended, output) = job::check(&script.script, policy, script.timeout).await;
     if ended == Ended::Exited(0) {

@@ -12,7 +12,6 @@ use standfast_api::runner::{FromRunner, Notification, RunOutcome, RunRequest, To
 use standfast_api::{WorkerKind, decode, encode};
 use standfast_kernel::channel::{Channel, Incoming, Outbox};
 use standfast_model::Ended;
-use standfast_model::config::script::Script;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -108,7 +107,7 @@ impl Peer {
             None
         };
         if let Some(why) = refused {
-            error!("{} worker wants {} run: {why}", self.kind, shown(&request.script));
+            error!("{} worker wants {} run: {why}", self.kind, job::shown(&request.script));
             let ended = Ended::NotRun(why.to_owned());
             let _ = answers.send(FromRunner::Ended(RunOutcome { id: request.id, ended, output: String::new() }));
             return;
@@ -128,7 +127,7 @@ impl Peer {
         notification.scripts.retain(|script| {
             let permitted = settings.permits(kind, script);
             if !permitted {
-                error!("{kind} worker wants {} run: it is not in the configuration", shown(script));
+                error!("{kind} worker wants {} run: it is not in the configuration", job::shown(script));
             }
             permitted
         });
@@ -166,9 +165,4 @@ impl Peer {
             Err(error) => warn!("{} worker cannot be told: {error}", self.kind),
         }
     }
-}
-
-/// The program, for messages.
-pub(super) fn shown(script: &Script) -> String {
-    script.words.first().map(|word| String::from_utf8_lossy(word).into_owned()).unwrap_or_default()
 }

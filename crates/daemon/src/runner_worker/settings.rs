@@ -1,8 +1,8 @@
 //! What the configuration says of scripts, FIFOs and mail, and the ways to them. A reload replaces it as a whole.
 
 use super::fifo::ToFifo;
-use super::mail::Order;
 use super::program::Policy;
+use crate::mailer::Order;
 use standfast_api::WorkerKind;
 use standfast_api::runner::{Line, Notification};
 use standfast_model::config::global::NetlinkBuffer;
@@ -10,8 +10,8 @@ use standfast_model::config::script::Script;
 use std::collections::BTreeSet;
 use tokio::sync::mpsc;
 
-/// Words that a notification may append: kind, name, state and priority.
-const APPENDED_WORDS: usize = 4;
+/// Words that a notification may append: kind, name, state, priority and, of a conflict, a sentence.
+const APPENDED_WORDS: usize = 5;
 
 /// A FIFO that is open, and whose events go to it.
 #[derive(Debug)]
@@ -103,7 +103,8 @@ mod tests {
         let vrrp = |words: &[&str]| settings.permits(WorkerKind::Vrrp, &script(words));
         assert!(vrrp(&["/notify", "x"]));
         assert!(vrrp(&["/notify", "x", "INSTANCE", "VI_1", "MASTER", "100"]));
-        assert!(!vrrp(&["/notify", "x", "INSTANCE", "VI_1", "MASTER", "100", "more"]));
+        assert!(vrrp(&["/notify", "x", "INSTANCE", "VI_1", "CONFLICT", "100", "two masters"]));
+        assert!(!vrrp(&["/notify", "x", "INSTANCE", "VI_1", "CONFLICT", "100", "two masters", "more"]));
         assert!(!vrrp(&["/notify"]));
         assert!(!vrrp(&["/check"]), "the other worker's");
         assert!(!vrrp(&[]));

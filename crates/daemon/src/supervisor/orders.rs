@@ -24,6 +24,10 @@ impl Supervisor {
             }
             if worker.take_reported() {
                 self.publisher.reported(kind);
+                // That of the virtual servers may be some megabytes.
+                if kind == WorkerKind::Check {
+                    self.tidiness.disturb(now);
+                }
             }
             for message in worker.take_heard() {
                 self.heard(kind, message);
@@ -79,6 +83,13 @@ impl Supervisor {
             (WorkerKind::Front, FromWorker::Front(FromFront::Order { number, uid, order })) => {
                 self.order(number, uid, order);
             }
+            (WorkerKind::Front, FromWorker::Front(FromFront::Conflict { number, conflict })) => {
+                let vrrp = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Vrrp);
+                let told = vrrp.is_some_and(|vrrp| vrrp.tell(&ToWorker::Conflict(conflict)));
+                let outcome =
+                    if told { Ok(String::new()) } else { Err("no vrrp worker is there to tell it".to_owned()) };
+                self.publisher.answer(number, outcome);
+            }
             // The worker has dealt with these itself, or nobody but the front may say them.
             (
                 _,
@@ -113,9 +124,8 @@ impl Supervisor {
                 }
             }
             Order::Reload { force, confirm_within_s } => {
-                let wish =
-                    reload::Wish { why: format!("order of user {uid}"), force, confirm_within_s, number: Some(number) };
-                self.reload(wish);
+                let wish = reload::Wish::of_signal(format!("order of user {uid}"));
+                self.reload(reload::Wish { force, confirm_within_s, number: Some(number), ..wish });
             }
             Order::Switchover(order) => {
                 let vrrp = self.workers.iter().find(|worker| worker.kind() == WorkerKind::Vrrp);
@@ -136,7 +146,7 @@ impl Supervisor {
                     Files::Data => Dump::Data,
                     Files::Stats { clear } => Dump::Stats { clear },
                 };
-                info!("Files of {dump:?} are written by order of user {uid}");
+                info!("The files of {files} are written by order of user {uid}");
                 self.ask_workers(Asker::Order(number, dump));
             }
             Order::Maintenance { on } => {
@@ -150,12 +160,13 @@ impl Supervisor {
                     LogLevel::Trace => 2,
                 };
                 // As it began, so that the line is there in any case.
-                info!("Log level is {level:?} from now on, by order of user {uid}");
+                info!("Log level is {level} from now on, by order of user {uid}");
                 log::set_detail(detail);
                 self.options.log.detail = detail;
                 self.workers.iter_mut().for_each(|worker| worker.set_log_detail(detail));
                 self.publisher.answer(number, Ok(String::new()));
             }
+            Order::Adjust(adjustments) => self.adjust(number, &adjustments),
             Order::Plan { file } => self.begin_plan(number, file),
             Order::Upgrade { force } => self.begin_upgrade(number, uid, force),
             Order::Confirm => {
@@ -194,6 +205,7 @@ impl Supervisor {
         };
         let vrrp = self.status_of_vrrp().cloned().map(|mut vrrp| {
             for instance in &mut vrrp.instances {
+                self.config.explain(instance);
                 let before = self.cleared.iter().flat_map(|cleared| &cleared.instances);
                 if let Some(before) = before.into_iter().find(|before| before.name == instance.name) {
                     instance.counters = instance.counters.since(&before.counters);

@@ -6,15 +6,16 @@ use super::maintenance;
 use crate::command_line::Options;
 use crate::pid_files::{self, AlreadyRunning};
 use crate::worker::PROCESS_NAME;
-use crate::{control_socket, front_sockets, http_listen, remains, run_state, stamps, verdicts};
+use crate::{bfd_notes, control_socket, front_sockets, http_listen, remains, run_state, stamps, verdicts};
 use rustix::net::sockopt;
 use standfast_api::{
-    BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions, encode,
+    BfdSlice, CheckSlice, EncodeError, FrontSlice, RunnerSlice, Setup, VrrpSlice, WorkerKind, WorkerOptions,
+    encode_counted,
 };
 use standfast_kernel::process::PidFile;
 use standfast_kernel::process::identity::{self, Capability};
-use standfast_model::Config;
 use standfast_model::config::global::{IpvsNamespace, Processes};
+use standfast_model::{Config, Secret};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -26,7 +27,7 @@ pub struct Plan {
     /// What it is told first.
     pub setup: Setup,
     /// Its slice of the configuration, encoded.
-    pub slice: Vec<u8>,
+    pub slice: Secret,
     /// What else it gets, in the order in which [`crate::worker::WorkerContext::attached`] has it.
     pub attached: Vec<OwnedFd>,
     /// What its process is called.
@@ -69,22 +70,23 @@ pub fn kinds_to_run(options: &Options, config: &Config) -> Vec<WorkerKind> {
         .collect()
 }
 
-/// The part of the configuration that a worker gets, encoded.
+/// The part of the configuration that a worker gets, encoded, passwords and all.
 ///
 /// # Errors
 ///
 /// None for the types of today.
-pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Vec<u8>, EncodeError> {
-    match kind {
-        WorkerKind::Runner => encode(&RunnerSlice::of(config)),
-        WorkerKind::Vrrp => encode(&VrrpSlice::of(config)),
+pub fn slice_of(kind: WorkerKind, config: &Config) -> Result<Secret, EncodeError> {
+    let octets = match kind {
+        WorkerKind::Runner => encode_counted(&RunnerSlice::of(config)),
+        WorkerKind::Vrrp => encode_counted(&VrrpSlice::of(config)),
         WorkerKind::Check => CheckSlice::encode_of(config),
-        WorkerKind::Bfd => encode(&BfdSlice::of(config)),
+        WorkerKind::Bfd => encode_counted(&BfdSlice::of(config)),
         WorkerKind::Front => {
             let token = http_listen::token(&config.global.http);
-            encode(&FrontSlice::of(config, &http_listen::host_name(), token))
+            encode_counted(&FrontSlice::of(config, &http_listen::host_name(), token))
         }
-    }
+    };
+    octets.map(Secret::new)
 }
 
 /// The name of a worker's process: its own, the fixed one of its kind (`process_names`), the one of the daemon
@@ -131,7 +133,10 @@ pub fn plan_with(kind: WorkerKind, options: &Options, config: &Config, held: Vec
         ],
         WorkerKind::Check => for_check(options, config, held)?,
         WorkerKind::Front => for_front(options, config, held)?,
-        WorkerKind::Runner | WorkerKind::Bfd => Vec::new(),
+        WorkerKind::Bfd => {
+            vec![or_open(held.next(), || bfd_notes::open_file(&run_state::path(options, config, "bfd")))?]
+        }
+        WorkerKind::Runner => Vec::new(),
     };
     let process_name = process_name(kind, &config.global.processes).to_owned();
     Ok(Plan { setup, slice, attached, process_name, pid_file })
@@ -234,12 +239,28 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_has_its_own_name_or_that_of_its_kind_or_of_the_daemon_or_ours() {
+        let mut names = Processes::default();
+        let all = |names: &Processes| WorkerKind::ALL.map(|kind| process_name(kind, names).to_owned());
+        assert!(all(&names).iter().all(|name| name == PROCESS_NAME));
+        names.name = Some("alpha".to_owned());
+        assert!(all(&names).iter().all(|name| name == "alpha"));
+        names.fixed_names = true;
+        assert!(all(&names).iter().all(|name| name.starts_with("keepalived_")));
+        let settings = [&mut names.vrrp, &mut names.checker, &mut names.bfd];
+        settings.into_iter().zip(["v", "c", "b"]).for_each(|(settings, own)| settings.name = Some(own.to_owned()));
+        let workers = [WorkerKind::Vrrp, WorkerKind::Check, WorkerKind::Bfd];
+        assert_eq!(workers.map(|kind| process_name(kind, &names)), ["v", "c", "b"]);
+    }
+
+    #[test]
     fn one_weight_of_twenty_thousand_is_one_byte_of_one_slice_and_nobody_else_is_told() {
         for services in [5, 5000] {
             let (before, after) = (site(services, 1), site(services, 2));
             for kind in WorkerKind::ALL {
                 let [before, after] = [&before, &after].map(|config| slice_of(kind, config).unwrap());
-                let differ = before.iter().zip(&after).filter(|(a, b)| a != b).count();
+                let (before, after) = (before.octets(), after.octets());
+                let differ = before.iter().zip(after).filter(|(a, b)| a != b).count();
                 let expected = usize::from(kind == WorkerKind::Check);
                 assert_eq!((after.len(), differ), (before.len(), expected), "{kind} of {services} services");
             }

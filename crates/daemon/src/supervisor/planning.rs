@@ -46,7 +46,7 @@ impl Supervisor {
         }
         let new = configuration::plan(&options)?;
         reload::unchangeable(&self.config, &new)?;
-        let mut plan = Plan { configuration: clip(plan::differences(&self.config, &new)), ..Plan::default() };
+        let mut plan = Plan { configuration: clip(plan::differences(&self.config.whole()?, &new)), ..Plan::default() };
         let until = boottime() + ANSWER_WITHIN;
         if plan.configuration.is_empty() {
             return Ok(Planning { number, until, missing: Vec::new(), plan });
@@ -78,7 +78,7 @@ impl Supervisor {
             WorkerKind::Runner | WorkerKind::Bfd | WorkerKind::Front => return Ok(None),
         }
         let slice = slice_of(worker.kind(), config).map_err(|error| error.to_string())?;
-        if worker.ask_for_plan(number, &slice) {
+        if worker.ask_for_plan(number, slice.octets()) {
             Ok(Some(worker.kind()))
         } else {
             Err(format!("the {} worker does not run", worker.kind()))

@@ -4,17 +4,19 @@
 //! slice, and what is newly needed or needed no more starts or stops. A worker that cannot take its slice takes the
 //! reload with it: the configuration before it is put back everywhere.
 
+use super::adjust::Adjusted;
+use super::kept::Kept;
 use super::publisher::Asker;
 use super::timetable::Timetable;
 use super::worker::Worker;
-use super::{Supervisor, kinds_to_run, missing_capabilities, plan, slice_of};
+use super::{Supervisor, check_slice, kinds_to_run, missing_capabilities, plan, slice_of};
 use crate::configuration;
 use crate::dump::{self, Dump, Moment};
 use crate::journal::EventName;
 use core::time::Duration;
 use standfast_api::{Generation, WorkerKind};
 use standfast_kernel::timer::boottime;
-use standfast_model::{Config, Instant};
+use standfast_model::{Config, Instant, Secret};
 use std::path::{Path, PathBuf};
 use tracing::{error, info, warn};
 
@@ -29,6 +31,8 @@ pub(super) struct Wish {
     pub(super) confirm_within_s: Option<u32>,
     /// The number of the order that waits for an answer.
     pub(super) number: Option<u64>,
+    /// Nobody has read the file: some values were set over SNMP.
+    pub(super) adjusts: bool,
 }
 
 impl Wish {
@@ -41,7 +45,7 @@ impl Wish {
 #[derive(Debug)]
 pub(super) struct Unconfirmed {
     pub(super) until: Instant,
-    before: Config,
+    before: Kept,
 }
 
 /// A reload under way.
@@ -53,6 +57,8 @@ pub(super) struct Reloading {
     wish: Wish,
     /// What stood against the new configuration: the one before it is being put back.
     undoing: Option<String>,
+    /// In what it is otherwise than its file.
+    adjusted: Vec<Adjusted>,
     /// `reload_file`: there from the first to the last moment.
     marker: Option<Marker>,
 }
@@ -86,7 +92,7 @@ impl Supervisor {
                 if config.global.config_save_dir.is_some() {
                     dump::save_data(Moment::Pre, self.reloads(), &config, &self.snapshot());
                 }
-                self.reloading = Some(Reloading { begun, config, wish, undoing: None, marker });
+                self.reloading = Some(Reloading { begun, config, wish, undoing: None, adjusted: Vec::new(), marker });
             }
             Err(why) => self.reload_refused(why, &wish),
         }
@@ -106,14 +112,21 @@ impl Supervisor {
         if self.stopping.is_none() && self.workers.iter().any(|worker| worker.owes_answer() || worker.is_retired()) {
             return;
         }
-        let Some(Reloading { begun, config, wish, undoing, marker }) = self.reloading.take() else { return };
+        let Some(Reloading { begun, config, wish, undoing, adjusted, marker }) = self.reloading.take() else { return };
         drop(marker);
-        let before = core::mem::replace(&mut self.config, config);
+        let kept = Kept::new(config, check_slice(&self.workers)).with(adjusted);
+        let before = core::mem::replace(&mut self.config, kept);
         if self.config.global.config_save_dir.is_some() {
             self.ask_workers(Asker::Signal(Dump::Saved { number: self.reloads() }));
         }
         self.publisher.touch();
         match undoing {
+            None if wish.adjusts => {
+                // What is not confirmed stays so, and a file that was refused was.
+                info!("What was set over SNMP is in force in configuration {}", self.generation);
+                self.answer(&wish, Ok(String::new()));
+                self.reload_over();
+            }
             None => {
                 let took = boottime().since(begun).as_millis();
                 let event = EventName::Reloaded.name();
@@ -138,13 +151,23 @@ impl Supervisor {
 
     /// Puts the configuration back that was in force before.
     fn undo(&mut self, why: String) {
-        let before = self.config.clone();
         warn!("Reload is undone: {why}");
+        let before = match self.config.whole() {
+            Ok(before) => before,
+            Err(error) => {
+                error!("the configuration before the reload cannot be put back: {error}");
+                if let Some(reloading) = &mut self.reloading {
+                    reloading.undoing = Some(why);
+                }
+                return;
+            }
+        };
         if let Err(error) = self.apply(&before) {
             error!("the configuration before the reload cannot be put back everywhere: {error}");
         }
         if let Some(reloading) = &mut self.reloading {
             reloading.config = before;
+            reloading.adjusted = self.config.adjusted().to_vec();
             reloading.undoing = Some(why);
         }
     }
@@ -160,12 +183,31 @@ impl Supervisor {
         warn!("Configuration {} was not confirmed, the one before it comes back", self.generation);
         self.service_manager.reloading();
         let wish = Wish::of_signal("not confirmed".to_owned());
-        match self.apply(&before) {
-            Ok(()) => {
-                self.reloading = Some(Reloading { begun: now, config: before, wish, undoing: None, marker: None });
+        match before.whole().and_then(|before| self.apply(&before).map(|()| before)) {
+            Ok(config) => {
+                let adjusted = before.adjusted().to_vec();
+                self.reloading = Some(Reloading { begun: now, config, wish, undoing: None, adjusted, marker: None });
             }
             Err(why) => self.reload_refused(why, &wish),
         }
+    }
+
+    /// Hands over a configuration that nobody has read from the file: some values are set over SNMP.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has changed then.
+    pub(super) fn begin_adjusting(
+        &mut self,
+        config: Config,
+        adjusted: Vec<Adjusted>,
+        wish: Wish,
+    ) -> Result<(), String> {
+        self.apply(&config)?;
+        self.service_manager.reloading();
+        self.publisher.touch();
+        self.reloading = Some(Reloading { begun: boottime(), config, wish, undoing: None, adjusted, marker: None });
+        Ok(())
     }
 
     /// The time has come that `reload_time_file` names.
@@ -182,6 +224,12 @@ impl Supervisor {
     }
 
     fn reload_refused(&mut self, why: String, wish: &Wish) {
+        if wish.adjusts {
+            warn!("What was set over SNMP is taken back: {why}");
+            self.answer(wish, Err(why));
+            self.publisher.touch();
+            return self.reload_over();
+        }
         let event = EventName::ReloadRefused.name();
         error!(event, "Reload refused, the running configuration stays: {why}");
         self.answer(wish, Err(why.clone()));
@@ -191,6 +239,7 @@ impl Supervisor {
     }
 
     fn reload_over(&mut self) {
+        self.tidiness.disturb(boottime());
         self.service_manager.reloaded();
         if let Some(wish) = self.reload_again.take() {
             self.reload(wish);
@@ -232,12 +281,12 @@ impl Supervisor {
         Ok(())
     }
 
-    fn hand_over(&mut self, slices: &[(WorkerKind, Vec<u8>)]) {
+    fn hand_over(&mut self, slices: &[(WorkerKind, Secret)]) {
         let generation: Generation = self.generation;
         for (kind, slice) in slices {
             let worker = self.workers.iter_mut().find(|worker| worker.kind() == *kind && !worker.is_retired());
             if let Some(worker) = worker
-                && let Err(error) = worker.reload(generation, slice)
+                && let Err(error) = worker.reload(generation, slice.octets())
             {
                 worker.refuse(&error.to_string());
             }

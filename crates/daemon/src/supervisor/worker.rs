@@ -116,7 +116,7 @@ impl Worker {
         let Plan { setup, slice, attached, process_name, pid_file } = plan;
         Ok(Self {
             setup,
-            slice: Self::write_slice(setup.kind, &slice)?,
+            slice: Self::write_slice(setup.kind, slice.octets())?,
             attached,
             process_name,
             pid_file,
@@ -144,6 +144,11 @@ impl Worker {
 
     pub(super) const fn kind(&self) -> WorkerKind {
         self.setup.kind
+    }
+
+    /// Its slice of the configuration that it was given last.
+    pub(super) const fn slice(&self) -> &OwnedFd {
+        &self.slice
     }
 
     pub(super) const fn is_running(&self) -> bool {

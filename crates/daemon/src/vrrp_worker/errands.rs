@@ -4,6 +4,7 @@
 
 use super::notify::VrrpNotifier;
 use crate::runner_client::{Answer, RunnerClient};
+use standfast_api::Conflict;
 use standfast_api::runner::{RequestId, WatchedProcess};
 use standfast_model::Ended;
 use standfast_model::config::track::{FileId, ProcessId, ScriptId, TrackScript};
@@ -73,6 +74,11 @@ impl Errands {
     /// Tells those who want to be notified of it.
     pub(super) fn notify(&mut self, record: &Record) {
         self.notifier.record(record, &mut self.runner);
+    }
+
+    /// Tells those who want to be notified of conflicts of one that is found, or over.
+    pub(super) fn conflict(&mut self, conflict: &Conflict) {
+        self.notifier.conflict(conflict, &mut self.runner);
     }
 
     /// Waits for something that the router must know. Cancel-safe.

@@ -14,14 +14,14 @@ mod system;
 use crate::confinement::confine;
 use crate::exit_status::ExitStatus;
 use crate::journal;
-use crate::link::Command;
 use crate::stamps::{Note, Stamps};
-use crate::worker::{WorkerContext, say_stopping, set_schedule, slice_label};
+use crate::worker::{WorkerContext, set_schedule};
 use core::future::poll_fn;
 use core::task::Poll;
 use core::time::Duration;
 use errands::Errands;
 use linkbeat::Linkbeat;
+use orders::Next;
 use standfast_api::{InstanceStatus, Status, VrrpSlice, VrrpStatus, WorkerKind, WorkerOptions};
 use standfast_kernel::claim_socket::Claimed;
 use standfast_kernel::process::memory::give_back_memory;
@@ -97,42 +97,10 @@ async fn serve(context: WorkerContext<VrrpSlice>) -> io::Result<()> {
         timer.arm_by(worker.next_deadline())?;
         tokio::select! {
             biased;
-            command = supervisor.command() => match command {
-                Command::Stop(reason) => {
-                    say_stopping(reason);
-                    worker.stop(options);
-                    worker.run_errands();
-                    worker.stamp();
-                    supervisor.status(Status::Vrrp(worker.status()));
-                    worker.errands.last_words().await;
-                    return Ok(());
-                }
-                Command::Reload(slice) => {
-                    let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| worker.reload(slice));
-                    supervisor.reloaded(slice.generation(), outcome);
-                    told = false;
-                }
-                Command::Peer(_, way) => worker.errands.connect(way),
-                Command::Bfd { session, up } => worker.bfd(&session, up),
-                Command::Maintenance { on } => {
-                    worker.maintain(on);
-                    told = false;
-                }
-                Command::Switchover { number, order } => {
-                    let outcome = worker.switchover(&order);
-                    supervisor.answer(number, outcome);
-                    told = false;
-                }
-                Command::Announce { number, instance } => supervisor.answer(number, worker.announce(&instance)),
-                Command::Plan { number, slice } => {
-                    let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| worker.plan(slice));
-                    supervisor.planned(number, outcome);
-                }
-                Command::Quorum { service, has_quorum } => worker.quorum(&service, has_quorum),
-                Command::Witness { witness, said } => worker.witness(&witness, said),
-                Command::Report => supervisor.status(Status::Vrrp(worker.status())),
-                // Not for this worker.
-                Command::Server { .. } | Command::Front(_) | Command::Agent(_) | Command::SyncInstance { .. } | Command::Lease { .. } => {}
+            command = supervisor.command() => match worker.obey(command, &mut supervisor, options).await {
+                Next::GoOn => {}
+                Next::Tell => told = false,
+                Next::Leave => return Ok(()),
             },
             expired = timer.expired() => expired?,
             event = worker.monitor.next() => {
@@ -154,6 +122,29 @@ fn options_of(global: &Global) -> Options {
 fn escalation_of(global: &Global) -> Option<(u8, Duration)> {
     let processes = &global.processes;
     processes.max_auto_priority.map(|most| (most, processes.min_auto_priority_delay.unwrap_or(LATE)))
+}
+
+/// A receive buffer of netlink that the kernel does not give is no reason not to work.
+fn say_refused(outcome: io::Result<()>) {
+    if let Err(problem) = outcome {
+        journal::trouble("netlink", &format!("receive buffer of netlink not set: {problem}"));
+    }
+}
+
+/// Says into the router's ear, before the start, what a predecessor has noted; there is nothing to do yet.
+fn adopt(router: &mut Router, notes: Vec<(InstanceId, Note)>) {
+    let mut nothing = Output::default();
+    for (instance, Note { sent, sequence, stands_back }) in notes {
+        if let Some(advert_sent) = sent {
+            router.handle(boottime(), Event::Adopt { instance, advert_sent }, &mut nothing);
+        }
+        if sequence > 0 {
+            router.handle(boottime(), Event::Sequence { instance, highest: sequence }, &mut nothing);
+        }
+        if let Some(until) = stands_back {
+            router.handle(boottime(), Event::StandsBack { instance, until }, &mut nothing);
+        }
+    }
 }
 
 /// Waits until a socket may have a packet.
@@ -199,30 +190,15 @@ impl Worker {
         let (stamps, adopted) = Stamps::take_over(file, &config.instances);
         let (mut machine, left) = Machine::open(names, ledger, stamps)?;
         let buffers = slice.global.netlink;
-        for outcome in [monitor.set_queue(buffers.vrrp_monitor), machine.route().set_queue(buffers.vrrp_command)] {
-            if let Err(problem) = outcome {
-                journal::trouble("netlink", &format!("receive buffer of netlink not set: {problem}"));
-            }
-        }
+        say_refused(monitor.set_queue(buffers.vrrp_monitor));
+        say_refused(machine.route().set_queue(buffers.vrrp_command));
         let mut observed = machine.route().dump_with_routing(&protocols).map_err(io::Error::other)?;
         let mut linkbeat = Linkbeat::new(&config);
         for link in linkbeat.poll(boottime(), &observed) {
             observed.apply(Change::Link(link));
         }
         let mut router = Router::with_options(config.clone(), options_of(&slice.global));
-        // Adoption is a word in the router's ear before the start; there is nothing to do yet.
-        let mut nothing = Output::default();
-        for (instance, Note { sent, sequence, stands_back }) in adopted {
-            if let Some(advert_sent) = sent {
-                router.handle(boottime(), Event::Adopt { instance, advert_sent }, &mut nothing);
-            }
-            if sequence > 0 {
-                router.handle(boottime(), Event::Sequence { instance, highest: sequence }, &mut nothing);
-            }
-            if let Some(until) = stands_back {
-                router.handle(boottime(), Event::StandsBack { instance, until }, &mut nothing);
-            }
-        }
+        adopt(&mut router, adopted);
         let mut node = VrrpNode::new(config, router);
         // Also where nothing is signed with it yet: a reload may ask for that.
         let wall = (boottime(), wall_clock());

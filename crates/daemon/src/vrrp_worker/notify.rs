@@ -3,14 +3,16 @@
 //!
 //! It hands all of it to the runner; it runs, writes and sends nothing itself.
 
+use crate::journal;
 use crate::runner_client::RunnerClient;
+use standfast_api::Conflict;
 use standfast_api::runner::{Line, Mail};
 use standfast_model::config::script::{Deleted, Notify, Script};
-use standfast_model::config::vrrp::Instance;
+use standfast_model::config::vrrp::{Instance, InstanceId};
 use standfast_model::config::{Global, VrrpConfig};
-use standfast_model::{Cause, GroupTransition, PriorityChange, State, Transition};
+use standfast_model::{Cause, Claim, GroupTransition, PriorityChange, State, Transition};
 use standfast_node::Record;
-use standfast_vrrp::Router;
+use standfast_vrrp::{Notice, Router};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an instance or a group wants told.
@@ -22,6 +24,9 @@ struct Interest {
     told: Option<(State, u8)>,
     /// The last state that a mail was sent of. That an instance begins as a standby is worth none.
     mailed: Option<State>,
+    /// Whom it is in conflict with: an address that another host has too, or a peer. Told when the first comes and when
+    /// the last goes, so that whoever shouts under ever new names starts no script for each.
+    conflicts: BTreeSet<String>,
 }
 
 /// See the module.
@@ -54,6 +59,7 @@ impl VrrpNotifier {
             mail,
             told: known.and_then(|known| known.told),
             mailed: known.map_or(Some(State::Backup), |known| known.mailed),
+            conflicts: known.map(|known| known.conflicts.clone()).unwrap_or_default(),
         };
         let of_instance = |i: &Instance| interest(instances.get(&i.name), &i.options.notify, i.options.smtp_alert);
         self.instances = config.instances.iter().map(|i| (i.name.clone(), of_instance(i))).collect();
@@ -96,12 +102,17 @@ impl VrrpNotifier {
             Record::GroupTransition(transition) => self.group(transition, runner),
             Record::Priority(change) => self.priority(change, runner),
             Record::LowerPriorityReceived { instance, theirs: _ } => {
-                let name = usize::try_from(instance.0).ok().and_then(|place| self.names.get(place)).cloned();
-                if let Some(name) = name {
+                if let Some(name) = self.name(*instance) {
                     self.lower_priority(&name, runner);
                 }
             }
             Record::Deleted(instance) => self.deleted(instance, runner),
+            Record::Notice(notice @ Notice::Claimed { instance, claim }) => {
+                self.claim(*instance, claim, false, notice, runner);
+            }
+            Record::Notice(notice @ Notice::ClaimOver { instance, claim }) => {
+                self.claim(*instance, claim, true, notice, runner);
+            }
             Record::Notice(_) | Record::Restored { .. } | Record::StaticRestored { .. } | Record::Refused { .. } => {}
         }
     }
@@ -112,7 +123,7 @@ impl VrrpNotifier {
             return;
         }
         for (place, name) in (0..).zip(self.names.clone()) {
-            let status = router.status(standfast_model::config::vrrp::InstanceId(place));
+            let status = router.status(InstanceId(place));
             let Some(status) = status.filter(|_| self.silent.contains(&name)) else { continue };
             match status.fault {
                 Some(Cause::ScriptPending { .. }) => {}
@@ -143,6 +154,10 @@ impl VrrpNotifier {
         let (mail_wanted, no_faults) = (self.mail, self.no_email_faults);
         let Some(interest) = self.instances.get_mut(name) else { return };
         interest.told = Some((state, priority));
+        if state != State::Master {
+            // It has let go: the state says so, and that a conflict is over would be no news.
+            interest.conflicts.clear();
+        }
         let scripts = scripts(&interest.notify, "INSTANCE", name, state, priority);
         let wanted = mail_wanted && interest.mail && !(no_faults && state == State::Fault);
         let mail = (wanted && interest.mailed != Some(state)).then(|| {
@@ -190,6 +205,42 @@ impl VrrpNotifier {
         let line = self.line(&instance_line(name, "MASTER_RX_LOWER_PRI", priority), false);
         let scripts = interest.notify.master_rx_lower_pri.iter().cloned().collect();
         runner.notify(&subject_of_instance(name), scripts, line, None);
+    }
+
+    fn claim(&mut self, id: InstanceId, claim: &Claim, over: bool, notice: &Notice, runner: &mut RunnerClient) {
+        let (Some(instance), Some(text)) = (self.name(id), journal::text(notice)) else { return };
+        self.conflict(&Conflict { instance, with: claim.address.to_string(), over, text }, runner);
+    }
+
+    /// Somebody else has what is ours, or has it no more.
+    pub(super) fn conflict(&mut self, conflict: &Conflict, runner: &mut RunnerClient) {
+        let Conflict { instance: name, with, over, text } = conflict;
+        let Some(interest) = self.instances.get_mut(name) else { return };
+        let was_none = interest.conflicts.is_empty();
+        let is_news = if *over {
+            interest.conflicts.remove(with) && interest.conflicts.is_empty()
+        } else {
+            interest.conflicts.insert(with.clone());
+            was_none
+        };
+        if !is_news {
+            return;
+        }
+        let (kind, subject) = if *over { ("CONFLICT_OVER", "Conflict over") } else { ("CONFLICT", "Conflict") };
+        let priority = interest.told.map_or(0, |(_, priority)| priority);
+        let script = interest.notify.conflict.as_ref().map(|script| {
+            let mut script = appended(script, "INSTANCE", name, kind, priority);
+            script.words.push(text.clone().into_bytes());
+            script
+        });
+        let wanted = self.mail && interest.mail;
+        let mail = wanted.then(|| mail(format!("VRRP Instance {name} - {subject}"), text));
+        let line = self.line(&instance_line(name, kind, priority), false);
+        runner.notify(&subject_of_instance(name), script.into_iter().collect(), line, mail);
+    }
+
+    fn name(&self, id: InstanceId) -> Option<String> {
+        usize::try_from(id.0).ok().and_then(|place| self.names.get(place)).cloned()
     }
 
     /// Its interest is in itself: the configuration does not know it any more.
@@ -277,6 +328,7 @@ mod tests {
     use super::*;
     use standfast_api::decode;
     use standfast_api::runner::{Notification, ToRunner};
+    use standfast_conf::host::{FileKind, Memory, Metadata};
     use standfast_kernel::channel::{self, Channel, Incoming};
     use standfast_model::Instant;
 
@@ -308,7 +360,8 @@ vrrp_instance VI_1 {
     impl Told {
         fn new(text: &str) -> Self {
             let path = std::path::Path::new("/etc/keepalived/keepalived.conf");
-            let host = standfast_conf::host::Memory::new().file(path, text).with_interface("eth0");
+            let program = Metadata { kind: FileKind::File, mode: 0o755, uid: 0, gid: 0 };
+            let host = Memory::new().file(path, text).with_interface("eth0").entry("/bin/true", program, "");
             let config = standfast_conf::load(&host, path, &standfast_conf::Options::default()).config.unwrap();
             let (ours, theirs) = channel::pair().unwrap();
             let mut client = RunnerClient::new();
@@ -387,5 +440,45 @@ vrrp_instance VI_1 {
         let line = told.record(&entered(State::Backup, Cause::Recovered)).unwrap().line.unwrap();
         assert_eq!(line, Line { text: "INSTANCE \"VI_1\" BACKUP 120".to_owned(), state: true });
         assert!(told.notifier.silent.is_empty());
+    }
+    #[tokio::test]
+    async fn a_conflict_is_told_when_it_begins_and_when_nobody_is_left_in_it_and_not_for_each_who_shouts() {
+        let mut told = Told::new(&TEXT.replace("priority 120", "priority 120\n notify_conflict \"/bin/true own\""));
+        told.record(&entered(State::Master, Cause::Started));
+        let claimed = |address: &str, over: bool| {
+            let (instance, mac) = (InstanceId(0), standfast_model::MacAddress([2, 0, 0, 0, 0, 9]));
+            let interface = "eth0".parse().unwrap();
+            let (since, last) = (Instant::ZERO, Instant::ZERO);
+            let claim = Claim { address: address.parse().unwrap(), interface, mac, since, last, times: 1 };
+            Record::Notice(if over {
+                Notice::ClaimOver { instance, claim }
+            } else {
+                Notice::Claimed { instance, claim }
+            })
+        };
+        let begun = told.record(&claimed("192.0.2.1", false)).unwrap();
+        let line = |text: &str| Line { text: text.to_owned(), state: false };
+        assert_eq!(begun.line.unwrap(), line("INSTANCE \"VI_1\" CONFLICT 120"));
+        let words: Vec<String> =
+            begun.scripts[0].words.iter().map(|word| String::from_utf8(word.clone()).unwrap()).collect();
+        let sentence =
+            "another host says that 192.0.2.1 is its own: 02:00:00:00:00:09 on eth0; it is announced again".to_owned();
+        assert_eq!(words[..6], ["/bin/true", "own", "INSTANCE", "VI_1", "CONFLICT", "120"]);
+        assert_eq!((words.len(), &words[6]), (7, &sentence));
+        let mail = begun.mail.unwrap();
+        assert_eq!((mail.subject.as_str(), mail.body), ("VRRP Instance VI_1 - Conflict", format!("=> {sentence} <=")));
+        for again in ["192.0.2.1", "192.0.2.2"] {
+            assert_eq!(told.record(&claimed(again, false)), None, "{again}");
+        }
+        assert_eq!(told.record(&claimed("192.0.2.1", true)), None, "the other is still there");
+        let over = told.record(&claimed("192.0.2.2", true)).unwrap();
+        assert_eq!(over.line.unwrap(), line("INSTANCE \"VI_1\" CONFLICT_OVER 120"));
+        assert_eq!(over.mail.unwrap().subject, "VRRP Instance VI_1 - Conflict over");
+        // Who is master no more is in no conflict, and the next one is news again.
+        assert!(told.record(&claimed("192.0.2.1", false)).is_some());
+        told.record(&entered(State::Backup, Cause::Started));
+        assert_eq!(told.record(&claimed("192.0.2.1", true)), None);
+        told.record(&entered(State::Master, Cause::Started));
+        assert!(told.record(&claimed("192.0.2.1", false)).is_some());
     }
 }

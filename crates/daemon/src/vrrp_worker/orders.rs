@@ -1,19 +1,84 @@
-//! What operators want of the `vrrp` worker: maintenance, switchover, and to know what a reload would do.
+//! What the supervisor says to the `vrrp` worker, and what operators want of it through the supervisor: maintenance,
+//! switchover, and to know what a reload would do.
 
 use super::{Worker, options_of};
+use crate::link::{Command, SupervisorLink};
 use crate::plan;
+use crate::worker::{say_stopping, slice_label};
 use core::time::Duration;
-use standfast_api::VrrpSlice;
 use standfast_api::control::SwitchoverOrder;
 use standfast_api::plan::Part;
+use standfast_api::{Status, VrrpSlice, WorkerKind, WorkerOptions};
 use standfast_kernel::timer::boottime;
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::{Instant, State};
 use standfast_node::{Input, Reload, prepared};
-use standfast_vrrp::Status;
+
+/// What the loop does after a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Next {
+    /// What it did before.
+    GoOn,
+    /// It tells how things are now.
+    Tell,
+    /// It ends.
+    Leave,
+}
 
 impl Worker {
+    /// Does what the supervisor says.
+    pub(super) async fn obey(
+        &mut self,
+        command: Command,
+        supervisor: &mut SupervisorLink,
+        options: WorkerOptions,
+    ) -> Next {
+        match command {
+            Command::Stop(reason) => {
+                say_stopping(reason);
+                self.stop(options);
+                self.run_errands();
+                self.stamp();
+                supervisor.status(Status::Vrrp(self.status()));
+                self.errands.last_words().await;
+                return Next::Leave;
+            }
+            Command::Reload(slice) => {
+                let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| self.reload(slice));
+                supervisor.reloaded(slice.generation(), outcome);
+                return Next::Tell;
+            }
+            Command::Peer(_, way) => self.errands.connect(way),
+            Command::Bfd { session, up } => self.bfd(&session, up),
+            Command::Maintenance { on } => {
+                self.maintain(on);
+                return Next::Tell;
+            }
+            Command::Switchover { number, order } => {
+                let outcome = self.switchover(&order);
+                supervisor.answer(number, outcome);
+                return Next::Tell;
+            }
+            Command::Announce { number, instance } => supervisor.answer(number, self.announce(&instance)),
+            Command::Conflict(conflict) => self.errands.conflict(&conflict),
+            Command::Plan { number, slice } => {
+                let outcome = slice.read(slice_label(WorkerKind::Vrrp)).map(|slice| self.plan(slice));
+                supervisor.planned(number, outcome);
+            }
+            Command::Quorum { service, has_quorum } => self.quorum(&service, has_quorum),
+            Command::Witness { witness, said } => self.witness(&witness, said),
+            Command::Report => supervisor.status(Status::Vrrp(self.status())),
+            // Not for this worker.
+            Command::Server { .. }
+            | Command::Front(_)
+            | Command::Agent(_)
+            | Command::SyncInstance { .. }
+            | Command::Lease { .. } => {}
+        }
+        Next::GoOn
+    }
+
     /// This node is to be master of nothing, or may take part again.
     pub(super) fn maintain(&mut self, on: bool) {
         self.maintenance = on;
@@ -44,7 +109,7 @@ impl Worker {
     /// Hands over, or takes part again; in words what it did.
     pub(super) fn switchover(&mut self, order: &SwitchoverOrder) -> Result<String, String> {
         let meant = meant(self.node.config(), order.of.as_deref())?;
-        let status = |worker: &Self, id: InstanceId, what: fn(Status<'_>) -> bool| {
+        let status = |worker: &Self, id: InstanceId, what: fn(standfast_vrrp::Status<'_>) -> bool| {
             worker.node.router().status(id).is_some_and(what)
         };
         let name = |worker: &Self, id: InstanceId| {
@@ -101,7 +166,7 @@ impl Worker {
 }
 
 /// What an operator wants of an instance, in words.
-pub(super) fn ordered(now: Instant, status: &Status<'_>, maintenance: bool) -> Option<String> {
+pub(super) fn ordered(now: Instant, status: &standfast_vrrp::Status<'_>, maintenance: bool) -> Option<String> {
     if maintenance {
         return Some("maintenance".to_owned());
     }

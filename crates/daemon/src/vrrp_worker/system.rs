@@ -304,7 +304,14 @@ impl System for Machine {
         self.unwritten = true;
         self.configure(&device.settings());
         match self.route.set_up(link.index) {
-            Ok(link) => Ok(link),
+            Ok(link) => {
+                if device.tells_of_parent
+                    && let Err(refused) = self.route.tell_of(device.parent)
+                {
+                    journal::trouble("device", &format!("netlink_notify_msg of {}: {refused}", link.name));
+                }
+                Ok(link)
+            }
             // It is set up when the link below is.
             Err(Refused { errno: libc::ENETDOWN, .. }) => Ok(link),
             Err(refused) => Err(refused.to_string()),

@@ -35,7 +35,7 @@ impl Peer {
         let log = File::create(machine.path("peer")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_standfastd"));
         command.args(["-n", "-s", "peer", "-p", "/run/peer.pid", "-r", "/run/peer_vrrp.pid"]);
-        command.args(["-c", "/run/peer_checkers.pid", "-f"]);
+        command.args(["-c", "/run/peer_checkers.pid", "-b", "/run/peer_bfd.pid", "-f"]);
         command.arg(machine.path("peer.conf")).env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
         let child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         let peer = Self { child };

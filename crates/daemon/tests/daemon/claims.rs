@@ -4,6 +4,7 @@ use crate::adoption::{Wire, pause};
 use crate::answers::{Port, switched};
 use crate::front::status;
 use crate::machine::{Machine, becomes, pid_in, run, wait_for};
+use crate::scripts::with_globals;
 use core::time::Duration;
 use standfast_kernel::timer::boottime;
 use standfast_model::{Claim, MacAddress, State};
@@ -60,7 +61,12 @@ fn announced(frames: &[Vec<u8>]) -> (usize, usize) {
 #[test]
 fn a_host_that_takes_the_addresses_is_noticed_said_once_and_answered_once_in_ten_seconds() {
     let machine = with_foe();
-    machine.write("keepalived.conf", &configuration("0.1"));
+    let record = machine.script("record", "echo \"$*\" >> /run/test/record.log");
+    let text =
+        configuration("0.1").replace(" garp_master", &format!(" notify_conflict \"{record} own\"\n garp_master"));
+    machine.write("keepalived.conf", &with_globals(" notify_fifo /run/test/fifo", &text));
+    run("mkfifo /run/test/fifo");
+    let mut reader = Command::new("sh").args(["-c", "exec cat /run/test/fifo > /run/test/read"]).spawn().unwrap();
     let mut daemon = machine.start(&[]);
     wait_for("the mastership", || machine.read("stderr").contains("Entering MASTER STATE"));
     pause(SETTLED);
@@ -80,6 +86,10 @@ fn a_host_that_takes_the_addresses_is_noticed_said_once_and_answered_once_in_ten
     let shown: Vec<_> = all.iter().map(|claim| (claim.address, claim.mac, claim.interface.to_string())).collect();
     let east = || "east".to_owned();
     assert_eq!(shown, [(VIP.into(), FOE, east()), (VIP6.into(), FOE, east())]);
+    // Two addresses are one conflict, told once: by whichever was heard first.
+    let conflict = "INSTANCE \"VI_E\" CONFLICT 150";
+    wait_for("the line", || machine.lines("read").iter().any(|line| line == conflict));
+    wait_for("the script", || !machine.lines("record.log").is_empty());
     // Whoever shouts on is not answered before ten seconds are over.
     let shout = [
         arp::Frame::gratuitous(FOE, VIP).emit().to_vec(),
@@ -96,7 +106,13 @@ fn a_host_that_takes_the_addresses_is_noticed_said_once_and_answered_once_in_ten
     let instance = &snapshot.vrrp.as_ref().unwrap().instances[0];
     assert_eq!((instance.state, instance.counters.foreign_claims), (State::Master, 2));
     assert!(instance.claims.iter().all(|claim| claim.times >= 20), "{:?}", instance.claims);
+    let notified = machine.lines("record.log");
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert!(notified[0].starts_with("own INSTANCE VI_E CONFLICT 150 another host says that "), "{notified:?}");
+    assert!(notified[0].ends_with(&format!(" is its own: {FOE} on east; it is announced again")), "{notified:?}");
+    assert_eq!(machine.lines("read").iter().filter(|line| *line == conflict).count(), 1);
     assert_eq!(daemon.stop(), 0);
+    assert!(reader.wait().unwrap().success());
 }
 
 /// What a process has used of the processor, in ticks of 10 ms.

@@ -1,6 +1,8 @@
 //! The D-Bus service of the built daemon on a bus of the test's own: what is there, what is signalled, who may call, and
 //! that a bus may go and come. Where keepalived is on the machine, the same story is played with it and compared.
 
+mod nonsense;
+
 use crate::kernel_state::Capture;
 use crate::machine::{Daemon, Machine, becomes, run, wait_for};
 use core::time::Duration;

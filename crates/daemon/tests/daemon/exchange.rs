@@ -2,7 +2,7 @@
 
 use crate::adoption::Peer;
 use crate::front::status;
-use crate::machine::{Machine, PAIR, run, wait_for};
+use crate::machine::{Machine, PAIR, becomes, run, wait_for};
 use core::time::Duration;
 use rustix::process::Signal;
 use standfast_kernel::timer::boottime;
@@ -65,6 +65,31 @@ fn two_masters_that_do_not_hear_each_other_are_found_said_shown_and_healed() {
     assert_eq!(machine.read("stderr").matches("seen by peer exchange").count(), 1, "said once");
     drop(peer);
     wait_for("silence", || !status().peers[0].alive);
+    assert_eq!(daemon.stop(), 0);
+}
+
+#[test]
+fn who_wants_to_be_told_is_told_of_a_master_that_is_not_heard_and_of_its_end() {
+    let machine = Machine::with_pair();
+    let record = machine.script("record", "echo \"$*\" >> /run/test/record.log");
+    let text = with_peer("192.0.2.2", KEY)
+        .replace("global_defs {", "global_defs {\n script_user root\n enable_script_security");
+    let own = text.replace(" advert_int", &format!(" notify_conflict {record}\n advert_int"));
+    machine.write("keepalived.conf", &own);
+    let mut daemon = machine.start(&[]);
+    // With an address of its own, so that only the exchange finds it.
+    let _peer =
+        Peer::start_with(&machine, &text.replace("192.0.2.2", "192.0.2.1").replace("192.0.2.100", "192.0.2.101"));
+    wait_for("the exchange", || status().peers[0].alive);
+    wait_for("one master", || machine.read("stderr").contains("Entering MASTER STATE"));
+    cut();
+    wait_for("the word of it", || !machine.lines("record.log").is_empty());
+    mend();
+    wait_for("the word of its end", || machine.lines("record.log").len() > 1);
+    let told = machine.lines("record.log");
+    assert!(told[0].starts_with("INSTANCE VI_E CONFLICT 150 two masters: seen by peer exchange"), "{told:?}");
+    assert!(told[1].starts_with("INSTANCE VI_E CONFLICT_OVER 150 two masters no more: other"), "{told:?}");
+    assert_eq!(told.len(), 2, "{told:?}");
     assert_eq!(daemon.stop(), 0);
 }
 
@@ -184,5 +209,32 @@ fn the_master_that_remains_announces_again_although_it_has_never_heard_the_other
     let announced = announcements() - before;
     eprintln!("{announced} announcements reached the host after there was one master again");
     assert!(announced >= 5, "{announced}, and garp_master_repeat is 5");
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// Behind which port the switch believes the virtual hardware address to be.
+fn port_of_vmac() -> Option<String> {
+    let table = said_by("bridge -n switch fdb show br lan");
+    let line = table.lines().find(|line| line.starts_with("00:00:5e:00:01:33 "))?;
+    after(line, "dev").map(str::to_owned)
+}
+
+#[test]
+fn after_two_masters_the_switch_sends_what_is_for_the_virtual_hardware_address_to_the_one_that_remains() {
+    let machine = on_a_switch();
+    let text = PAIR.replace("    advert_int", "    use_vmac\n    advert_int");
+    machine.write("keepalived.conf", &text);
+    let mut daemon = machine.start(&[]);
+    let _peer = Peer::start_with(&machine, &text);
+    wait_for("one master", || machine.read("stderr").contains("Entering MASTER STATE"));
+    wait_for("its port", || port_of_vmac().as_deref() == Some("port_east"));
+    cut();
+    wait_for("the second master", || Peer::takeovers(&machine) > 0);
+    wait_for("a switch that is led astray", || port_of_vmac().as_deref() == Some("port_west"));
+    mend();
+    wait_for("one master again", || machine.read("peer").matches("Entering BACKUP STATE").count() > 1);
+    wait_for("the right port", || port_of_vmac().as_deref() == Some("port_east"));
+    let strays = || port_of_vmac().as_deref() != Some("port_east");
+    assert!(!becomes(Duration::from_secs(3), strays), "{:?}", port_of_vmac());
     assert_eq!(daemon.stop(), 0);
 }

@@ -304,6 +304,38 @@ fn an_address_and_a_route_that_something_removes_are_back_within_ten_millisecond
 }
 
 #[test]
+fn of_a_bridge_that_became_promiscuous_for_a_vmac_the_kernel_tells_if_that_is_wanted() {
+    for (word, told) in [("", false), ("netlink_notify_msg", true)] {
+        let machine = Machine::new();
+        for command in
+            ["link set lo up", "link add east type bridge", "link set east up", "address add 192.0.2.1/24 dev east"]
+        {
+            run(&format!("ip {command}"));
+        }
+        machine.write(
+            "keepalived.conf",
+            &format!(
+                "vrrp_instance VI_E {{\n {QUICK} virtual_router_id 51\n use_vmac {word}\n virtual_ipaddress {{\n \
+                 192.0.2.100/32\n }}\n}}\n"
+            ),
+        );
+        let log = std::fs::File::create(machine.path("links")).unwrap();
+        let mut monitor = Command::new("ip");
+        let _monitor = crate::machine::Daemon::of(monitor.args(["-d", "monitor", "link"]).stdout(log).spawn().unwrap());
+        let mut daemon = machine.start(&[]);
+        wait_for("the address", || has("vrrp.51", "192.0.2.100"));
+        assert!(shown("ip -d link show dev east").contains("promiscuity 1"));
+        let said = || machine.read("links").split("\n").any(|line| line.contains("promiscuity 1 "));
+        if told {
+            wait_for("the word of it", said);
+        } else {
+            assert!(!becomes(Duration::from_secs(1), said), "{}", machine.read("links"));
+        }
+        assert_eq!(daemon.stop(), 0);
+    }
+}
+
+#[test]
 fn an_interface_that_comes_late_is_renamed_or_made_anew_is_served() {
     let machine = Machine::new();
     run("ip link set lo up");

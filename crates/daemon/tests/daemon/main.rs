@@ -33,6 +33,7 @@ mod processes;
 mod published_flaws;
 mod refusals;
 mod reload;
+mod remains;
 mod scarcity;
 mod scripts;
 mod snmp;

@@ -1,7 +1,8 @@
-//! How the processes are scheduled: each worker by its own words, and by others after a reload.
+//! How the processes are scheduled, each worker by its own words and by others after a reload, and what their sockets hold.
 
 use crate::adoption::pause;
 use crate::machine::{Machine, PAIR, kill, pid_in, wait_for};
+use crate::scripts::runner_of;
 use core::time::Duration;
 use rustix::process::Signal;
 use standfast_kernel::timer::boottime;
@@ -97,4 +98,60 @@ fn the_pid_file_of_the_bfd_worker_is_where_it_is_told() {
     assert!(pid_in("/run/test/other.pid").is_some());
     assert_eq!(daemon.stop(), 0);
     assert!(pid_in("/run/test/other.pid").is_none());
+}
+
+/// The receive queues of a process's netlink sockets of a protocol, as the kernel counts them: twice what was asked for.
+fn queues(pid: i32, protocol: u32) -> Vec<usize> {
+    use rustix::net::{AddressFamily, sockopt};
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+    let process = pidfd_open(rustix::process::Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+    let held = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|entry| entry.unwrap().path());
+    let sockets =
+        held.filter(|path| std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("socket:")));
+    let numbers = sockets.map(|path| path.file_name().unwrap().to_string_lossy().parse().unwrap());
+    let ours = numbers.filter_map(|number| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok());
+    let of_protocol = ours.filter(|socket| {
+        sockopt::socket_domain(socket) == Ok(AddressFamily::NETLINK)
+            && sockopt::socket_protocol(socket)
+                .is_ok_and(|found| found.map_or(0, |found| found.as_raw().get()) == protocol)
+    });
+    of_protocol.map(|socket| sockopt::socket_recv_buffer_size(&socket).unwrap()).collect()
+}
+
+#[test]
+fn queues_of_netlink_are_as_long_as_the_configuration_says() {
+    const ROUTE: u32 = 0;
+    const CONNECTOR: u32 = 11;
+    let machine = Machine::with_pair();
+    let tracked = "vrrp_track_process sleeper {\n process sleep\n weight 1\n}\n";
+    let pair = PAIR.replace("    advert_int 1\n", "    advert_int 1\n    track_process {\n        sleeper\n    }\n");
+    let words = |words: &str| machine.write("keepalived.conf", &format!("global_defs {{\n{words}}}\n{tracked}{pair}"));
+    words("vrrp_netlink_cmd_rcv_bufs 61000\nvrrp_netlink_monitor_rcv_bufs 62000\nprocess_monitor_rcv_bufs 63000\n");
+    let mut daemon = machine.start(&[]);
+    wait_for("a master", || machine.read("stderr").contains("(VI_E) Entering MASTER STATE"));
+    let vrrp = queues(pid_in("/run/vrrp.pid").unwrap(), ROUTE);
+    assert!(vrrp.contains(&122_000) && vrrp.contains(&124_000), "{vrrp:?}");
+    let counted = machine.read("stderr").contains("are counted every second");
+    let runner = queues(runner_of(daemon.pid()).unwrap(), CONNECTOR);
+    assert!(counted || runner == [126_000], "{runner:?}");
+    assert_eq!(daemon.stop(), 0);
+    std::fs::write(machine.path("stderr"), "").unwrap();
+    // Beyond the limit of the system, which holds without the other word.
+    let limit = {
+        let ours = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&ours, 1 << 30).unwrap();
+        rustix::net::sockopt::socket_recv_buffer_size(&ours).unwrap() / 2
+    };
+    let beyond = limit + 1000;
+    words(&format!(
+        "vrrp_netlink_cmd_rcv_bufs {beyond}\nvrrp_netlink_cmd_rcv_bufs_force\nvrrp_netlink_monitor_rcv_bufs {beyond}\n\
+         process_monitor_rcv_bufs {beyond}\nprocess_monitor_rcv_bufs_force\n"
+    ));
+    let mut daemon = machine.start(&[]);
+    wait_for("a master", || machine.read("stderr").contains("(VI_E) Entering MASTER STATE"));
+    let vrrp = queues(pid_in("/run/vrrp.pid").unwrap(), ROUTE);
+    assert!(vrrp.contains(&(2 * beyond)) && vrrp.contains(&(2 * limit)), "{vrrp:?}, the limit is {limit}");
+    let runner = queues(runner_of(daemon.pid()).unwrap(), CONNECTOR);
+    assert!(counted || runner == [2 * beyond], "{runner:?}");
+    assert_eq!(daemon.stop(), 0);
 }

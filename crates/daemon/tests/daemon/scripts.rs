@@ -52,7 +52,7 @@ fn children_of(parent: i32, line: &[u8]) -> Vec<i32> {
 }
 
 /// The runner of a daemon.
-fn runner_of(daemon: i32) -> Option<i32> {
+pub(crate) fn runner_of(daemon: i32) -> Option<i32> {
     children_of(daemon, b"standfastd: runner\x00--worker=runner\x00standfastd\x00").pop()
 }
 
@@ -313,6 +313,8 @@ fn a_fifo_that_nobody_reads_does_no_harm_and_keeps_the_last_states() {
     wait_for("MASTER", || machine.says("Entering MASTER STATE"));
     let fifo = std::fs::File::options().read(true).write(true).open(machine.path("fifo")).unwrap();
     rustix::io::ioctl_fionbio(&fifo, true).unwrap();
+    let first_lines = "INSTANCE \"VI_E\" BACKUP 150\nINSTANCE \"VI_E\" MASTER 150\n".len() as u64;
+    wait_for("the first lines", || rustix::io::ioctl_fionread(&fifo).is_ok_and(|octets| octets >= first_lines));
     // Filled by somebody else: what follows finds no room.
     for size in [4096, 1] {
         while rustix::io::write(&fifo, &[0; 4096][..size]).is_ok() {}

@@ -1,5 +1,7 @@
 //! SNMP against Debian's agent: what a walk shows, what is told of itself, and what a master agent can do to us.
 
+mod set;
+
 use crate::machine::{Daemon, Machine, becomes, run, wait_for};
 use core::time::Duration;
 use rustix::net::{self, AddressFamily, SendFlags, SocketType};
@@ -17,6 +19,9 @@ const KEEPALIVED: &str = "/usr/sbin/keepalived";
 /// Where the agent is asked, and where it sends notifications.
 const AGENT: &str = "127.0.0.1:1161";
 const LISTENER: &str = "127.0.0.1:1162";
+
+/// Where routers are spoken to.
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 /// The roots of the three MIBs.
 const ROOTS: [&str; 3] = [".1.3.6.1.4.1.9586.100.5", ".1.3.6.1.2.1.68", ".1.3.6.1.2.1.207"];
@@ -339,19 +344,23 @@ fn changes_are_told_to_whoever_listens_and_the_stop_too() {
     wait_for("the stop of the group", || told(".1.3.6.1.4.1.9586.100.5.2.10.0.1", "INTEGER: 5"));
 }
 
-/// An advertisement for V1 from the other end of the wire, with this TTL and this password.
-fn advertise(ttl: u8, password: &[u8; 8]) {
-    let (source, group, addresses) = ([192, 0, 2, 77], [224, 0, 0, 18], [192, 0, 2, 10, 192, 0, 2, 11]);
-    let mut advert = [&[0x21, 51, 90, 2, 1, 1, 0, 0][..], &addresses, password].concat();
+/// An advertisement for V1 of 192.0.2.77, with this TTL, this password and this priority.
+fn advert(ttl: u8, password: &[u8; 8], priority: u8) -> Vec<u8> {
+    let addresses = [192, 0, 2, 10, 192, 0, 2, 11];
+    let mut advert = [&[0x21, 51, priority, 2, 1, 1, 0, 0][..], &addresses, password].concat();
     let sum: u32 = advert.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     let checksum = !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap();
     advert[6..8].copy_from_slice(&checksum.to_be_bytes());
     // The kernel fills in the length, the number and the checksum.
-    let header = [&[0x45, 0xc0, 0, 0, 0, 0, 0, 0, ttl, 112, 0, 0][..], &source, &group].concat();
+    let header = [&[0x45, 0xc0, 0, 0, 0, 0, 0, 0, ttl, 112, 0, 0][..], &[192, 0, 2, 77], &GROUP.octets()].concat();
+    [header, advert].concat()
+}
+
+/// Sends a packet to the routers from the other end of the wire.
+fn send(packet: &[u8]) {
     let socket = net::socket(AddressFamily::INET, SocketType::RAW, Some(net::ipproto::RAW)).unwrap();
-    let to = SocketAddrV4::new(Ipv4Addr::from(group), 0);
-    net::sendto(&socket, &[header, advert].concat(), SendFlags::empty(), &to).unwrap();
+    net::sendto(&socket, packet, SendFlags::empty(), &SocketAddrV4::new(GROUP, 0)).unwrap();
 }
 
 #[test]
@@ -366,12 +375,12 @@ fn refused_advertisements_are_told_to_whoever_listens() {
         let traps = machine.read("traps");
         traps.lines().any(|line| line.contains(&format!("4.1.0 = OID: {trap}\t")) && line.contains(of))
     };
-    advertise(255, b"notright");
+    send(&advert(255, b"notright", 90));
     // authFailure(3), from whom
     let failure = ".1.3.6.1.2.1.68.1.5.0 = IpAddress: 192.0.2.77\t.1.3.6.1.2.1.68.1.6.0 = INTEGER: 3";
     wait_for("the wrong password", || told(".1.3.6.1.2.1.68.0.2", failure));
     assert!(!told(".1.3.6.1.2.1.207.0.2", ""), "a wrong password is no error of RFC 6527");
-    advertise(254, b"s3cr3tpw");
+    send(&advert(254, b"s3cr3tpw", 90));
     // ipTtlError(1), of the virtual router 51 over IPv4
     wait_for("the wrong TTL", || told(".1.3.6.1.2.1.207.0.2", ".51.1 = INTEGER: 1"));
     assert_eq!(daemon.stop(), 0);
@@ -422,12 +431,17 @@ fn what_cannot_be_set_is_not() {
     let _agent = agent(&machine);
     let mut daemon = start(&machine);
     wait_for("an answer", || state_of_v2().is_some());
-    let priority = ".1.3.6.1.4.1.9586.100.5.2.3.1.7.1";
-    let outcome = said("snmpset", &["-c", "private", AGENT, priority, "i", "10"]);
+    let state = ".1.3.6.1.4.1.9586.100.5.2.3.1.5.1";
+    let outcome = said("snmpset", &["-c", "private", AGENT, state, "i", "1"]);
     assert!(outcome.contains("notWritable"), "{outcome}");
     let nothing = ".1.3.6.1.4.1.9586.100.5.2.3.1.99.1";
     let outcome = said("snmpset", &["-c", "private", AGENT, nothing, "i", "10"]);
     assert!(outcome.contains("noCreation") || outcome.contains("notWritable"), "{outcome}");
+    assert_eq!(walk(state).into_values().collect::<Vec<_>>(), ["INTEGER: 2"]);
+    // A community that may only read sets nothing.
+    let priority = ".1.3.6.1.4.1.9586.100.5.2.3.1.7.1";
+    let outcome = said("snmpset", &["-c", "public", AGENT, priority, "i", "10"]);
+    assert!(outcome.contains("noAccess"), "{outcome}");
     assert_eq!(walk(priority).into_values().collect::<Vec<_>>(), ["INTEGER: 150"]);
     assert_eq!(daemon.stop(), 0);
 }

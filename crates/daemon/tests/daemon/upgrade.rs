@@ -131,6 +131,42 @@ fn an_upgrade_at_an_interval_of_half_a_second_is_no_failover() {
     upgraded_at("0.5", Duration::from_millis(750 + 400));
 }
 
+/// The pair with a BFD session between its nodes that decides over FAULT.
+fn with_bfd(neighbour: u8) -> String {
+    let session = format!(
+        "bfd_instance other {{\n neighbor_ip 192.0.2.{neighbour}\n min_tx 300\n min_rx 300\n multiplier 5\n}}\n"
+    );
+    session + &PAIR.replace("    advert_int 1\n", "    advert_int 1\n    track_bfd {\n        other\n    }\n")
+}
+
+#[test]
+fn an_upgrade_of_a_master_whose_bfd_session_is_up_moves_neither() {
+    let machine = Machine::with_pair();
+    machine.write("keepalived.conf", &with_bfd(2));
+    let program = machine.copy(env!("CARGO_BIN_EXE_standfastd"), "standfastd");
+    let mut daemon = machine.start_command(&mut machine.command_of(&program, &["-n"]));
+    let _peer = Peer::start_with(&machine, &with_bfd(1));
+    let ups = || machine.read("stderr").matches("BFD_Instance(other) Entering Up state").count();
+    wait_for("the session", || ups() == 1);
+    wait_for("the mastership", is_master);
+    let left = || {
+        let said = machine.read("stderr");
+        ["BACKUP", "FAULT"].map(|state| said.matches(&format!("(VI_E) Entering {state} STATE")).count())
+    };
+    let (before, takeovers) = (left(), Peer::takeovers(&machine));
+    let wire = Wire::tap("east");
+    replace(&machine, &program);
+    upgrade(&machine);
+    wait_for("the session to go on", || machine.read("stderr").contains("BFD_Instance(other) goes on in Up state"));
+    // Longer than the patience with sessions that a predecessor had up.
+    assert!(!becomes(Duration::from_secs(6), || !is_master()), "{}", machine.read("stderr"));
+    let (gap, _) = wire.longest_gap();
+    assert!(gap < Duration::from_millis(1500 + 400), "{gap:?}");
+    assert_eq!((left(), Peer::takeovers(&machine)), (before, takeovers), "{}", machine.read("stderr"));
+    assert_eq!(ups(), 1, "it never was down");
+    assert_eq!(daemon.stop(), 0);
+}
+
 #[test]
 fn a_program_that_cannot_take_over_changes_nothing() {
     let machine = Machine::with_pair();

@@ -48,6 +48,51 @@ fn a_standby_whose_witness_does_not_answer_a_ping_stays_and_takes_over_when_it_d
 }
 
 #[test]
+fn a_standby_whose_witness_takes_no_connection_stays_and_takes_over_when_it_does() {
+    let machine = Machine::with_pair();
+    run("ip netns add far");
+    run("ip link set west netns far");
+    run("ip -n far link set west up");
+    run("ip -n far address add 192.0.2.254/24 dev west");
+    machine.write("keepalived.conf", &with("tcp 192.0.2.254 7707"));
+    let mut daemon = machine.start(&[]);
+    let said = |text: &str| machine.read("stderr").contains(text);
+    // Its kernel answers that nobody listens there.
+    wait_for("being held back", || held().is_some_and(|held| held.contains("refused")));
+    assert!(!becomes(PATIENTLY, || state() == State::Master), "{}", machine.read("stderr"));
+    assert!(said("(VI_E) hears no master and does not take over: witness far"), "{}", machine.read("stderr"));
+    // Nothing answers at all, although somebody listens now.
+    for rule in ["add table inet cut", "add chain inet cut in { type filter hook input priority 0 ; }"] {
+        run(&format!("ip netns exec far nft {rule}"));
+    }
+    run("ip netns exec far nft add rule inet cut in tcp dport 7707 drop");
+    let mut listener = far_listener();
+    assert!(!becomes(PATIENTLY, || state() == State::Master), "{:?}", held());
+    run("ip netns exec far nft delete table inet cut");
+    wait_for("the takeover", || state() == State::Master);
+    assert_eq!(held(), None);
+    // A witness that is lost later costs a master nothing.
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+    assert!(!becomes(PATIENTLY, || state() != State::Master));
+    assert_eq!(daemon.stop(), 0);
+}
+
+/// A program that listens in the far namespace, and does so when this returns.
+fn far_listener() -> std::process::Child {
+    let text = "import socket, time; s = socket.create_server((\"192.0.2.254\", 7707)); time.sleep(60)";
+    let mut command = std::process::Command::new("ip");
+    command.args(["netns", "exec", "far", "python3", "-c", text]).stdin(std::process::Stdio::null());
+    let child = command.spawn().unwrap();
+    wait_for("the listener", || {
+        let mut shown = std::process::Command::new("ip");
+        shown.args(["netns", "exec", "far", "ss", "-Hltn", "sport", "=", "7707"]);
+        !shown.output().unwrap().stdout.is_empty()
+    });
+    child
+}
+
+#[test]
 fn a_worker_that_only_asks_witnesses_leaves_ipvs_alone_and_its_successor_asks_again() {
     let machine = Machine::with_pair();
     machine.write("keepalived.conf", &with("tcp 127.0.0.1 7707"));

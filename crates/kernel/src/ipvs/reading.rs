@@ -10,7 +10,7 @@ use super::names::Command;
 use crate::netlink::{Channel, Refused};
 use standfast_lvs::{Entry, Table};
 use standfast_model::config::global::NetlinkBuffer;
-use standfast_model::ipvs::{Service, ServiceKey};
+use standfast_model::ipvs::{Destination, Service};
 use std::collections::VecDeque;
 use std::io;
 
@@ -27,16 +27,18 @@ pub struct Reader {
     stage: Stage,
     /// Services whose destinations have not been asked for.
     waiting: VecDeque<Service>,
+    /// Those of the service that is being read.
+    destinations: Vec<Destination>,
     table: Table,
 }
 
 /// What is being read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Stage {
     Nothing,
     Services,
     /// Those of this service.
-    Destinations(ServiceKey),
+    Destinations(Service),
     /// The next of those that wait.
     Next,
 }
@@ -48,8 +50,14 @@ impl Ipvs {
     ///
     /// No socket is left, or the network namespace may not be entered any more.
     pub fn reader(&self) -> io::Result<Reader> {
-        let (stage, waiting, table) = (Stage::Nothing, VecDeque::new(), Table::default());
-        Ok(Reader { channel: self.channel.another()?, builder: self.builder, stage, waiting, table })
+        Ok(Reader {
+            channel: self.channel.another()?,
+            builder: self.builder,
+            stage: Stage::Nothing,
+            waiting: VecDeque::new(),
+            destinations: Vec::new(),
+            table: Table::default(),
+        })
     }
 }
 
@@ -70,6 +78,7 @@ impl Reader {
     /// As [`Ipvs::dump`].
     pub fn begin(&mut self) -> Result<(), Refused> {
         self.waiting.clear();
+        self.destinations = Vec::new();
         self.table = Table::default();
         self.stage = Stage::Nothing;
         self.channel.dump_begin(&self.builder.plain(Command::GetService))?;
@@ -94,14 +103,15 @@ impl Reader {
     fn read_piece(&mut self) -> Result<Option<Table>, Refused> {
         let mut rows = 0;
         while rows < ROWS_PER_PIECE {
-            match self.stage {
+            match core::mem::replace(&mut self.stage, Stage::Nothing) {
                 Stage::Nothing => return Ok(None),
                 Stage::Services => rows += self.read_services()?,
-                Stage::Destinations(key) => rows += self.read_destinations(key)?,
+                Stage::Destinations(service) => rows += self.read_destinations(service)?,
                 Stage::Next => match self.waiting.pop_front() {
                     Some(service) => self.ask_for_destinations(service)?,
                     None => {
-                        self.stage = Stage::Nothing;
+                        // Nothing waits for the next reading with room that it may not need.
+                        self.waiting = VecDeque::new();
                         return Ok(Some(core::mem::take(&mut self.table)));
                     }
                 },
@@ -113,30 +123,28 @@ impl Reader {
     fn read_services(&mut self) -> Result<usize, Refused> {
         let (rows, ended) = self.channel.dump_on()?;
         self.waiting.extend(rows.iter().filter_map(|(_, payload)| decode_service(payload)).map(|(service, _)| service));
-        if ended {
-            self.stage = Stage::Next;
-        }
+        self.stage = if ended { Stage::Next } else { Stage::Services };
         Ok(1 + rows.len())
     }
 
     /// Of a service that has vanished meanwhile the kernel says that it has no destination.
     fn ask_for_destinations(&mut self, service: Service) -> Result<(), Refused> {
-        let key = service.key;
-        self.channel.dump_begin(&self.builder.destinations_of(&key))?;
-        self.table.services.insert(key, Entry { service, destinations: [].into() });
-        self.stage = Stage::Destinations(key);
+        self.channel.dump_begin(&self.builder.destinations_of(&service.key))?;
+        self.stage = Stage::Destinations(service);
         Ok(())
     }
 
-    fn read_destinations(&mut self, key: ServiceKey) -> Result<usize, Refused> {
+    fn read_destinations(&mut self, service: Service) -> Result<usize, Refused> {
         let (rows, ended) = self.channel.dump_on()?;
-        if let Some(entry) = self.table.services.get_mut(&key) {
-            let found = rows.iter().filter_map(|(_, payload)| decode_destination(payload, key.family()));
-            entry.destinations.extend(found.map(|(destination, _)| (destination.key, destination)));
-        }
-        if ended {
-            self.stage = Stage::Next;
-        }
+        let found = rows.iter().filter_map(|(_, payload)| decode_destination(payload, service.key.family()));
+        self.destinations.extend(found.map(|(destination, _)| destination));
+        self.stage = if ended {
+            let destinations = core::mem::take(&mut self.destinations).into_iter().collect();
+            self.table.services.insert(service.key, Entry { service, destinations });
+            Stage::Next
+        } else {
+            Stage::Destinations(service)
+        };
         Ok(1 + rows.len())
     }
 }

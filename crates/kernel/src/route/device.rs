@@ -78,6 +78,18 @@ impl Route {
         self.one_link(&request)?.ok_or_else(|| Refused::new(libc::ENODEV))
     }
 
+    /// Has the kernel tell everybody of a link as it is, by setting the group that it has already.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's: `ENODEV` if it is gone.
+    pub fn tell_of(&mut self, interface: InterfaceIndex) -> Result<(), Refused> {
+        let group = self.inherited(interface)?.group.ok_or_else(|| Refused::new(libc::ENODEV))?;
+        let mut request = Request::new(RTM_NEWLINK, 0, &header(interface, 0, 0));
+        request.put_u32(IFLA_GROUP, group);
+        self.command(request.finish())
+    }
+
     /// Removes a device. One that is gone is a success.
     ///
     /// # Errors

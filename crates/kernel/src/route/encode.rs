@@ -8,12 +8,10 @@ use netlink_packet_route::address::{
 };
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use standfast_model::config::route::PROTOCOL_KEEPALIVED;
 use standfast_model::{InterfaceIndex, VirtualAddress};
 use standfast_net::{Operation, entry};
 use std::net::IpAddr;
-
-/// `IFA_PROTO` of what we add: the number that iproute2 prints as `keepalived` (`rt_protos`).
-const PROTOCOL_KEEPALIVED: u8 = 18;
 
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;

@@ -69,28 +69,12 @@ pub(super) fn rule(payload: &[u8]) -> Option<Rule> {
         *payload.first_chunk::<HEADER_BYTES>()?;
     unspecified(family)?;
     let mut found = Found { table: u32::from(table), ..Found::default() };
+    let family_of_rule = if family == AF_INET { Family::Inet } else { Family::Inet6 };
     let mut rule = Rule {
-        family: if family == AF_INET { Family::Inet } else { Family::Inet6 },
-        preference: 0,
         invert: u32::from_ne_bytes(flags) & RULE_INVERT != 0,
-        from: None,
-        to: None,
         tos,
-        mark: None,
-        realms: None,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        input: None,
-        output: None,
-        tunnel_id: None,
-        uids: None,
         protocol: 0,
-        ip_protocol: None,
-        source_ports: None,
-        destination_ports: None,
-        action: RuleAction::Nop,
-        no_track: false,
-        track_group: None,
+        ..Rule::of_everything(family_of_rule, 0, RuleAction::Nop)
     };
     for attribute in attributes(payload.get(HEADER_BYTES..)?) {
         let value = attribute.value();

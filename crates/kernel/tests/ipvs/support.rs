@@ -60,7 +60,7 @@ pub(crate) fn destination(address: &str, port: u16, forwarding: Forwarding) -> D
 pub(crate) fn table(rows: &[(&Service, &[Destination])]) -> Table {
     let entry = |service: &Service, destinations: &[Destination]| Entry {
         service: service.clone(),
-        destinations: destinations.iter().map(|d| (d.key, *d)).collect(),
+        destinations: destinations.iter().copied().collect(),
     };
     Table { services: rows.iter().map(|(service, d)| (service.key, entry(service, d))).collect() }
 }

@@ -25,6 +25,7 @@ fn vmac(namespace: &Namespace, name: &str) -> Device {
         kind: DeviceKind::Macvlan { mac: VIRTUAL_MAC },
         group: None,
         inet6: false,
+        tells_of_parent: false,
     }
 }
 

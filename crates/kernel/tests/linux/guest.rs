@@ -42,6 +42,7 @@ fn an_ipvlan_is_made_with_its_mode() {
             kind: DeviceKind::Ipvlan { mode },
             group: Some(5),
             inet6: true,
+            tells_of_parent: false,
         };
         let made = route.create_device(&device).unwrap();
         assert!(route.set_up(made.index).unwrap().up);
@@ -66,6 +67,7 @@ fn a_vmac_is_in_the_vrf_of_its_link() {
         kind: DeviceKind::Macvlan { mac: standfast_net::device::virtual_mac(Family::Inet, 51) },
         group: None,
         inet6: false,
+        tells_of_parent: false,
     };
     route.create_device(&device).unwrap();
     let shown = namespace.ip("link show vrrp.51");

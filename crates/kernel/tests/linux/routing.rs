@@ -21,58 +21,11 @@ fn ip(text: &str) -> IpAddr {
 }
 
 pub(crate) fn plain(destination: &str) -> Configured {
-    Configured {
-        kind: RouteKind::Unicast,
-        destination: net(destination),
-        from: None,
-        hop: Hop::default(),
-        source: None,
-        hops: vec![],
-        tos: 0,
-        table: 254,
-        vrf: None,
-        protocol: 18,
-        scope: None,
-        priority: 0,
-        expires: None,
-        metrics: vec![],
-        congestion_control: None,
-        preference: None,
-        ttl_propagate: None,
-        insert: Insert::Prepend,
-        no_track: false,
-        track_group: None,
-    }
+    Configured::to(net(destination))
 }
 
 fn via(gateway: &str) -> Hop {
     Hop { via: Some(ip(gateway)), ..Hop::default() }
-}
-
-fn rule(family: Family, preference: u32, action: RuleAction) -> Rule {
-    Rule {
-        family,
-        preference,
-        invert: false,
-        from: None,
-        to: None,
-        tos: 0,
-        mark: None,
-        realms: None,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        input: None,
-        output: None,
-        tunnel_id: None,
-        uids: None,
-        protocol: 18,
-        ip_protocol: None,
-        source_ports: None,
-        destination_ports: None,
-        action,
-        no_track: false,
-        track_group: None,
-    }
 }
 
 /// Two links that are up, each with an address of each family.
@@ -303,7 +256,7 @@ fn rules_of_every_form_are_what_was_asked_for_and_are_found_again() {
                 from: Some(net("10.0.0.0/8")),
                 to: Some(net("192.0.2.0/24")),
                 tos: 0x10,
-                ..rule(Family::Inet, 100, table)
+                ..Rule::of_everything(Family::Inet, 100, table)
             },
             "100: from 10.0.0.0/8 to 192.0.2.0/24 tos 0x10 lookup 1000 proto keepalived",
         ),
@@ -312,7 +265,7 @@ fn rules_of_every_form_are_what_was_asked_for_and_are_found_again() {
                 invert: true,
                 mark: Some((5, Some(0xff))),
                 input: Some("v0".parse().unwrap()),
-                ..rule(Family::Inet, 101, table)
+                ..Rule::of_everything(Family::Inet, 101, table)
             },
             "101: not from all fwmark 0x5/0xff iif v0 lookup 1000 proto keepalived",
         ),
@@ -323,29 +276,36 @@ fn rules_of_every_form_are_what_was_asked_for_and_are_found_again() {
                 ip_protocol: Some(6),
                 source_ports: Some((80, 80)),
                 destination_ports: Some((1000, 2000)),
-                ..rule(Family::Inet6, 102, table)
+                ..Rule::of_everything(Family::Inet6, 102, table)
             },
             "102: from all oif gone [detached] uidrange 100-200 ipproto tcp sport 80 dport 1000-2000 lookup 1000 proto keepalived",
         ),
         (
-            Rule { suppress_prefix_length: Some(0), suppress_group: Some(3), ..rule(Family::Inet, 103, table) },
+            Rule {
+                suppress_prefix_length: Some(0),
+                suppress_group: Some(3),
+                ..Rule::of_everything(Family::Inet, 103, table)
+            },
             "103: from all lookup 1000 suppress_prefixlength 0 suppress_ifgroup 3 proto keepalived",
         ),
-        (rule(Family::Inet6, 111, RuleAction::L3Master), "111: from all lookup [l3mdev-table] proto keepalived"),
         (
-            Rule { tunnel_id: Some(77), ..rule(Family::Inet, 109, table) },
+            Rule::of_everything(Family::Inet6, 111, RuleAction::L3Master),
+            "111: from all lookup [l3mdev-table] proto keepalived",
+        ),
+        (
+            Rule { tunnel_id: Some(77), ..Rule::of_everything(Family::Inet, 109, table) },
             "109: from all tun_id 77 lookup 1000 proto keepalived",
         ),
         (
-            Rule { realms: Some(0x0003_0004), ..rule(Family::Inet, 110, table) },
+            Rule { realms: Some(0x0003_0004), ..Rule::of_everything(Family::Inet, 110, table) },
             "110: from all lookup 1000 realms 3/4 proto keepalived",
         ),
-        (rule(Family::Inet, 104, RuleAction::Blackhole), "104: from all blackhole proto keepalived"),
-        (rule(Family::Inet6, 105, RuleAction::Prohibit), "105: from all prohibit proto keepalived"),
-        (rule(Family::Inet, 106, RuleAction::Goto(32766)), "106: from all goto 32766 proto keepalived"),
-        (rule(Family::Inet, 107, RuleAction::Nop), "107: from all nop proto keepalived"),
+        (Rule::of_everything(Family::Inet, 104, RuleAction::Blackhole), "104: from all blackhole proto keepalived"),
+        (Rule::of_everything(Family::Inet6, 105, RuleAction::Prohibit), "105: from all prohibit proto keepalived"),
+        (Rule::of_everything(Family::Inet, 106, RuleAction::Goto(32766)), "106: from all goto 32766 proto keepalived"),
+        (Rule::of_everything(Family::Inet, 107, RuleAction::Nop), "107: from all nop proto keepalived"),
         (
-            Rule { mark: Some((9, None)), ..rule(Family::Inet, 108, RuleAction::Unreachable) },
+            Rule { mark: Some((9, None)), ..Rule::of_everything(Family::Inet, 108, RuleAction::Unreachable) },
             "108: from all fwmark 0x9 unreachable proto keepalived",
         ),
     ];
@@ -378,7 +338,7 @@ async fn the_monitor_tells_of_routes_and_rules_of_the_protocols_asked_for_and_of
         Monitor::open_with_routing(&[18]).unwrap()
     };
     let wanted = Entry::Route(entry(Configured { hop: via("192.0.1.9"), ..plain("10.1.0.0/16") }, Some(v0), &[]));
-    let ruled = Entry::Rule(rule(Family::Inet, 100, RuleAction::Table(1000)));
+    let ruled = Entry::Rule(Rule::of_everything(Family::Inet, 100, RuleAction::Table(1000)));
     namespace.ip("route add 10.9.0.0/16 via 192.0.1.9");
     route.apply(&[wanted.addition(), ruled.addition()]);
     namespace.ip("route del 10.1.0.0/16");

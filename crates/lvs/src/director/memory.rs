@@ -88,12 +88,12 @@ impl Director {
                     let key = super::key_of(server.address);
                     let checker = |id| {
                         let state = self.seats.get(id)?.state.memory();
-                        Some(CheckerMemory { state, weight: member.said.get(&id).copied() })
+                        Some(CheckerMemory { state, weight: member.weighed.said.get(&id).copied() })
                     };
                     ServerMemory {
                         key,
                         duty: member.duty,
-                        ordered_weight: member.ordered_weight,
+                        ordered_weight: member.weighed.ordered,
                         held: member.held,
                         drain_until: self.drains.limit(&ServerName { service: pool.key(), server: key }),
                         checkers: member.checkers.iter().filter_map(|id| checker(*id)).collect(),
@@ -140,7 +140,10 @@ impl Director {
             memory.servers.into_iter().map(|server| (server.key, server)).collect();
         for (config, member) in pool.members_mut() {
             let Some(server) = servers.remove(&super::key_of(config.address)) else { continue };
-            (member.duty, member.ordered_weight, member.held) = (server.duty, server.ordered_weight, server.held);
+            (member.duty, member.held) = (server.duty, server.held);
+            if member.weighed.ordered != server.ordered_weight {
+                member.weighed.ordered = server.ordered_weight;
+            }
             if member.duty == Duty::Draining {
                 let name = ServerName { service: memory.key, server: server.key };
                 self.drains.begin(Instant::ZERO, name, server.drain_until);
@@ -153,7 +156,9 @@ impl Director {
                 let Some(seat) = self.seats.get_mut(*id) else { continue };
                 seat.state.remember(checker.state);
                 member.checkers_down += usize::from(!seat.state.is_up());
-                member.said.extend(checker.weight.map(|weight| (*id, weight)));
+                if let Some(weight) = checker.weight {
+                    member.weighed.said.insert(*id, weight);
+                }
             }
         }
         for (row, until) in memory.leaving {

@@ -75,12 +75,12 @@ impl Director {
         let Some(place) = pool.place(server.server) else { return };
         match order {
             Order::Ready => {
-                self.weigh(now, (at, place), WeightSource::Operator, out, |member| member.ordered_weight = None);
+                self.weigh(now, (at, place), WeightSource::Operator, out, |member| member.weighed.ordered = None);
                 self.set_duty(now, (at, place), server, Duty::Active, out);
             }
             Order::SetWeight(weight) => {
                 self.weigh(now, (at, place), WeightSource::Operator, out, |member| {
-                    member.ordered_weight = Some(weight);
+                    member.weighed.ordered = Some(weight);
                 });
             }
             Order::Disable => self.set_duty(now, (at, place), server, Duty::Off, out),

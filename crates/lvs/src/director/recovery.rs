@@ -3,6 +3,7 @@
 //! It owns when whose weight grows. How a share becomes a weight is the server's business.
 
 use super::{Director, ServerName};
+use crate::member::Member;
 use core::time::Duration;
 use standfast_model::Instant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +62,7 @@ impl Director {
         let Some(pool) = self.pools.get_mut(at) else { return };
         let whole = pool.config().options.slow_start;
         let share = (!whole.is_zero()).then_some(0);
-        pool.change(place, |member| member.share = share);
+        pool.change(place, |member| set_share(member, share));
         if share.is_some() {
             self.recovery.begin(server, now, now + step(whole));
         } else {
@@ -81,13 +82,20 @@ impl Director {
                 let share = elapsed.as_nanos().saturating_mul(1000) / whole.as_nanos().max(1);
                 u32::try_from(share).unwrap_or(1000)
             });
-            pool.change(place, |member| member.share = share);
+            pool.change(place, |member| set_share(member, share));
             let row = pool.row(server.server);
             pool.keys().for_each(|service| self.reconciler.set_row(now, service, server.server, row));
             if share.is_some() {
                 self.recovery.begin(server, since, now + step(whole));
             }
         }
+    }
+}
+
+/// A server that never recovered keeps no note of it.
+fn set_share(member: &mut Member, share: Option<u32>) {
+    if member.weighed.share != share {
+        member.weighed.share = share;
     }
 }
 

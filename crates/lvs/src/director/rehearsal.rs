@@ -14,6 +14,7 @@ impl Director {
             return None;
         }
         let mut copy = self.clone();
+        copy.forget_compared();
         copy.reconciler.take_nothing_for_empty();
         let mut out = Output::default();
         copy.handle(now, Event::Reload(Box::new(config)), &mut out);

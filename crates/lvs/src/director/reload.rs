@@ -4,8 +4,12 @@
 //! port; checkers by what they do. What is matched keeps its state, its dates, its weight and its row in the kernel. It
 //! owns the matching; what follows in the table is left to the comparison of tables.
 
+use super::comparison::{Compared, Comparison};
+use super::formers::Formers;
 use super::tell::{self, REMOVING, quorum_occasion, server_occasion};
 use super::{CheckerId, Director, Phase};
+use crate::effort;
+use crate::marking;
 use crate::member::{Duty, Member};
 use crate::notice::{Changes, Notice, ServerName};
 use crate::output::{Action, Output};
@@ -15,11 +19,8 @@ use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{self as config, Probe, RealServer, VirtualServer};
 use standfast_model::config::probe::TrackedFile;
 use standfast_model::config::track::TrackFile;
-use standfast_model::ipvs::{DestinationKey, ServiceKey};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// What a virtual server is matched by. A group may serve several, one for each transport and family.
-type Identity = (Option<String>, ServiceKey);
+use standfast_model::ipvs::ServiceKey;
+use std::collections::BTreeSet;
 
 /// What a reload has to bear in mind while it goes through the services.
 struct Passage<'a> {
@@ -37,6 +38,8 @@ struct Passage<'a> {
     went: Vec<ServerName>,
     /// Checkers that have no date yet, and whether theirs is now.
     undated: Vec<(CheckerId, bool)>,
+    /// A pool is in another place than before, or serves other services.
+    moved: bool,
 }
 
 /// A server with its checkers, as it was before.
@@ -46,9 +49,12 @@ struct Former {
 }
 
 impl Director {
-    pub(super) fn reload(&mut self, now: Instant, mut config: LvsConfig, out: &mut Output) {
-        self.marks.settle(&mut config);
+    pub(super) fn reload(&mut self, now: Instant, config: LvsConfig, out: &mut Output) {
         let LvsConfig { virtual_servers, common } = config;
+        self.compare(virtual_servers);
+        let mut comparison = self.comparison.take().unwrap_or_else(|| Comparison::new(0));
+        let written = marking::written(comparison.configs(&self.pools));
+        self.marks.settle(&common, &written, comparison.others_mut());
         let saved = self.probes_saved().saved;
         let former = core::mem::replace(&mut self.common, common);
         let files = core::mem::take(&mut self.common.track_files);
@@ -61,11 +67,16 @@ impl Director {
             new: Vec::new(),
             went: Vec::new(),
             undated: Vec::new(),
+            moved: false,
         };
-        self.match_services(virtual_servers, &mut passage, out);
-        let Passage { changes, loose, changed, new, went, undated, .. } = passage;
+        self.take_in(comparison, &mut passage, out);
+        let Passage { changes, loose, changed, new, went, undated, moved, .. } = passage;
         self.common.track_files = files;
-        self.find_places();
+        if moved {
+            self.find_places();
+        } else {
+            changed.iter().for_each(|(at, _)| self.find_seats(*at));
+        }
         self.retire(now, &loose);
         for at in new.iter().copied().chain(changed.iter().map(|(at, _)| *at)) {
             if let Some(pool) = self.pools.get(at) {
@@ -101,31 +112,39 @@ impl Director {
         out.notice(Notice::Reloaded(changes));
     }
 
-    fn match_services(&mut self, virtual_servers: Vec<VirtualServer>, passage: &mut Passage<'_>, out: &mut Output) {
-        // Should two go by the same name, they are matched in their order.
-        let mut former: BTreeMap<Identity, VecDeque<Pool>> = BTreeMap::new();
-        for pool in core::mem::take(&mut self.pools) {
-            former.entry(identity(pool.config())).or_default().push_back(pool);
-        }
+    /// Puts the pools of the new configuration in the place of the old ones. Should two go by the same name, they are
+    /// matched in their order.
+    fn take_in(&mut self, comparison: Comparison, passage: &mut Passage<'_>, out: &mut Output) {
         // A checker names its file by a place in a list, so with another list equal words may mean another file.
         let same_files = passage.files.0 == passage.files.1;
-        let mut pools = Vec::with_capacity(virtual_servers.len());
-        for virtual_server in virtual_servers {
+        let (compared, left) = comparison.end(&self.pools);
+        passage.moved = !left.is_empty();
+        let mut former: Vec<Option<Pool>> = core::mem::take(&mut self.pools).into_iter().map(Some).collect();
+        let mut pools = Vec::with_capacity(compared.len());
+        for one in compared {
             let at = pools.len();
-            let known = former.get_mut(&identity(&virtual_server)).and_then(VecDeque::pop_front);
-            let same = known.as_ref().is_some_and(|pool| *pool.config() == virtual_server);
-            pools.push(match known {
-                Some(pool) if same_files && same => pool,
-                Some(pool) => {
-                    passage.changes.services_changed += usize::from(!same);
-                    let (pool, made) = self.change_pool(pool, virtual_server, passage, out);
-                    passage.changed.push((at, made));
-                    pool
+            let place = one.place();
+            passage.moved |= place != Some(at);
+            let known = place.and_then(|place| former.get_mut(place)).and_then(Option::take);
+            pools.push(match (known, one) {
+                (Some(pool), Compared::Same(_)) if same_files => pool,
+                (Some(pool), one) => {
+                    let config = one.config().unwrap_or_else(|| pool.config().clone());
+                    let same = *pool.config() == config;
+                    if same && same_files {
+                        pool
+                    } else {
+                        passage.changes.services_changed += usize::from(!same);
+                        let (pool, made) = self.change_pool(pool, config, passage, out);
+                        passage.changed.push((at, made));
+                        pool
+                    }
                 }
-                None => {
+                (None, one) => {
+                    let Some(config) = one.config() else { continue };
                     passage.changes.services_added += 1;
                     passage.new.push(at);
-                    let pool = self.fresh_pool(virtual_server);
+                    let pool = self.fresh_pool(config);
                     let checkers = pool.servers().flat_map(|(_, member)| &member.checkers);
                     passage.undated.extend(checkers.map(|checker| (*checker, false)));
                     pool
@@ -133,7 +152,7 @@ impl Director {
             });
         }
         self.pools = pools;
-        for pool in former.into_values().flatten() {
+        for pool in left.into_iter().filter_map(|place| former.get_mut(place)?.take()) {
             passage.changes.services_removed += 1;
             passage.loose.extend(pool.keys());
             self.remove_pool(&pool, out);
@@ -172,17 +191,20 @@ impl Director {
         passage: &mut Passage<'_>,
         out: &mut Output,
     ) -> (Pool, PoolChange) {
+        effort::looked_at(config.real_servers.len());
+        passage.moved |= !pool.keys().eq(keys_of(&config));
         let kept: BTreeSet<ServiceKey> = keys_of(&config).collect();
         passage.loose.extend(pool.keys().filter(|key| !kept.contains(key)));
         if pool.key() != config.key {
             // A group that begins with another service now: what went by the name of the old one goes by the new.
             self.rename(&pool, config.key);
         }
-        let mut former: BTreeMap<DestinationKey, Former> =
-            pool.take_servers().map(|(config, member)| (key_of(config.address), Former { config, member })).collect();
+        let servers = pool.take_servers().map(|(config, member)| Former { config, member });
+        let of = |former: &Former| key_of(former.config.address);
+        let mut former = Formers::new(servers);
         let mut members = Vec::with_capacity(config.real_servers.len());
         for server in &config.real_servers {
-            members.push(match former.remove(&key_of(server.address)) {
+            members.push(match former.take(&key_of(server.address), of) {
                 Some(found) if found.config == *server && passage.files.0 == passage.files.1 => found.member,
                 Some(found) => {
                     let name = ServerName { service: config.key, server: key_of(server.address) };
@@ -202,7 +224,7 @@ impl Director {
         }
         let drain = config.options.drain;
         let made = pool.reconfigure(config, members);
-        for gone in former.into_values() {
+        for gone in former.left(of) {
             passage.changes.servers_removed += 1;
             let server = ServerName { service: pool.key(), server: key_of(gone.config.address) };
             // One that had no connections to lose need not wait for their end.
@@ -272,7 +294,9 @@ impl Director {
             member.checkers.push(id);
         }
         for id in free {
-            member.said.remove(&id);
+            if member.weighed.said.contains_key(&id) {
+                member.weighed.said.remove(&id);
+            }
             self.remove_checker(id, out);
         }
         let down = |id: &&CheckerId| self.seats.get(**id).is_some_and(|seat| !seat.state.is_up());
@@ -307,8 +331,8 @@ impl Director {
 
     /// Gives dates to checkers that have none: at once, or within their warm-up.
     fn date(&mut self, now: Instant, undated: Vec<(CheckerId, bool)>) {
-        let urgent: BTreeSet<CheckerId> = undated.into_iter().filter(|(_, urgent)| *urgent).map(|(id, _)| id).collect();
-        for checker in self.share_checks() {
+        let urgent: BTreeSet<CheckerId> = undated.iter().filter(|(_, urgent)| *urgent).map(|(id, _)| *id).collect();
+        for checker in self.share_checks_of(undated) {
             let Some(seat) = self.seats.get(checker) else { continue };
             let timing = seat.state.timing();
             let within = if urgent.contains(&checker) {
@@ -331,28 +355,6 @@ pub(super) fn tell_gone(pool: &Pool, reason: &str, stopping: bool, out: &mut Out
     for occasion in servers.chain(quorum) {
         out.notify(crate::occasion::Occasion { stopping, ..occasion });
     }
-}
-
-fn identity(config: &VirtualServer) -> Identity {
-    let Some(group) = &config.options.group else { return (None, config.key) };
-    // Whether a group goes by a mark makes no other group of it.
-    let key = match (config.key, group.marked.first()) {
-        (ServiceKey::FirewallMark { .. }, Some(marked)) => {
-            ServiceKey::Address { address: marked.first, port: 0, protocol: marked.protocol }
-        }
-        (key, _) => key,
-    };
-    let key = match key {
-        ServiceKey::Address { address, protocol, .. } => {
-            let address = match address {
-                std::net::IpAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-                std::net::IpAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-            };
-            ServiceKey::Address { address, port: 0, protocol }
-        }
-        ServiceKey::FirewallMark { family, .. } => ServiceKey::FirewallMark { mark: 0, family },
-    };
-    (Some(group.name.clone()), key)
 }
 
 /// Whether two checks do the same.

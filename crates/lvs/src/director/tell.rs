@@ -35,7 +35,7 @@ pub(super) fn server_occasion(service: &VirtualServer, server: &RealServer, up: 
         changed: true,
         reason,
         script: if up { options.notify_up.clone() } else { options.notify_down.clone() },
-        mail: options.smtp_alert,
+        mail: server.smtp_alert,
         stopping: false,
     }
 }

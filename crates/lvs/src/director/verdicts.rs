@@ -78,7 +78,7 @@ impl Director {
         };
         if let Verdict::OkWithWeight(said) = verdict {
             self.weigh(now, (at, place), WeightSource::Check(check), out, |member| {
-                member.said.insert(checker, *said);
+                member.weighed.said.insert(checker, *said);
             });
         }
         if let Some(went) = went {

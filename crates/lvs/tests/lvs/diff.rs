@@ -33,10 +33,8 @@ fn any_destination() -> impl Strategy<Value = Destination> {
 
 fn any_table() -> impl Strategy<Value = Table> {
     let entry = (0..8_u16).prop_flat_map(|number| {
-        (any_service(number), proptest::collection::vec(any_destination(), 0..6)).prop_map(|(service, rows)| Entry {
-            service,
-            destinations: rows.into_iter().map(|row| (row.key, row)).collect(),
-        })
+        (any_service(number), proptest::collection::vec(any_destination(), 0..6))
+            .prop_map(|(service, rows)| Entry { service, destinations: rows.into_iter().collect() })
     });
     proptest::collection::vec(entry, 0..8).prop_map(table)
 }
@@ -55,7 +53,7 @@ fn differences(desired: &Table, observed: &Table, ours: &BTreeSet<ServiceKey>) -
             (Some(want), None) => count += 1 + want.destinations.len(),
             (Some(want), Some(have)) => {
                 count += usize::from(want.service != have.service);
-                let keys: BTreeSet<_> = want.destinations.keys().chain(have.destinations.keys()).collect();
+                let keys: BTreeSet<_> = want.destinations.iter().chain(&have.destinations).map(|row| row.key).collect();
                 count += keys.iter().filter(|key| want.destinations.get(key) != have.destinations.get(key)).count();
             }
         }
@@ -107,7 +105,7 @@ proptest! {
         desired in any_table(), observed in any_table(), ours in any_keys(),
     ) {
         let weight = |table: &Table, key: &ServiceKey| -> Option<u32> {
-            Some(table.services.get(key)?.destinations.values().map(|row| row.weight).sum())
+            Some(table.services.get(key)?.destinations.iter().map(|row| row.weight).sum())
         };
         let served = |table: &Table, key: &ServiceKey| weight(table, key).is_some_and(|weight| weight > 0);
         let always: Vec<_> =

@@ -56,7 +56,7 @@ fn a_change_by_someone_else_is_set_right_at_the_next_reading_and_told() {
     let before = world.kernel.table.clone();
     world.kernel.table.services.remove(&service_key(1));
     let second = world.kernel.table.services.get_mut(&service_key(2)).unwrap();
-    second.destinations.insert(server_key(55), destination(55, 1));
+    second.destinations.insert(destination(55, 1));
     alive(&mut world, 10);
     assert_eq!(world.kernel.table, before);
     assert_eq!(

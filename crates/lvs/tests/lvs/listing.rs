@@ -63,7 +63,7 @@ fn to(text: &str, forwarding: Forwarding, weight: u32) -> Destination {
 }
 
 fn with(service: Service, destinations: impl IntoIterator<Item = Destination>) -> Entry {
-    Entry { service, destinations: destinations.into_iter().map(|d| (d.key, d)).collect() }
+    Entry { service, destinations: destinations.into_iter().collect() }
 }
 
 /// The table that was made with ipvsadm, in another order.

@@ -104,9 +104,7 @@ impl Model {
 
 pub(crate) fn rows_of(world: &World) -> BTreeMap<(ServiceKey, DestinationKey), u32> {
     let services = world.kernel.table.services.values();
-    services
-        .flat_map(|entry| entry.destinations.values().map(|row| ((entry.service.key, row.key), row.weight)))
-        .collect()
+    services.flat_map(|entry| entry.destinations.iter().map(|row| ((entry.service.key, row.key), row.weight))).collect()
 }
 
 /// All services of a virtual server.

@@ -250,7 +250,7 @@ fn a_destination_is_as_configured() {
     let sorry = SorryServer { forwarding: Forwarding::Tunnel(Tunnel::Ipip), ..sorry_server(9, true) };
     let service = VirtualServer { sorry_server: Some(sorry), ..virtual_server(1, vec![server]) };
     let world = World::started(only(service));
-    let rows: Vec<_> = world.kernel.table.services[&service_key(1)].destinations.values().copied().collect();
+    let rows: Vec<_> = world.kernel.table.services[&service_key(1)].destinations.iter().copied().collect();
     let first = Destination {
         forwarding: Forwarding::DirectRouting,
         upper_threshold: 100,

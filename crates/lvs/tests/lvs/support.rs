@@ -4,8 +4,8 @@
 
 use core::time::Duration;
 use standfast_lvs::{
-    Action, Activity, CheckerId, Director, Entry, Event, Marking, Notice, Occasion, Operation, Output, SyncRole, Table,
-    Verdict,
+    Action, Activity, CheckerId, Destinations, Director, Entry, Event, Marking, Notice, Occasion, Operation, Output,
+    SyncRole, Table, Verdict,
 };
 use standfast_model::Instant;
 use standfast_model::config::LvsConfig;
@@ -56,7 +56,7 @@ pub(crate) fn destination(number: u16, weight: u32) -> Destination {
 }
 
 pub(crate) fn entry(number: u16, destinations: &[Destination]) -> Entry {
-    Entry { service: service(number), destinations: destinations.iter().map(|d| (d.key, *d)).collect() }
+    Entry { service: service(number), destinations: destinations.iter().copied().collect() }
 }
 
 pub(crate) fn table(entries: impl IntoIterator<Item = Entry>) -> Table {
@@ -96,6 +96,7 @@ pub(crate) fn real_server(number: u16, timing: Timing) -> RealServer {
         upper_threshold: 0,
         lower_threshold: 0,
         inhibit_on_failure: false,
+        smtp_alert: false,
         checkers: vec![checker(number, timing)],
         options: Default::default(),
     }
@@ -159,7 +160,7 @@ impl Kernel {
         let services = &mut self.table.services;
         match operation {
             Operation::AddService(service) => {
-                let new = Entry { service: service.clone(), destinations: BTreeMap::new() };
+                let new = Entry { service: service.clone(), destinations: Destinations::default() };
                 let free = !services.contains_key(&service.key);
                 free.then(|| drop(services.insert(service.key, new))).ok_or("service exists")
             }
@@ -172,15 +173,14 @@ impl Kernel {
             Operation::RemoveService(key) => services.remove(key).map(drop).ok_or("no such service"),
             Operation::AddDestination(key, destination) => {
                 let entry = services.get_mut(key).ok_or("no such service")?;
-                let old = entry.destinations.insert(destination.key, *destination);
+                let old = entry.destinations.insert(*destination);
                 old.is_none().then_some(()).ok_or("destination exists")
             }
             Operation::EditDestination(key, destination) => {
                 let entry = services.get_mut(key).ok_or("no such service")?;
-                let row = entry.destinations.get_mut(&destination.key).ok_or("no such destination")?;
-                let differs = row != destination;
-                *row = *destination;
-                differs.then_some(()).ok_or("edit of a destination that changes nothing")
+                let row = *entry.destinations.get(&destination.key).ok_or("no such destination")?;
+                entry.destinations.insert(*destination);
+                (row != *destination).then_some(()).ok_or("edit of a destination that changes nothing")
             }
             Operation::RemoveDestination(key, destination) => {
                 let entry = services.get_mut(key).ok_or("no such service")?;
@@ -192,7 +192,7 @@ impl Kernel {
     /// The weights of one service's rows, by the last two bytes of their address.
     pub(crate) fn weights(&self, service: u16) -> Vec<(u16, u32)> {
         let entry = &self.table.services[&service_key(service)];
-        entry.destinations.values().map(|row| (number_of(row.key), row.weight)).collect()
+        entry.destinations.iter().map(|row| (number_of(row.key), row.weight)).collect()
     }
 }
 

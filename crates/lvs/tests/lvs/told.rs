@@ -22,7 +22,7 @@ fn talkative() -> VirtualServer {
     for server in &mut service.real_servers {
         server.options.notify_up = script("notify_up");
         server.options.notify_down = script("notify_down");
-        server.options.smtp_alert = true;
+        server.smtp_alert = true;
     }
     service
 }

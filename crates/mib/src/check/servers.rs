@@ -122,7 +122,7 @@ fn configured(server: &RealServer, column: u32) -> Option<Value> {
         11 => command(options.notify_up.as_ref()?),
         12 => command(options.notify_down.as_ref()?),
         40 => forwarding(server.forwarding),
-        47 => Value::truth(options.smtp_alert),
+        47 => Value::truth(server.smtp_alert),
         55 => Value::text(options.snmp_name.as_deref()?),
         56 => program(options.notify_up.as_ref()?)?,
         57 => program(options.notify_down.as_ref()?)?,

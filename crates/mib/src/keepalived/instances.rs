@@ -4,12 +4,13 @@ use super::{command, numbered, root};
 use crate::address;
 use crate::table::{Place, Table};
 use crate::world::World;
-use standfast_agentx::Value;
+use standfast_agentx::{Oid, SetError, Value};
+use standfast_api::adjust::{Adjustment, Setting};
 use standfast_model::config::instance::Peering;
 use standfast_model::config::script::Deleted;
 use standfast_model::config::vrrp::{Authentication, InitialState, Instance, Preempt};
 use standfast_model::ipvs::Family;
-use standfast_model::{State, Version};
+use standfast_model::{Priority, State, Version};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const COLUMNS: &[u32] = &[
@@ -19,7 +20,44 @@ const COLUMNS: &[u32] = &[
 
 pub(super) fn tables(world: &World) -> Vec<Table> {
     let rows = numbered(world.slice.vrrp.instances.len());
-    vec![Table::new(root().with(&[2, 3, 1]), COLUMNS, rows, instance)]
+    vec![Table::new(entry(), COLUMNS, rows, instance)]
+}
+
+fn entry() -> Oid {
+    root().with(&[2, 3, 1])
+}
+
+/// Which instance and what of it an object is that can be set.
+///
+/// # Errors
+///
+/// It cannot be, or not to that.
+pub(crate) fn adjustment(world: &World, tables: &[Table], name: &Oid, value: &Value) -> Result<Adjustment, SetError> {
+    let found = name.below(&entry()).and_then(|_| tables.iter().find_map(|table| table.find(name)));
+    let (column, [at, ..]) = found.ok_or(SetError::NotWritable)?;
+    let instance = world.instance(at).ok_or(SetError::NotWritable)?;
+    // true(1), false(2), and preempt(1), noPreempt(2)
+    let truth: fn(bool) -> Setting = match column {
+        7 => |_| Setting::Priority(Priority::DEFAULT),
+        13 => Setting::Preempt,
+        27 if instance.version == Version::V3 => Setting::Accept,
+        28 => Setting::PromoteSecondaries,
+        29 => Setting::Linkbeat,
+        33 => Setting::NotifyDeleted,
+        _ => return Err(SetError::NotWritable),
+    };
+    let Value::Integer(number) = *value else { return Err(SetError::WrongType) };
+    let setting = match (truth(number == 1), number) {
+        (Setting::Priority(_), _) => {
+            let priority = u8::try_from(number).ok().and_then(Priority::new);
+            Setting::Priority(priority.ok_or(SetError::WrongValue)?)
+        }
+        (setting, 1 | 2) => setting,
+        (_, _) => return Err(SetError::WrongValue),
+    };
+    let adjustment = Adjustment { instance: instance.name.clone(), setting };
+    adjustment.fits(&world.slice.vrrp).map_err(|_| SetError::InconsistentValue)?;
+    Ok(adjustment)
 }
 
 /// init(0), backup(1), master(2), fault(3), shutdown(5)

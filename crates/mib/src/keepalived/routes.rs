@@ -6,7 +6,7 @@ use crate::table::{Place, Table};
 use crate::world::World;
 use standfast_agentx::Value;
 use standfast_model::State;
-use standfast_model::config::route::{Hop, MetricKind, Route, RouteKind};
+use standfast_model::config::route::{Hop, MetricKind, PROTOCOL_KEEPALIVED, Route, RouteKind};
 
 const COLUMNS: &[u32] = &[
     2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
@@ -15,9 +15,6 @@ const COLUMNS: &[u32] = &[
 
 /// Bit of the metric `features`: explicit congestion notification (`RTAX_FEATURE_ECN`).
 const FEATURE_ECN: u32 = 1;
-
-/// Whose routes are ours, as the kernel has it (`RTPROT_KEEPALIVED`).
-const PROTOCOL_KEEPALIVED: u8 = 18;
 
 /// The routes of nobody (0) and of each instance.
 fn owners(world: &World) -> impl Iterator<Item = (usize, &[Route])> {

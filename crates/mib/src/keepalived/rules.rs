@@ -6,15 +6,12 @@ use crate::table::{Place, Table};
 use crate::world::World;
 use standfast_agentx::Value;
 use standfast_model::State;
-use standfast_model::config::route::{Rule, RuleAction};
+use standfast_model::config::route::{PROTOCOL_KEEPALIVED, Rule, RuleAction};
 
 const COLUMNS: &[u32] = &[
     2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
     33, 34, 35, 36, 37, 38,
 ];
-
-/// Whose rules are ours, as the kernel has it (`RTPROT_KEEPALIVED`).
-const PROTOCOL_KEEPALIVED: u8 = 18;
 
 pub(super) fn tables(world: &World) -> Vec<Table> {
     let of_nobody = core::iter::once(world.slice.vrrp.common.static_rules.len());

@@ -5,7 +5,7 @@ use super::probe::{Dns, Http, Misc, Smtp, TrackedFile, TrackedSession, Udp};
 use super::script::{Fifo, Script};
 use super::track::TrackFile;
 use crate::ipvs::{Forwarding, Persistence, Protocol, Scheduler, SchedulerFlags, ServiceKey};
-use crate::{InterfaceName, Secret};
+use crate::{InterfaceName, Secret, Seldom, Silent};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -188,10 +188,12 @@ pub struct RealServer {
     pub lower_threshold: u32,
     /// `inhibit_on_failure`: weight 0 instead of removal.
     pub inhibit_on_failure: bool,
+    /// `smtp_alert`: unlike elsewhere on, when nobody says anything.
+    pub smtp_alert: bool,
     /// Every one must be good for the server to be up; none at all means always up.
     pub checkers: Vec<Checker>,
     /// What a real server may say beyond that.
-    pub options: RealServerOptions,
+    pub options: Seldom<RealServerOptions>,
 }
 
 impl RealServer {
@@ -205,8 +207,9 @@ impl RealServer {
             upper_threshold: 0,
             lower_threshold: 0,
             inhibit_on_failure: false,
+            smtp_alert: false,
             checkers: Vec::new(),
-            options: RealServerOptions::default(),
+            options: Seldom::default(),
         }
     }
 }
@@ -218,12 +221,14 @@ pub struct RealServerOptions {
     pub notify_up: Option<Script>,
     /// `notify_down`
     pub notify_down: Option<Script>,
-    /// `smtp_alert`: unlike elsewhere on, when nobody says anything.
-    pub smtp_alert: bool,
     /// `snmp_name`
     pub snmp_name: Option<String>,
     /// What it says for its checks beyond what its virtual server says; they have it already, this is for showing it.
     pub checks: Option<Box<CheckDefaults>>,
+}
+
+impl Silent for RealServerOptions {
+    const SILENCE: &'static Self = &Self { notify_up: None, notify_down: None, snmp_name: None, checks: None };
 }
 
 /// What virtual servers share.
@@ -372,4 +377,15 @@ pub enum Probe {
     File(TrackedFile),
     /// `BFD_CHECK`: a BFD session is up.
     Bfd(TrackedSession),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_server_that_says_little_is_small() {
+        // Twenty thousand of them are in the memory of a process that balances, and as many are read at a reload.
+        assert!(size_of::<RealServer>() <= 88, "{} bytes", size_of::<RealServer>());
+    }
 }

@@ -7,6 +7,12 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
+/// Whose addresses, routes and rules are ours, as the kernel has it (`RTPROT_KEEPALIVED`).
+pub const PROTOCOL_KEEPALIVED: u8 = 18;
+
+/// The table `main` (`RT_TABLE_MAIN`).
+pub const TABLE_MAIN: u32 = 254;
+
 /// A route.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Route {
@@ -24,11 +30,11 @@ pub struct Route {
     pub hops: Vec<Hop>,
     /// `tos`, `dsfield`
     pub tos: u8,
-    /// `table`, or that of `vrf`; 254 is main.
+    /// `table`, or that of `vrf`.
     pub table: u32,
     /// `vrf`: the table is that of the device.
     pub vrf: Option<InterfaceName>,
-    /// `protocol`; 18 is keepalived.
+    /// `protocol`
     pub protocol: u8,
     /// `scope`; none is the kernel's rule.
     pub scope: Option<u8>,
@@ -50,6 +56,35 @@ pub struct Route {
     pub no_track: bool,
     /// `track_group`, of static routes.
     pub track_group: Option<String>,
+}
+
+impl Route {
+    /// A unicast route of which nothing is said but where to: it has no way yet.
+    #[must_use]
+    pub fn to(destination: IpNet) -> Self {
+        Self {
+            kind: RouteKind::default(),
+            destination,
+            from: None,
+            hop: Hop::default(),
+            source: None,
+            hops: Vec::new(),
+            tos: 0,
+            table: TABLE_MAIN,
+            vrf: None,
+            protocol: PROTOCOL_KEEPALIVED,
+            scope: None,
+            priority: 0,
+            expires: None,
+            metrics: Vec::new(),
+            congestion_control: None,
+            preference: None,
+            ttl_propagate: None,
+            insert: Insert::Prepend,
+            no_track: false,
+            track_group: None,
+        }
+    }
 }
 
 /// One way of a route.
@@ -219,7 +254,7 @@ pub struct Rule {
     pub tunnel_id: Option<u64>,
     /// `uidrange`
     pub uids: Option<(u32, u32)>,
-    /// `protocol`; 18 is keepalived.
+    /// `protocol`
     pub protocol: u8,
     /// `ipproto`
     pub ip_protocol: Option<u8>,
@@ -233,6 +268,36 @@ pub struct Rule {
     pub no_track: bool,
     /// `track_group`, of static rules.
     pub track_group: Option<String>,
+}
+
+impl Rule {
+    /// A rule that matches everything.
+    #[must_use]
+    pub const fn of_everything(family: Family, preference: u32, action: RuleAction) -> Self {
+        Self {
+            family,
+            preference,
+            invert: false,
+            from: None,
+            to: None,
+            tos: 0,
+            mark: None,
+            realms: None,
+            suppress_prefix_length: None,
+            suppress_group: None,
+            input: None,
+            output: None,
+            tunnel_id: None,
+            uids: None,
+            protocol: PROTOCOL_KEEPALIVED,
+            ip_protocol: None,
+            source_ports: None,
+            destination_ports: None,
+            action,
+            no_track: false,
+            track_group: None,
+        }
+    }
 }
 
 /// What a rule does.

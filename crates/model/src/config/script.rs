@@ -35,6 +35,9 @@ pub struct Notify {
     pub any: Option<Script>,
     /// `notify_master_rx_lower_pri`; instances only.
     pub master_rx_lower_pri: Option<Script>,
+    /// `notify_conflict`: somebody else says that an address is its own, or is master of the same router unheard, with
+    /// kind, name, what, priority and a sentence appended; instances only.
+    pub conflict: Option<Script>,
     /// `notify_deleted`; instances only.
     pub deleted: Deleted,
 }

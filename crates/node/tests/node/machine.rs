@@ -207,7 +207,7 @@ pub(crate) fn config() -> VrrpConfig {
 
 /// Where to, and the table if it is not `main`.
 fn words(route: &Route) -> String {
-    if route.table == standfast_net::routing::TABLE_MAIN {
+    if route.table == standfast_model::config::route::TABLE_MAIN {
         return route.destination.to_string();
     }
     format!("{} table {}", route.destination, route.table)

@@ -3,7 +3,7 @@
 use crate::machine::{ETH0, Machine, address, config, eth0};
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::instance::TrackGroup;
-use standfast_model::config::route::{Hop, Insert, Route, RouteKind, Rule, RuleAction};
+use standfast_model::config::route::{Hop, Route, RouteKind, Rule, RuleAction};
 use standfast_model::config::vrrp::InstanceId;
 use standfast_model::ipvs::Family;
 use standfast_model::{Instant, InterfaceIndex, Priority, State, VirtualAddress};
@@ -13,54 +13,13 @@ use standfast_vrrp::Router;
 use std::time::Duration;
 
 fn route(destination: &str, via: &str) -> Route {
-    Route {
-        kind: RouteKind::Unicast,
-        destination: destination.parse().unwrap(),
-        from: None,
-        hop: Hop { via: Some(via.parse().unwrap()), interface: Some("eth0".parse().unwrap()), ..Hop::default() },
-        source: None,
-        hops: vec![],
-        tos: 0,
-        table: 254,
-        vrf: None,
-        protocol: 18,
-        scope: None,
-        priority: 0,
-        expires: None,
-        metrics: vec![],
-        congestion_control: None,
-        preference: None,
-        ttl_propagate: None,
-        insert: Insert::Prepend,
-        no_track: false,
-        track_group: None,
-    }
+    let hop = Hop { via: Some(via.parse().unwrap()), interface: Some("eth0".parse().unwrap()), ..Hop::default() };
+    Route { hop, ..Route::to(destination.parse().unwrap()) }
 }
 
 fn rule(preference: u32) -> Rule {
-    Rule {
-        family: Family::Inet,
-        preference,
-        invert: false,
-        from: Some("192.0.2.0/24".parse().unwrap()),
-        to: None,
-        tos: 0,
-        mark: None,
-        realms: None,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        input: None,
-        output: None,
-        tunnel_id: None,
-        uids: None,
-        protocol: 18,
-        ip_protocol: None,
-        source_ports: None,
-        destination_ports: None,
-        action: RuleAction::Table(100),
-        no_track: false,
-        track_group: None,
-    }
+    let from = Some("192.0.2.0/24".parse().unwrap());
+    Rule { from, ..Rule::of_everything(Family::Inet, preference, RuleAction::Table(100)) }
 }
 
 /// An instance with two routes and a rule.

@@ -65,7 +65,8 @@ fn group_of(sheet: &Sheet<'_>, number: usize, services: &[Service]) -> Markup {
     }
 }
 
-/// An id that is as steady as the name. Two of the same would only be exchanged for one another when the page renews itself.
+/// An id that is as steady as the name. Two of the same would only be exchanged for one another when the page renews
+/// itself.
 fn id(name: &str) -> String {
     let letters = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' });
     format!("vs-{}", letters.collect::<String>())

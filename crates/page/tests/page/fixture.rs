@@ -3,8 +3,8 @@
 use core::time::Duration;
 use standfast_api::control::Recorded;
 use standfast_api::{
-    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Said, ServerStatus, ServiceStatus,
-    Snapshot, VrrpStatus, WorkerKind, WorkerStatus,
+    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Remarks, Said, ServerStatus,
+    ServiceStatus, Snapshot, VrrpStatus, WorkerKind, WorkerStatus,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::tracking::Known;
@@ -96,13 +96,16 @@ fn service(number: u32) -> ServiceStatus {
                 key: DestinationKey { address: IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number * 8 + index)), port },
                 weight: 10,
                 up,
-                check_micros: Some(u64::from(number % 40) * 130 + u64::from(index) * 4200 + 310),
-                ordered: (number % 23 == 5 && index == 1).then(|| "draining".to_owned()),
-                trouble: (!up).then(|| match index {
-                    0 => "connection refused".to_owned(),
-                    1 => "HTTP status 503 of http://10.0.0.9/health?deep=yes, 200 is wanted".to_owned(),
-                    _ => "no answer within 3.000 s".to_owned(),
-                }),
+                check_micros: Some((number % 40) * 130 + index * 4200 + 310),
+                remarks: Remarks {
+                    ordered: (number % 23 == 5 && index == 1).then(|| "draining".to_owned()),
+                    trouble: (!up).then(|| match index {
+                        0 => "connection refused".to_owned(),
+                        1 => "HTTP status 503 of http://10.0.0.9/health?deep=yes, 200 is wanted".to_owned(),
+                        _ => "no answer within 3.000 s".to_owned(),
+                    }),
+                }
+                .into(),
             }
         })
         .collect();

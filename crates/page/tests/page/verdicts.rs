@@ -4,6 +4,7 @@ use crate::fixture::snapshot;
 use standfast_api::Snapshot;
 use standfast_model::{Cause, State};
 use standfast_page::judgement::{Remark, Verdict, judge};
+use std::time::Duration;
 
 fn remarks(snapshot: &Snapshot) -> Vec<(Verdict, String)> {
     judge(snapshot).1.into_iter().map(|Remark { verdict, text }| (verdict, text)).collect()
@@ -36,6 +37,21 @@ fn what_is_worst_comes_first() {
         (Verdict::Warning, "VI_DNS: advertisement interval of 192.0.2.9 is 2 s, ours 1 s"),
     ];
     assert_eq!((verdict, said.as_slice()), (Verdict::Critical, expected.as_slice()));
+}
+
+#[test]
+fn a_difference_counts_while_its_router_speaks_and_ten_minutes_more() {
+    let mut seen = snapshot(1);
+    let (now, mut known) = (seen.daemon.at, seen.vrrp.take().unwrap().instances.remove(1).mismatches.remove(0));
+    let mut found = |silent: Duration| {
+        let mut snapshot = calm();
+        known.last = now - silent;
+        snapshot.vrrp.as_mut().unwrap().instances[1].mismatches.push(known.clone());
+        (judge(&snapshot).0, remarks(&snapshot).len())
+    };
+    assert_eq!(found(Duration::from_secs(599)), (Verdict::Warning, 1));
+    // Whoever is silent is a standby, which may have been mended and cannot say so.
+    assert_eq!(found(Duration::from_secs(600)), (Verdict::Ok, 0));
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub(crate) enum Defect {
     AdoptsNothing,
     /// Takes the silence of every witness for its consent.
     AsksNobody,
+    /// Believes that a lease that it was given once lasts for ever.
+    KeepsItsLease,
 }
 
 /// The real node with a defect.
@@ -75,7 +77,7 @@ pub(crate) struct Faulty<const DEFECT: usize> {
     missed: Duration,
 }
 
-pub(crate) const DEFECTS: [Defect; 21] = [
+pub(crate) const DEFECTS: [Defect; 22] = [
     Defect::Deaf,
     Defect::HearsNoResignation,
     Defect::Absent,
@@ -97,6 +99,7 @@ pub(crate) const DEFECTS: [Defect; 21] = [
     Defect::AdoptsAnything,
     Defect::AdoptsNothing,
     Defect::AsksNobody,
+    Defect::KeepsItsLease,
 ];
 
 /// A kernel between the node and the real one, for defects in what is asked of it.
@@ -262,6 +265,7 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
                     || (Self::DEFECT == Defect::Absent && (600..630).contains(&age.as_secs()))
             }
             Input::Shutdown => Self::DEFECT == Defect::StaysOn,
+            Input::WitnessTold { said: Witnessed::Unreachable { .. }, .. } => Self::DEFECT == Defect::KeepsItsLease,
             Input::Start(_)
             | Input::Resync(_)
             | Input::Changed(_)
@@ -286,6 +290,9 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
             }
             Input::WitnessTold { witness, said: _ } if Self::DEFECT == Defect::AsksNobody => {
                 Input::WitnessTold { witness, said: Witnessed::Reached }
+            }
+            Input::WitnessTold { witness, said: Witnessed::Held { .. } } if Self::DEFECT == Defect::KeepsItsLease => {
+                Input::WitnessTold { witness, said: Witnessed::Held { until: Instant::from_nanos(u64::MAX) } }
             }
             Input::Reload(reload) if Self::DEFECT == Defect::StartsOver => {
                 self.node = VrrpNode::new(reload.config.clone(), Router::new(reload.config));
@@ -318,6 +325,10 @@ impl<const DEFECT: usize> Director for Faulty<DEFECT> {
         if reload && Self::DEFECT == Defect::Restless {
             self.move_for_nothing(now, kernel);
         }
+    }
+
+    fn wants_lease(&self) -> bool {
+        self.node.router().wants_lease()
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -131,6 +131,11 @@ fn a_standby_that_takes_over_without_its_witnesses_is_seen() {
 }
 
 #[test]
+fn a_master_that_keeps_to_a_lease_that_has_ended_is_seen() {
+    breaks::<21>(Defect::KeepsItsLease, Law::OneByLease);
+}
+
+#[test]
 fn a_failing_hour_shrinks_to_the_blows_that_matter_and_replays() {
     // Who sleeps and goes on as master needs a machine that is frozen, and nothing else.
     let fails = |hour: &Hour| hour.run::<Faulty<13>>(false).1.err().filter(|report| report.broken.law == SLEEP);

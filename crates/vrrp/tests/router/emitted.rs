@@ -3,24 +3,11 @@
 use crate::lan::{FIRST, World, alone, frame_of, ms, v2, v3, v6, vip, with_password, with_priority};
 use standfast_model::config::vrrp::Instance;
 use standfast_model::{AdvertInterval, Version, Vrid};
-use standfast_vrrp::{Action, Event};
+use standfast_vrrp::Event;
 use std::time::Duration;
 
 fn sent(world: &World) -> Vec<u8> {
-    let last = world.nodes[0].log.iter().rev().find_map(|(_, action)| match action {
-        Action::Send { packet, .. } => Some(packet.clone()),
-        Action::Reconcile
-        | Action::Announce { .. }
-        | Action::Defend { .. }
-        | Action::Transition(_)
-        | Action::GroupTransition(_)
-        | Action::Priority(_)
-        | Action::LowerPriorityReceived { .. }
-        | Action::Deleted(_)
-        | Action::RunScript { .. }
-        | Action::Notice(_) => None,
-    });
-    last.unwrap()
+    world.nodes[0].sent().pop().unwrap()
 }
 
 /// Runs an instance until its first advertisement.

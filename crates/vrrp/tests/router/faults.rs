@@ -3,7 +3,7 @@
 use crate::lan::{
     FIRST, World, address, advert_of, alone, facts, link_local, micros, ms, tracked, us, v2, v3, v6, vip, with_priority,
 };
-use standfast_model::config::route::{Hop, Insert, Route, RouteKind, Rule, RuleAction};
+use standfast_model::config::route::{Hop, Route, Rule, RuleAction};
 use standfast_model::config::vrrp::Instance;
 use standfast_model::ipvs::Family;
 use standfast_model::{Cause, Instant, InterfaceIndex, InterfaceName, State, VirtualAddress};
@@ -43,54 +43,11 @@ fn a_master_whose_tracked_link_dies_resigns_once_and_a_backup_says_nothing() {
 }
 
 fn route(hop: Hop, hops: Vec<Hop>) -> Route {
-    Route {
-        kind: RouteKind::Unicast,
-        destination: "203.0.113.0/24".parse().unwrap(),
-        from: None,
-        hop,
-        source: None,
-        hops,
-        tos: 0,
-        table: 254,
-        vrf: None,
-        protocol: 18,
-        scope: None,
-        priority: 0,
-        expires: None,
-        metrics: vec![],
-        congestion_control: None,
-        preference: None,
-        ttl_propagate: None,
-        insert: Insert::Prepend,
-        no_track: false,
-        track_group: None,
-    }
+    Route { hop, hops, ..Route::to("203.0.113.0/24".parse().unwrap()) }
 }
 
 fn rule(input: Option<InterfaceName>, output: Option<InterfaceName>) -> Rule {
-    Rule {
-        family: Family::Inet,
-        preference: 100,
-        invert: false,
-        from: None,
-        to: None,
-        tos: 0,
-        mark: None,
-        realms: None,
-        suppress_prefix_length: None,
-        suppress_group: None,
-        input,
-        output,
-        tunnel_id: None,
-        uids: None,
-        protocol: 18,
-        ip_protocol: None,
-        source_ports: None,
-        destination_ports: None,
-        action: RuleAction::Table(100),
-        no_track: false,
-        track_group: None,
-    }
+    Rule { input, output, ..Rule::of_everything(Family::Inet, 100, RuleAction::Table(100)) }
 }
 
 #[test]

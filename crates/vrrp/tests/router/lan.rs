@@ -7,10 +7,9 @@ use standfast_model::config::vrrp::{
 };
 use standfast_model::ipvs::Family;
 use standfast_model::{
-    AdvertInterval, Instant, InterfaceIndex, InterfaceName, Password, Priority, State, Transition, Version,
-    VirtualAddress, Vrid,
+    AdvertInterval, Instant, InterfaceIndex, InterfaceName, Password, Priority, State, Version, VirtualAddress, Vrid,
 };
-use standfast_vrrp::{Action, Event, InterfaceFacts, Notice, Output, Router};
+use standfast_vrrp::{Action, Event, InterfaceFacts, Output, Router};
 use standfast_wire::vrrp::{self, Protocol};
 use standfast_wire::{Received, ipv4};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -502,93 +501,5 @@ impl World {
     pub(crate) fn holders(&self, instance: InstanceId) -> Vec<usize> {
         let holds = |place: &usize| !self.nodes[*place].dead && self.nodes[*place].router.holds(instance);
         (0..self.nodes.len()).filter(holds).collect()
-    }
-}
-
-impl Node {
-    /// The packets of an instance: when, and with which priority.
-    pub(crate) fn adverts(&self, instance: InstanceId) -> Vec<(u64, u8)> {
-        self.packets(instance).into_iter().map(|(at, packet)| (micros(at), packet.priority())).collect()
-    }
-
-    pub(crate) fn packets(&self, of: InstanceId) -> Vec<(Instant, Packet)> {
-        let sent = self.log.iter().filter_map(|(at, action)| match action {
-            Action::Send { instance, source, destination, packet, .. } if *instance == of => {
-                Some((*at, Packet::sent(*source, *destination, packet)))
-            }
-            Action::Send { .. }
-            | Action::Reconcile
-            | Action::Announce { .. }
-            | Action::Defend { .. }
-            | Action::Transition(_)
-            | Action::GroupTransition(_)
-            | Action::Priority(_)
-            | Action::LowerPriorityReceived { .. }
-            | Action::Deleted(_)
-            | Action::RunScript { .. }
-            | Action::Notice(_) => None,
-        });
-        sent.collect()
-    }
-
-    pub(crate) fn announcements(&self, of: InstanceId) -> Vec<(u64, u32)> {
-        let announced = self.log.iter().filter_map(|(at, action)| match action {
-            Action::Announce { instance, rounds } if *instance == of => Some((micros(*at), *rounds)),
-            Action::Announce { .. }
-            | Action::Defend { .. }
-            | Action::Send { .. }
-            | Action::Reconcile
-            | Action::Transition(_)
-            | Action::GroupTransition(_)
-            | Action::Priority(_)
-            | Action::LowerPriorityReceived { .. }
-            | Action::Deleted(_)
-            | Action::RunScript { .. }
-            | Action::Notice(_) => None,
-        });
-        announced.collect()
-    }
-
-    pub(crate) fn transitions(&self) -> Vec<&Transition> {
-        let moved = self.log.iter().filter_map(|(_, action)| match action {
-            Action::Transition(transition) => Some(transition),
-            Action::Send { .. }
-            | Action::Reconcile
-            | Action::Announce { .. }
-            | Action::Defend { .. }
-            | Action::GroupTransition(_)
-            | Action::Priority(_)
-            | Action::LowerPriorityReceived { .. }
-            | Action::Deleted(_)
-            | Action::RunScript { .. }
-            | Action::Notice(_) => None,
-        });
-        moved.collect()
-    }
-
-    /// Transitions in words: `3.609375 VI_1 BACKUP MASTER cause`.
-    pub(crate) fn story(&self) -> Vec<String> {
-        let line = |t: &&Transition| {
-            let at = micros(t.at);
-            format!("{}.{:06} {} {} {}: {}", at / 1_000_000, at % 1_000_000, t.instance, t.from, t.to, t.cause)
-        };
-        self.transitions().iter().map(line).collect()
-    }
-
-    pub(crate) fn notices(&self) -> Vec<&Notice> {
-        let said = self.log.iter().filter_map(|(_, action)| match action {
-            Action::Notice(notice) => Some(notice),
-            Action::Send { .. }
-            | Action::Reconcile
-            | Action::Announce { .. }
-            | Action::Defend { .. }
-            | Action::Transition(_)
-            | Action::GroupTransition(_)
-            | Action::Priority(_)
-            | Action::LowerPriorityReceived { .. }
-            | Action::Deleted(_)
-            | Action::RunScript { .. } => None,
-        });
-        said.collect()
     }
 }

@@ -17,6 +17,8 @@ mod groups;
 #[cfg(test)]
 mod lan;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod observe;
 #[cfg(test)]
 mod operator;

@@ -8,7 +8,7 @@ use standfast_model::config::VrrpConfig;
 use standfast_model::config::instance::{InstanceOptions, OldChecksum, Peer, Peering, Unicast};
 use standfast_model::config::vrrp::Instance;
 use standfast_model::{Priority, Refusal, State};
-use standfast_vrrp::{Action, InterfaceFacts, Notice};
+use standfast_vrrp::{InterfaceFacts, Notice};
 use standfast_wire::ipv4;
 use standfast_wire::vrrp::{self, Coverage, View};
 use std::net::IpAddr;
@@ -28,20 +28,7 @@ fn unicast(instance: Instance, peers: &[Peer], check_source: bool) -> Instance {
 }
 
 fn sent(world: &World) -> Vec<Vec<u8>> {
-    let packets = world.nodes[0].log.iter().filter_map(|(_, action)| match action {
-        Action::Send { packet, .. } => Some(packet.clone()),
-        Action::Reconcile
-        | Action::Announce { .. }
-        | Action::Defend { .. }
-        | Action::Transition(_)
-        | Action::GroupTransition(_)
-        | Action::Priority(_)
-        | Action::LowerPriorityReceived { .. }
-        | Action::Deleted(_)
-        | Action::RunScript { .. }
-        | Action::Notice(_) => None,
-    });
-    packets.collect()
+    world.nodes[0].sent()
 }
 
 // REQ: KA-UNI-01

@@ -379,19 +379,9 @@ fn check_packets(
 ) -> Result<(), TestCaseError> {
     let sent: Vec<u8> = actions
         .iter()
-        .filter_map(|action| match action {
-            Action::Send { instance: of, packet, .. } if *of == id => Some(priority_of(instance, packet)),
-            Action::Send { .. }
-            | Action::Reconcile
-            | Action::Announce { .. }
-            | Action::Defend { .. }
-            | Action::Transition(_)
-            | Action::GroupTransition(_)
-            | Action::Priority(_)
-            | Action::LowerPriorityReceived { .. }
-            | Action::Deleted(_)
-            | Action::RunScript { .. }
-            | Action::Notice(_) => None,
+        .filter_map(|action| {
+            let Action::Send { instance: of, packet, .. } = action else { return None };
+            (*of == id).then(|| priority_of(instance, packet))
         })
         .collect();
     match sent[..] {

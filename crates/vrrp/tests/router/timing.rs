@@ -147,23 +147,7 @@ fn identification_counts_from_1_through_every_kind_of_advertisement_and_skips_0(
     }
     world.hear(0, &advert_of(&v2(), 2, 100));
     world.event(0, Event::Shutdown);
-    let identifications: Vec<u16> = world.nodes[0]
-        .log
-        .iter()
-        .filter_map(|(_, action)| match action {
-            Action::Send { packet, .. } => Some(Packet::identification(packet)),
-            Action::Reconcile
-            | Action::Announce { .. }
-            | Action::Defend { .. }
-            | Action::Transition(_)
-            | Action::GroupTransition(_)
-            | Action::Priority(_)
-            | Action::LowerPriorityReceived { .. }
-            | Action::Deleted(_)
-            | Action::RunScript { .. }
-            | Action::Notice(_) => None,
-        })
-        .collect();
+    let identifications: Vec<u16> = world.nodes[0].sent().iter().map(|packet| Packet::identification(packet)).collect();
     assert_eq!(identifications, [6, 7, 8]);
 }
 

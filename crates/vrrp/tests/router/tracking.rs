@@ -453,6 +453,34 @@ fn who_takes_over_a_killed_master_does_not_wait_for_its_scripts() {
 }
 
 #[test]
+fn who_takes_over_a_killed_master_takes_its_bfd_session_for_up_until_it_is_told_otherwise() {
+    for (age, told, expected) in [
+        (Duration::from_millis(500), None, State::Master),
+        (Duration::from_millis(500), Some(true), State::Master),
+        (Duration::from_millis(500), Some(false), State::Fault),
+        // Who comes too late knows nothing of it, as at any start.
+        (Duration::from_secs(5), None, State::Fault),
+    ] {
+        let mut world = World::new();
+        let mut config = of_script(0);
+        config.common.scripts.clear();
+        config.common.bfd_sessions = vec!["other".to_owned()];
+        let tracker = Tracker::Bfd(BFD);
+        config.instances[0].options.trackers = vec![Tracked { tracker, weight: 0, reverse: false }];
+        config.instances[0].priority = standfast_model::Priority::DEFAULT;
+        world.add_silently(1, standfast_vrrp::Router::new(config));
+        world.now = ms(10_000);
+        let advert_sent = world.now - age;
+        world.event(0, Event::Adopt { instance: FIRST, advert_sent });
+        world.event(0, Event::Start);
+        if let Some(up) = told {
+            world.event(0, Event::BfdChanged { session: BFD, up });
+        }
+        assert_eq!(world.state(0, FIRST), expected, "{age:?} {told:?}");
+    }
+}
+
+#[test]
 fn a_change_of_priority_is_told_only_where_it_is_asked_for() {
     let mut world = World::of([of_script(10)]);
     exits(&mut world, 0);

@@ -4,7 +4,7 @@ use crate::lan::{FIRST, SECOND, World, advert_of, alone, group, ms, v2, with_pri
 use standfast_model::config::VrrpConfig;
 use standfast_model::config::witness::{LeaseLost, NamedWitness, Need, Unreachable, WitnessId, WitnessPolicy};
 use standfast_model::{Instant, State, Witnessed};
-use standfast_vrrp::{Event, Notice};
+use standfast_vrrp::{Event, Notice, Router};
 use std::time::Duration;
 
 const GATEWAY: WitnessId = WitnessId(0);
@@ -161,6 +161,46 @@ fn a_lease_that_is_not_renewed_ends_the_mastership_before_it_ends_whoever_hangs(
     assert_eq!(state(&world), State::Backup);
 }
 
+/// A router that goes on at 100 s for a master that was killed, told of its last advertisement.
+fn goes_on_from(advert_sent: Instant) -> World {
+    let mut world = World::new();
+    world.now = ms(100_000);
+    world.add_silently(1, Router::new(stay(&[LEASE])));
+    world.event(0, Event::Adopt { instance: FIRST, advert_sent });
+    world.event(0, Event::Start);
+    world
+}
+
+#[test]
+fn who_goes_on_for_a_killed_master_does_so_no_longer_than_its_lease_was_sure_to_last() {
+    // What a master notes: its last advertisement, or what makes a successor's time end with the lease.
+    let mut master = World::of([stay(&[LEASE])]);
+    tell(&mut master, LEASE, held(ms(100_000)));
+    master.run_until(ms(4_000));
+    let noted = |world: &World| world.nodes[0].router.status(FIRST).unwrap().advert_sent.unwrap();
+    assert_eq!(noted(&master), ms(3_414) + Duration::from_nanos(62_500));
+    tell(&mut master, LEASE, held(ms(5_000)));
+    let early = noted(&master);
+    assert!(early < ms(2_000), "{early:?}");
+    // That note is good until then, and not a moment longer.
+    let ago = ms(5_000).since(early);
+    for (age, expected) in
+        [(Duration::ZERO, State::Master), (ago - Duration::from_millis(1), State::Master), (ago, State::Backup)]
+    {
+        assert_eq!(state(&goes_on_from(ms(100_000) - age)), expected, "{age:?}");
+    }
+    // And who hears nothing of the lease meanwhile resigns when it may be another's.
+    let mut silent = goes_on_from(ms(99_000));
+    silent.run_until(ms(99_000) + ago - Duration::from_millis(1));
+    assert_eq!(state(&silent), State::Master);
+    silent.run_until(ms(99_000) + ago);
+    assert_eq!(state(&silent), State::Backup);
+    let mut renewed = goes_on_from(ms(99_000));
+    tell(&mut renewed, LEASE, held(ms(110_000)));
+    renewed.run_until(ms(109_999));
+    assert_eq!(state(&renewed), State::Master);
+}
+
 #[test]
 fn a_lease_that_somebody_else_has_ends_the_mastership_at_once_unless_it_is_to_be_kept() {
     for (lost, expected) in [(LeaseLost::StepDown, State::Backup), (LeaseLost::Keep, State::Master)] {
@@ -215,4 +255,66 @@ fn a_sync_group_is_held_back_and_steps_down_as_one() {
     assert_eq!(states(&world), [State::Master; 2]);
     world.run_until(ms(30_001));
     assert_eq!(states(&world), [State::Backup; 2]);
+}
+
+/// Two instances that stand alone and ask for the same lease, both master.
+fn two_masters_by_one_lease() -> World {
+    let mut config = stay(&[LEASE]);
+    let mut second = config.instances[0].clone();
+    (second.name, second.vrid) = ("VI_2".to_owned(), standfast_model::Vrid::new(52).unwrap());
+    second.addresses = vec![crate::lan::vip("192.0.2.102/32")];
+    config.instances.push(second);
+    let mut world = World::of([config]);
+    tell(&mut world, LEASE, held(ms(20_000)));
+    world.run_until(ms(4_000));
+    assert_eq!([world.state(0, FIRST), world.state(0, SECOND)], [State::Master; 2]);
+    world
+}
+
+#[test]
+fn a_lease_that_one_master_leaves_binds_the_others_who_stand_on_it() {
+    for told in [None, Some(unreachable()), Some(refused())] {
+        let mut world = two_masters_by_one_lease();
+        world.hear(0, &advert_of(&v2(), 9, 200));
+        assert_eq!([world.state(0, FIRST), world.state(0, SECOND)], [State::Backup, State::Master], "{told:?}");
+        match told.clone() {
+            Some(said) => tell(&mut world, LEASE, said),
+            None => world.run_until(ms(20_000)),
+        }
+        assert_eq!(world.state(0, SECOND), State::Backup, "{told:?}");
+    }
+}
+
+#[test]
+fn a_lease_that_the_last_master_leaves_is_no_standby_s_whose_timer_runs_out_in_that_moment() {
+    let mut world = two_masters_by_one_lease();
+    world.hear(0, &advert_of(&v2(), 9, 200));
+    world.sleep(0);
+    world.run_until(ms(9_000));
+    world.thaw(0);
+    world.run_until(ms(9_000));
+    assert_eq!([world.state(0, FIRST), world.state(0, SECOND)], [State::Backup; 2]);
+    assert!(said(&world).last().unwrap().contains("has not answered yet"), "{:?}", said(&world));
+    tell(&mut world, LEASE, held(ms(40_000)));
+    assert_eq!([world.state(0, FIRST), world.state(0, SECOND)], [State::Master, State::Backup]);
+}
+
+#[test]
+fn who_does_not_go_on_for_a_killed_master_has_no_lease_of_it_to_take_over_by() {
+    let mut world = World::new();
+    world.now = ms(100_000);
+    world.add_silently(1, Router::new(stay(&[LEASE])));
+    world.carrier(0, 0, false);
+    world.event(0, Event::Adopt { instance: FIRST, advert_sent: ms(99_999) });
+    world.event(0, Event::Start);
+    assert_eq!(state(&world), State::Fault);
+    world.carrier(0, 0, true);
+    // Somebody else had the lease meanwhile, and resigns: the timer runs out long before the lease of old would.
+    world.hear(0, &advert_of(&v2(), 9, 0));
+    world.run_until(ms(120_000));
+    let story = world.nodes[0].story();
+    assert_eq!(
+        story,
+        ["100.000000 VI_1 INIT FAULT: link of eth0 is down", "100.000000 VI_1 FAULT BACKUP: fault cleared"]
+    );
 }

@@ -69,7 +69,7 @@ pub enum Authentication {
 }
 
 impl Authentication {
-    const fn wire(&self) -> (u8, [u8; TRAILER_LEN]) {
+    fn wire(&self) -> (u8, [u8; TRAILER_LEN]) {
         match self {
             // REQ: VRRP2-5.3.10-01
             Self::None => (0, [0; 8]),

@@ -13,10 +13,10 @@ use crate::pair::millis;
 const SESSIONS: usize = 100;
 
 /// How long they are watched, and how often.
-const WINDOW: Duration = Duration::from_secs(30);
-const QUICK_WINDOW: Duration = Duration::from_secs(5);
+const WINDOW: Duration = Duration::from_secs(20);
+const QUICK_WINDOW: Duration = Duration::from_secs(3);
 const LONG_WINDOW: Duration = Duration::from_mins(10);
-const RUNS: usize = 3;
+const RUNS: usize = 2;
 
 /// How often the processes of the daemon have gone to sleep: each sleep is a wake.
 const SLEEPS: &str = "for p in $(pgrep 'standfastd|keepalived'); do \

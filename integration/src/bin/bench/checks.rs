@@ -11,21 +11,31 @@ use crate::figures::{Book, Row, percentile};
 use crate::lvs::{CONF, Director, LIMIT};
 use crate::pair::{between, millis};
 
-/// Real servers, seconds between two checks of each, how they are checked, and whether a quick run has it.
-const SHAPES: [(usize, u64, Kind, bool); 6] = [
+/// Real servers, seconds between two checks of each, how they are checked, and whether a quick run has it. Those of a kind
+/// follow one another, the fewest first.
+const SHAPES: [(usize, u64, Kind, bool); 10] = [
     (100, 1, Kind::Tcp, true),
-    (100, 1, Kind::Http, true),
-    (100, 1, Kind::Https, false),
     (1000, 5, Kind::Tcp, false),
+    (10_000, 20, Kind::Tcp, false),
+    // More than such a kernel manages: how many each program does.
+    (5000, 1, Kind::Tcp, false),
+    (100, 1, Kind::Http, true),
     (1000, 5, Kind::Http, false),
-    (10_000, 40, Kind::Tcp, false),
+    (10_000, 20, Kind::Http, false),
+    (100, 1, Kind::Https, false),
+    (1000, 5, Kind::Https, false),
+    (10_000, 40, Kind::Https, false),
 ];
 
-/// How long the cost is watched at least; twice as long as the interval at least for how punctual they are.
+/// How long the cost is watched at least; for how punctual they are it is half as long again as the interval at least.
 const WINDOW: Duration = Duration::from_secs(10);
+const QUICK_WINDOW: Duration = Duration::from_secs(4);
+
+/// How long their system calls are counted.
+const COUNT: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
     Tcp,
     Http,
     Https,
@@ -60,28 +70,46 @@ impl Kind {
 }
 
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
-    for (servers, every, kind, _) in SHAPES.into_iter().filter(|(_, _, _, quick)| *quick || !settings.quick) {
+    let chosen = |kind: Kind, quick: bool| match &settings.only {
+        Some(only) => only == kind.name(),
+        None => quick || !settings.quick,
+    };
+    // Of the fewest servers of a kind: how many they are, and the memory of both programs.
+    let mut fewest: Option<(Kind, usize, [f64; 2])> = None;
+    for (servers, every, kind, _) in SHAPES.into_iter().filter(|(_, _, kind, quick)| chosen(*kind, *quick)) {
         let name = |what: &str| format!("{what}, {servers} real servers, {} every {every} s", kind.name());
-        let count = u32::try_from(servers).map_or(f64::NAN, f64::from);
+        let count = |servers: usize| u32::try_from(servers).map_or(f64::NAN, f64::from);
         let interval = Duration::from_secs(every);
+        let rate = count(servers) / interval.as_secs_f64();
         let mut rows = [
             // Readings of the clock are system calls in user-mode Linux only: elsewhere the vDSO answers.
             Row::new(name("system calls of a check, but for readings of the clock"), "calls"),
             Row::new(name("processor of a check"), "us"),
-            Row::new(name("checks a second"), "1/s").bounded(count / interval.as_secs_f64()),
+            Row::new(name("checks a second"), "1/s").bounded(rate),
             Row::new(name("memory (PSS) of all processes"), "KiB"),
             Row::new(name("time between checks of a server less the interval, p50"), "ms").bounded(0.0),
             Row::new(name("time between checks of a server less the interval, p99"), "ms").bounded(0.0),
-            Row::new(name("most checks in a tenth of a second"), "checks")
-                .bounded(count / interval.as_secs_f64() / 10.0),
+            Row::new(name("most checks in a tenth of a second"), "checks").bounded(rate / 10.0),
         ];
-        for program in 0..settings.daemons.len() {
+        let mut memory = [f64::NAN; 2];
+        for (program, memory) in memory.iter_mut().enumerate() {
             let samples = one(settings, program, servers, interval, kind)?;
             for (row, sample) in rows.iter_mut().zip(samples) {
                 row.add(program, sample);
             }
+            *memory = samples[3];
         }
         rows.into_iter().for_each(|row| book.add(row));
+        match fewest.filter(|(of, ..)| *of == kind) {
+            None => fewest = Some((kind, servers, memory)),
+            Some((_, few, before)) => {
+                let mut row = Row::new(name(&format!("memory (PSS) of each real server beyond {few}")), "KiB");
+                for (program, (after, before)) in memory.iter().zip(before).enumerate() {
+                    row.add(program, (after - before) / count(servers - few));
+                }
+                book.add(row);
+            }
+        }
     }
     Ok(())
 }
@@ -92,13 +120,11 @@ fn one(settings: &Settings, program: usize, servers: usize, interval: Duration, 
     serve(&host)?;
     director.machine.put(CONF, conf(servers, interval, kind))?;
     let (process, _) = director.run(&path)?;
-    until("every server was in the table", LIMIT, || {
-        pause(Duration::from_millis(500));
-        director.servers().is_ok_and(|found| found == servers)
-    })?;
+    all_in_the_table(&director, servers)?;
     pause(interval + Duration::from_secs(3));
+    let least = if settings.quick { QUICK_WINDOW } else { WINDOW };
     let (before, from) = (opened(&host)?, Moment::now());
-    let window = WINDOW.max(interval);
+    let window = least.max(interval);
     // It never rests, so it is watched for the whole span.
     let watch = director.machine.watch(&director.name, window * 2, window)?;
     let (ran, _) = watch.rested()?;
@@ -107,25 +133,39 @@ fn one(settings: &Settings, program: usize, servers: usize, interval: Duration, 
     let memory = director.memory()?;
     // Listening and counting cost the machine something, so they are done after what checks cost is known.
     let capture = director.lab.lan("lan")?.capture_only("tcp[tcpflags] == tcp-syn")?;
-    pause(WINDOW.max(interval * 2 + Duration::from_secs(1)));
+    pause(least.max(interval * 3 / 2 + Duration::from_secs(1)));
     let [p50, p99, most] = punctual(&capture, interval)?;
     drop(capture);
-    let calls = director.calls(Duration::from_secs(5))?;
+    let called = calls(&director, kind)?;
+    process.stop(LIMIT)?;
+    director.lab.finish()?;
+    Ok([called, ran.as_secs_f64() * 1e6 / made, rate, memory, p50, p99, most])
+}
+
+/// Waits until as many servers are in the kernel's table.
+pub(crate) fn all_in_the_table(director: &Director, servers: usize) -> Result<()> {
+    until("every server was in the table", LIMIT, || {
+        pause(Duration::from_millis(500));
+        director.servers().is_ok_and(|found| found == servers)
+    })
+    .map(drop)
+}
+
+/// The system calls of a check, but for readings of the clock.
+fn calls(director: &Director, kind: Kind) -> Result<f64> {
+    let calls = director.calls(COUNT)?;
     let of = |names: &'static [&'static str]| {
         calls.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, calls)| *calls)
     };
     // As many checks as were begun while the calls were counted.
     let begun: f64 = of(&["connect"]).sum();
     let clocks: f64 = of(&["clock_gettime", "time", "gettimeofday"]).sum();
-    let called = (of(&["total"]).sum::<f64>() - clocks) / begun;
     tell(&format!("{} by {}", kind.name(), director.name), &calls, begun);
-    process.stop(Duration::from_secs(20))?;
-    director.lab.finish()?;
-    Ok([called, ran.as_secs_f64() * 1e6 / made, rate, memory, p50, p99, most])
+    Ok((of(&["total"]).sum::<f64>() - clocks) / begun)
 }
 
 /// One host that answers for every real server, HTTP and HTTPS.
-fn serve(host: &Machine) -> Result<()> {
+pub(crate) fn serve(host: &Machine) -> Result<()> {
     host.run("ip route add local 10.1.0.0/16 dev lo")?;
     host.run(
         "mkdir -p /run/lab-tls && openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=servers \
@@ -138,7 +178,7 @@ fn serve(host: &Machine) -> Result<()> {
     Ok(())
 }
 
-fn conf(servers: usize, interval: Duration, kind: Kind) -> String {
+pub(crate) fn conf(servers: usize, interval: Duration, kind: Kind) -> String {
     let (port, checker) = (kind.port(), kind.checker());
     let real: String = (0..servers)
         .map(|number| {

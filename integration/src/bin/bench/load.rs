@@ -10,24 +10,23 @@ use crate::Settings;
 use crate::figures::{Book, Row, percentile};
 use crate::pair::{Pair, Shape, between, millis};
 
-/// Instances, interval, and whether a quick run has it.
-const SHAPES: [(usize, Duration, bool); 9] = [
-    (1, Duration::from_secs(1), false),
-    (1, Duration::from_millis(100), false),
-    (1, Duration::from_millis(10), false),
-    (50, Duration::from_secs(1), false),
-    (50, Duration::from_millis(100), false),
-    (50, Duration::from_millis(10), false),
-    (250, Duration::from_secs(1), false),
-    (250, Duration::from_millis(100), true),
-    (250, Duration::from_millis(10), false),
+/// Instances, interval, and how often each is measured, in a whole run and in a quick one.
+pub(crate) const SHAPES: [((usize, Duration), u32, u32); 9] = [
+    ((1, Duration::from_secs(1)), 1, 0),
+    ((1, Duration::from_millis(100)), 1, 0),
+    ((1, Duration::from_millis(10)), 1, 0),
+    ((50, Duration::from_secs(1)), 1, 0),
+    ((50, Duration::from_millis(100)), 1, 0),
+    ((50, Duration::from_millis(10)), 1, 0),
+    ((250, Duration::from_secs(1)), 1, 0),
+    ((250, Duration::from_millis(100)), 10, 1),
+    ((250, Duration::from_millis(10)), 1, 0),
 ];
 
-/// How long each is watched.
-const WINDOW: Duration = Duration::from_secs(10);
-const QUICK_WINDOW: Duration = Duration::from_secs(4);
-
-const RUNS: usize = 3;
+/// How long each is watched, and so many intervals at least.
+const WINDOW: Duration = Duration::from_secs(5);
+const QUICK_WINDOW: Duration = Duration::from_secs(3);
+const INTERVALS: u32 = 10;
 
 /// Of every process of the daemon, the nanoseconds that its threads have run, and its proportional memory in KiB.
 const COST: &str = "for p in $(pgrep 'standfastd|keepalived'); do \
@@ -60,8 +59,13 @@ impl Cost {
     }
 }
 
+/// How long adverts are watched.
+pub(crate) fn window(settings: &Settings, interval: Duration) -> Duration {
+    if settings.quick { QUICK_WINDOW } else { WINDOW.max(interval * INTERVALS) }
+}
+
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
-    for (instances, interval, _) in SHAPES.into_iter().filter(|(_, _, quick)| *quick || !settings.quick) {
+    for ((instances, interval), runs) in settings.runs(SHAPES) {
         let shape = Shape { interval, instances, addresses: 1 };
         let name = |what: &str| format!("{what}, {instances} instances, adverts every {interval:?}");
         let mut rows = [
@@ -73,13 +77,12 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
             Row::new(name("time between adverts less the interval, p99"), "ms").bounded(0.0),
             Row::new(name("time between adverts less the interval, most"), "ms").bounded(0.0),
         ];
-        for _ in 0..if settings.quick { 1 } else { RUNS } {
+        for _ in 0..runs {
             for (program, daemon) in settings.daemons.iter().enumerate() {
                 let pair = Pair::start(daemon, shape)?;
                 // Past the second round of announcements.
                 pause(Duration::from_secs(6));
-                let window = if settings.quick { QUICK_WINDOW } else { WINDOW };
-                let samples = one(&pair, window)?;
+                let samples = one(&pair, window(settings, interval))?;
                 for (row, sample) in rows.iter_mut().zip(samples) {
                     row.add(program, sample);
                 }

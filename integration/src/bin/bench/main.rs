@@ -4,7 +4,9 @@
 //! Reads as the order of the measurements; how each is taken is in the module of its name.
 
 mod bfd;
+mod cable;
 mod checks;
+mod conf;
 mod crash;
 mod detection;
 mod figures;
@@ -18,6 +20,7 @@ mod start;
 mod stress;
 mod switchover;
 mod takeover;
+mod tilt;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,11 +36,22 @@ pub(crate) struct Settings {
     pub(crate) daemons: [Daemon; 2],
     /// Few repetitions, the long ones left out.
     pub(crate) quick: bool,
-    /// Of the measures of VRRP only the one of this name, of the tables of IPVS only the one of this size (`5000x4`).
+    /// Of the measures of VRRP only the one of this name, of the tables of IPVS only the one of this size (`5000x4`), of checks
+    /// only this kind (`TCP`), or the advertisements beside them (`tilt`).
     pub(crate) only: Option<String>,
 }
 
-const USAGE: &str = "usage: bench vrrp|lvs|checks|detection|site --ours STANDFASTD [--peer KEEPALIVED] [--quick] [--only MEASURE] --out DIRECTORY; scripts/bench knows them";
+impl Settings {
+    /// Of what is measured, each with its runs in a whole measurement and in a quick one, those that are measured at all,
+    /// and how often.
+    pub(crate) fn runs<T, const N: usize>(&self, shapes: [(T, u32, u32); N]) -> impl Iterator<Item = (T, u32)> {
+        let quick = self.quick;
+        let chosen = move |(shape, whole, few)| (shape, if quick { few } else { whole });
+        shapes.into_iter().map(chosen).filter(|(_, runs)| *runs > 0)
+    }
+}
+
+const USAGE: &str = "usage: bench conf|vrrp|lvs|checks|detection|site --ours STANDFASTD [--peer KEEPALIVED] [--quick] [--only MEASURE] --out DIRECTORY; scripts/bench knows them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -47,12 +61,13 @@ fn main() -> ExitCode {
     };
     let mut book = Book::new(names);
     let measured = match what.as_str() {
+        "conf" => conf::measure(&settings, &mut book),
         "vrrp" => vrrp(&settings, &mut book),
-        "checks" => checks::measure(&settings, &mut book),
+        "checks" => checked(&settings, &mut book),
         "detection" => detection::measure(&settings, &mut book),
         "site" => site::measure(&settings, &mut book),
         _ if settings.only.is_some() => lvs::measure(&settings, &mut book),
-        _ => lvs::measure(&settings, &mut book).and_then(|()| checks::measure(&settings, &mut book)),
+        _ => lvs::measure(&settings, &mut book).and_then(|()| checked(&settings, &mut book)),
     };
     // What was measured before something broke off is worth reading all the same.
     let written = book.write(&out, &what);
@@ -68,8 +83,9 @@ fn main() -> ExitCode {
 /// A measure of VRRP.
 type Measure = fn(&Settings, &mut Book) -> Result<()>;
 
-const MEASURES: [(&str, Measure); 8] = [
+const MEASURES: [(&str, Measure); 9] = [
     ("outage", outage::measure),
+    ("cable", cable::measure),
     ("switchover", switchover::measure),
     ("crash", crash::measure),
     ("takeover", takeover::measure),
@@ -88,10 +104,24 @@ fn vrrp(settings: &Settings, book: &mut Book) -> Result<()> {
     MEASURES.iter().filter(|(name, _)| chosen(name)).try_for_each(|(_, measure)| measure(settings, book))
 }
 
+/// What checks cost, and what they cost the advertisements beside them.
+fn checked(settings: &Settings, book: &mut Book) -> Result<()> {
+    if settings.only.as_ref().is_none_or(|only| only != "tilt") {
+        checks::measure(settings, book)?;
+    }
+    if settings.only.as_ref().map_or(!settings.quick, |only| only == "tilt") {
+        tilt::measure(settings, book)
+    } else {
+        Ok(())
+    }
+}
+
 fn read(arguments: &[String]) -> Option<(String, Settings, [String; 2], PathBuf)> {
     let mut words = arguments.iter().map(String::as_str);
-    let what =
-        words.next().filter(|what| matches!(*what, "vrrp" | "lvs" | "checks" | "detection" | "site"))?.to_owned();
+    let what = words
+        .next()
+        .filter(|what| matches!(*what, "conf" | "vrrp" | "lvs" | "checks" | "detection" | "site"))?
+        .to_owned();
     let (mut ours, mut peer, mut out, mut quick) = (None, "keepalived".to_owned(), None, false);
     let mut only = None;
     while let Some(word) = words.next() {

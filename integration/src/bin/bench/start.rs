@@ -9,7 +9,7 @@ use crate::Settings;
 use crate::figures::{Book, Row};
 use crate::pair::{Shape, between};
 
-const RUNS: usize = 20;
+const RUNS: usize = 10;
 const QUICK_RUNS: usize = 3;
 
 /// The configuration, where the lab puts it.

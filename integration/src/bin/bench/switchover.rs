@@ -2,7 +2,6 @@
 //! `standfast switchover` and its `--undo`. keepalived has no such order; what comes nearest is a lower priority, and then
 //! the first one again, in its file and a reload.
 
-use std::path::Path;
 use std::time::Duration;
 
 use lab::seed::{CONF_PATH, Daemon};
@@ -13,13 +12,13 @@ use crate::figures::{Book, Row};
 use crate::pair::{Pair, Shape, millis};
 
 /// The intervals, and how often each is measured, in a whole run and in a quick one.
-const INTERVALS: [(Duration, u32, u32); 2] = [(Duration::from_secs(1), 10, 2), (Duration::from_millis(100), 10, 2)];
+const INTERVALS: [(Duration, u32, u32); 2] = [(Duration::from_secs(1), 4, 0), (Duration::from_millis(100), 5, 1)];
 
 /// Below the other director's.
 const LOW: u8 = 50;
 
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
-    for (interval, whole, quick) in INTERVALS {
+    for (interval, runs) in settings.runs(INTERVALS) {
         let shape = Shape { interval, instances: 1, addresses: 1 };
         let mut rows =
             ["switchover (keepalived: a lower priority, reload)", "back again (--undo; the first priority, reload)"]
@@ -27,7 +26,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
                 .map(|row| row.bounded(0.0));
         for (program, daemon) in settings.daemons.iter().enumerate() {
             let pair = Pair::start(daemon, shape)?;
-            for _ in 0..if settings.quick { quick } else { whole } {
+            for _ in 0..runs {
                 for (row, goes) in rows.iter_mut().zip([true, false]) {
                     row.add(program, moved(&pair, daemon, program == 0, goes)?);
                 }
@@ -56,7 +55,6 @@ fn moved(pair: &Pair, daemon: &Daemon, is_ours: bool, goes: bool) -> Result<f64>
 }
 
 fn order(director: &Machine, daemon: &Daemon, goes: bool) -> Result<()> {
-    let command = Path::new(daemon.program()).with_file_name("standfast");
-    director.run(format!("{} switchover{}", command.display(), if goes { "" } else { " --undo" }).as_str())?;
+    director.run(format!("{} switchover{}", daemon.command(), if goes { "" } else { " --undo" }).as_str())?;
     Ok(())
 }

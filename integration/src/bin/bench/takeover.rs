@@ -11,21 +11,19 @@ use crate::Settings;
 use crate::figures::{Book, Row};
 use crate::pair::{Pair, Shape, between};
 
-/// Instances in one sync group, addresses of each, and whether a quick run has it.
-const SHAPES: [(usize, usize, bool); 5] =
-    [(1, 1, false), (1, 10, false), (1, 100, false), (1, 1000, true), (250, 4, true)];
-
-const RUNS: usize = 10;
+/// Instances in one sync group, addresses of each, and how often each is measured, in a whole run and in a quick one.
+const SHAPES: [((usize, usize), u32, u32); 5] =
+    [((1, 1), 3, 0), ((1, 10), 3, 0), ((1, 100), 3, 0), ((1, 1000), 10, 1), ((250, 4), 10, 0)];
 
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
-    for (instances, addresses, _) in SHAPES.into_iter().filter(|(_, _, quick)| *quick || !settings.quick) {
+    for ((instances, addresses), runs) in settings.runs(SHAPES) {
         let shape = Shape { interval: Duration::from_millis(400), instances, addresses };
         let what = format!(
             "takeover of {} addresses in {instances} instances: first advert to all announced",
             addresses * instances
         );
         let mut row = Row::new(what, "ms");
-        for _ in 0..if settings.quick { 1 } else { RUNS } {
+        for _ in 0..runs {
             for (program, daemon) in settings.daemons.iter().enumerate() {
                 row.add(program, one(Pair::start(daemon, shape)?)?);
             }

@@ -136,11 +136,9 @@ fn the_master_loses_power(timeline: &Arc<Timeline>, seed: &Seed) -> Result<()> {
 /// The command that an operator would ask, beside the daemon, and the page that they would look at.
 fn why_it_happened(timeline: &Arc<Timeline>, seed: &Seed, daemon: &Daemon, pages: &Pages) -> Result<()> {
     timeline.chapter("Why did it switch?");
-    let command = std::path::Path::new(daemon.program()).with_file_name("standfast");
-    let told = seed.standby.run(format!("{} why VI_E", command.display()).as_str())?;
+    let told = seed.standby.run(format!("{} why VI_E", daemon.command()).as_str())?;
     timeline.show("standby# standfast why VI_E", &told);
-    let is_so =
-        told.lines().last().is_some_and(|last| last.contains("MASTER") && last.contains("no advertisement for"));
+    let is_so = told.lines().any(|line| line.contains("MASTER") && line.contains("no advertisement for"));
     timeline.check("it tells of the silence of the master", is_so);
     timeline.check("the status page of the standby says so too", pages.standby_is_master()?);
     Ok(())

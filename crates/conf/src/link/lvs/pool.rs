@@ -6,9 +6,12 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lower::checker::TimingDraft;
 use crate::lower::server::{RealDraft, ServerDraft, SorryDraft};
 use crate::source::Span;
+use core::hash::BuildHasherDefault;
 use standfast_model::config::lvs::{CheckDefaults, Checker, RealServer, RealServerOptions, SorryServer};
 use standfast_model::ipvs::{Family, Forwarding, ServiceKey};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::DefaultHasher;
 use std::net::SocketAddr;
 
 fn port_of(key: ServiceKey) -> u16 {
@@ -27,7 +30,8 @@ pub(super) fn real_servers(
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<RealServer> {
-    let mut seen: BTreeMap<SocketAddr, Span> = BTreeMap::new();
+    // Nobody goes through it, so its order matters to nobody; and it hashes without chance.
+    let mut seen: HashMap<SocketAddr, Span, BuildHasherDefault<DefaultHasher>> = HashMap::default();
     let mut kept = Vec::with_capacity(draft.real_servers.len());
     for real in &draft.real_servers {
         let forwarding = real.forwarding.unwrap_or(forwarding);
@@ -43,15 +47,17 @@ pub(super) fn real_servers(
             (port, port)
         };
         let address = SocketAddr::new(real.address, port);
-        if let Some(first) = seen.get(&address) {
+        let seen = seen.entry(address);
+        if let Entry::Occupied(first) = &seen {
             let headline = format!("real server {address} is listed twice");
             let diagnostic = Diagnostic::new(Code::DuplicateRealServer, headline, real.head, "this one is ignored");
-            diagnostics.push(diagnostic.and(*first, "first listed here"));
+            diagnostics.push(diagnostic.and(*first.get(), "first listed here"));
             continue;
         }
-        seen.insert(address, real.head);
+        seen.insert_entry(real.head);
         let checkers = checkers(draft, real, SocketAddr::new(real.address, checked), around, diagnostics);
         let options = options(draft, real, around, diagnostics);
+        let global = &around.draft.global;
         kept.push(RealServer {
             address,
             weight: real.weight.or(draft.weight).unwrap_or(1),
@@ -59,8 +65,9 @@ pub(super) fn real_servers(
             upper_threshold: real.rare().upper_threshold,
             lower_threshold: real.rare().lower_threshold,
             inhibit_on_failure: real.inhibit_on_failure.unwrap_or(draft.inhibit_on_failure),
+            smtp_alert: real.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true),
             checkers,
-            options,
+            options: options.into(),
         });
     }
     kept
@@ -111,7 +118,6 @@ fn options(
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> RealServerOptions {
-    let global = &around.draft.global;
     let of_service = check_defaults(draft.timing, draft.alpha, draft.rare().virtual_host.as_ref());
     let timing = real.rare().timing.within(draft.timing);
     let host = real.rare().virtual_host.as_ref().or(draft.rare().virtual_host.as_ref());
@@ -119,7 +125,6 @@ fn options(
     RealServerOptions {
         notify_up: around.scripts.optional(real.rare().notify_up.as_ref(), diagnostics),
         notify_down: around.scripts.optional(real.rare().notify_down.as_ref(), diagnostics),
-        smtp_alert: real.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true),
         snmp_name: real.rare().snmp_name.clone(),
         // Few say anything, and there may be tens of thousands.
         checks: (own != of_service).then(|| Box::new(own)),

@@ -1,7 +1,7 @@
 //! `vrrp_strict` and `strict_mode`: what RFC 9568 does not know is refused or adjusted, as in keepalived.
 
-use crate::code::Code;
-use crate::diagnostic::{Class, Diagnostic, Diagnostics};
+use crate::code::{Class, Code};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lower::global::GlobalDraft;
 use crate::lower::instance::InstanceDraft;
 use crate::source::Span;

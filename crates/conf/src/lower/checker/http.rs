@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::lower::global::{set, set_flag};
+use crate::lower::setting::{set, set_flag};
 use crate::lower::{Spanned, not_lowered, script};
 use crate::parse::{Parser, Statement};
 use crate::source::Span;

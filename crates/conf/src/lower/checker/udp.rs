@@ -2,7 +2,7 @@
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::lower::global::set;
+use crate::lower::setting::set;
 use crate::parse::{Parser, Statement};
 use standfast_model::config::probe::MaskedByte;
 

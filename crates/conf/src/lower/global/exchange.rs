@@ -1,8 +1,8 @@
 //! Words of `global_defs` about the exchange of states with named directors, which keepalived does not have.
 
-use super::once;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::lower::setting::once;
 use crate::lower::{Spanned, instance};
 use crate::parse::{Parser, Statement};
 use crate::source::Span;

@@ -1,8 +1,8 @@
 //! Words of `global_defs` about the status page, which keepalived does not have.
 
-use super::once;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::lower::setting::once;
 use crate::parse::{Parser, Statement};
 use crate::value::{address, shown};
 use standfast_model::config::global::{Http, HttpPeer};

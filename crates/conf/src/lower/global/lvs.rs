@@ -1,10 +1,10 @@
 //! Words of `global_defs` about IPVS and the checkers.
 
-use super::{once, set_flag};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::keyword::U32;
 use crate::lower::Draft;
+use crate::lower::setting::{once, set_flag};
 use crate::parse::{Parser, Statement};
 use crate::value::shown;
 use standfast_model::config::lvs::{FlushOnStop, NftablesIpvs, SyncDaemon, Timeouts};

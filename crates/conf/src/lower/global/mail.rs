@@ -1,9 +1,9 @@
 //! Mail words of `global_defs`.
 
-use super::{set, set_flag};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::lower::{Draft, group};
+use crate::lower::setting::{set, set_flag};
+use crate::lower::{Draft, entry};
 use crate::parse::{Parser, Statement};
 use crate::value::{address, shown};
 
@@ -13,7 +13,7 @@ pub(super) fn take(parser: &mut Parser<'_>, statement: &Statement, draft: &mut D
     let mail = &mut global.model.mail;
     match statement.keyword.name {
         "notification_email" => {
-            let found = group::names(parser, statement);
+            let found = entry::names(parser, statement);
             if found.is_empty() {
                 let headline = "an empty list of recipients";
                 parser.report(Diagnostic::new(Code::EmptyList, headline, statement.span(), "nobody gets mail by this"));

@@ -9,15 +9,16 @@ mod vrrp;
 
 pub(crate) use exchange::ExchangeDraft;
 pub(crate) use lvs::SyncDaemonDraft;
-pub(crate) use vrrp::{ReceivePolicy, garp_extra};
+pub(crate) use vrrp::ReceivePolicy;
 
+use super::garp::GarpDraft;
 use super::script::{self, ScriptDraft};
+use super::setting::{once, set, set_flag};
 use super::{Draft, Spanned, not_lowered};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::parse::{Parser, Statement};
 use crate::reader::{Checks, c_number};
-use crate::source::Span;
 use crate::value::shown;
 use core::time::Duration;
 use standfast_model::Version;
@@ -69,65 +70,6 @@ pub(crate) struct FifoDraft {
     pub(crate) path: Option<Spanned<String>>,
     pub(crate) owner: Option<Identity>,
     pub(crate) reader: Option<ScriptDraft>,
-}
-
-/// The gratuitous words, of an instance or of all.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct GarpDraft {
-    pub(crate) master_delay: Option<Duration>,
-    pub(crate) master_repeat: Option<u32>,
-    pub(crate) master_refresh: Option<Duration>,
-    pub(crate) master_refresh_repeat: Option<u32>,
-    pub(crate) lower_prio_delay: Option<Duration>,
-    pub(crate) lower_prio_repeat: Option<u32>,
-}
-
-impl GarpDraft {
-    /// Takes a statement of the family, by its name without `vrrp_`; false for another.
-    pub(crate) fn take(&mut self, parser: &mut Parser<'_>, statement: &Statement, name: &str) -> bool {
-        match name {
-            "garp_master_delay" => set(&mut self.master_delay, parser.time(statement)),
-            "garp_master_refresh" => set(&mut self.master_refresh, parser.time(statement)),
-            "garp_lower_prio_delay" => set(&mut self.lower_prio_delay, parser.time(statement)),
-            "garp_master_repeat" => set(&mut self.master_repeat, at_least_one(parser, statement)),
-            "garp_master_refresh_repeat" => set(&mut self.master_refresh_repeat, at_least_one(parser, statement)),
-            "garp_lower_prio_repeat" => set(&mut self.lower_prio_repeat, parser.number(statement)),
-            _ => return false,
-        }
-        true
-    }
-}
-
-/// A wrong value leaves what was said before.
-pub(crate) fn set<T>(field: &mut Option<T>, value: Option<T>) {
-    if value.is_some() {
-        *field = value;
-    }
-}
-
-/// A number of messages: 0 would be none at all, and becomes 1 as in keepalived.
-fn at_least_one(parser: &mut Parser<'_>, statement: &Statement) -> Option<u32> {
-    let value = parser.number::<u32>(statement)?;
-    if value > 0 {
-        return Some(value);
-    }
-    let headline = format!("`{}` cannot be 0", statement.keyword.name);
-    parser.report(Diagnostic::new(Code::Adjusted, headline, statement.arg_span(0), "1 is used"));
-    Some(1)
-}
-
-pub(crate) fn version(parser: &mut Parser<'_>, statement: &Statement) -> Option<Version> {
-    parser.number::<u8>(statement).map(|v| if v == 2 { Version::V2 } else { Version::V3 })
-}
-
-/// A setting that can be made once: the first one counts, as in keepalived.
-pub(crate) fn once<T>(parser: &mut Parser<'_>, statement: &Statement, field: &mut Option<T>, value: Option<T>) {
-    if field.is_none() {
-        *field = value;
-        return;
-    }
-    let headline = format!("a second `{}` is ignored", statement.keyword.name);
-    parser.report(Diagnostic::new(Code::Repeated, headline, statement.span(), "this is ignored"));
 }
 
 /// Takes a process-wide keyword of the root; false for another.
@@ -213,10 +155,6 @@ fn general(parser: &mut Parser<'_>, statement: &Statement, draft: &mut Draft) ->
         name => return buffer(parser, statement, name, &mut model.netlink),
     }
     true
-}
-
-pub(crate) fn set_flag(field: &mut bool, value: Option<bool>) {
-    *field = value.unwrap_or(*field);
 }
 
 /// Takes a statement about a netlink buffer; false for another.
@@ -346,20 +284,4 @@ fn include_check(parser: &mut Parser<'_>, statement: &Statement) {
         }
     }
     parser.reader().set_checks(checks);
-}
-
-/// A text of at most so many bytes; a longer one is cut and reported.
-pub(crate) fn cut(parser: &mut Parser<'_>, statement: &Statement, most: usize) -> String {
-    let word = statement.arg(0).unwrap_or_default();
-    let kept = word.get(..most).unwrap_or(word);
-    if kept.len() < word.len() {
-        truncated(parser, statement.arg_span(0), most);
-    }
-    String::from_utf8_lossy(kept).into_owned()
-}
-
-fn truncated(parser: &mut Parser<'_>, span: Span, most: usize) {
-    let headline = format!("a name longer than {most} characters");
-    let label = format!("only the first {most} are used");
-    parser.report(Diagnostic::new(Code::Truncated, headline, span, label));
 }

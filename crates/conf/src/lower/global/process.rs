@@ -1,8 +1,8 @@
 //! Names, priorities and limits of the processes.
 
-use super::{cut, set};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::lower::setting::{cut, set};
 use crate::parse::{Parser, Statement};
 use core::time::Duration;
 use standfast_model::config::global::{Process, Processes};

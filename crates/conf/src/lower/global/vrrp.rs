@@ -1,13 +1,13 @@
 //! Words of `global_defs` about VRRP: defaults of instances, and what they share.
 
-use super::{once, set, set_flag, version};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::lower::Draft;
+use crate::lower::garp::garp_extra;
+use crate::lower::setting::{once, set, set_flag, version};
 use crate::parse::{Parser, Statement};
 use crate::value::shown;
-use core::time::Duration;
-use standfast_model::config::instance::{GarpExtra, Nftables};
+use standfast_model::config::instance::Nftables;
 use std::net::IpAddr;
 
 /// How receive buffers are sized; the number of packets comes from another keyword.
@@ -133,21 +133,6 @@ fn group(parser: &mut Parser<'_>, statement: &Statement, draft: &mut Draft) {
             draft.vrrp.multicast6 = Some(address);
         }
     }
-}
-
-/// `[all] SECONDS`, of an instance also 0 for never.
-pub(crate) fn garp_extra(parser: &mut Parser<'_>, statement: &Statement, least: i128) -> Option<GarpExtra> {
-    let all = statement.arg(0) == Some(b"all");
-    let at = usize::from(all);
-    let Some(word) = statement.arg(at) else {
-        let name = statement.keyword.name;
-        let headline = format!("`{name} all` needs a parameter");
-        let span = statement.span();
-        parser.report(Diagnostic::new(Code::MissingParameter, headline, span, "the interval is missing"));
-        return None;
-    };
-    let seconds = parser.number_of(word, statement.arg_span(at), least, 86_400)?;
-    Some(GarpExtra { all, interval: Duration::from_secs(u64::try_from(seconds).ok()?) })
 }
 
 fn receive_policy(parser: &mut Parser<'_>, statement: &Statement) -> Option<ReceivePolicy> {

@@ -4,20 +4,18 @@ mod device;
 mod hmac;
 mod options;
 
-use super::global::{GarpDraft, set, version};
-use super::{Draft, Spanned, address, not_lowered, track};
+pub(crate) use hmac::key_octets;
+pub(crate) use options::OptionsDraft;
+
+use super::garp::GarpDraft;
+use super::setting::{set, version};
+use super::{Draft, Spanned, address, named, not_lowered, track};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-
 use crate::parse::{Parser, Statement};
 use crate::source::Span;
-use crate::value::shown;
 use core::time::Duration;
 use standfast_model::config::vrrp::{InitialState, TrackedInterface};
-
-pub(crate) use hmac::key_octets;
-pub(crate) use options::{OptionsDraft, TrackersDraft};
-
 use standfast_model::{InterfaceName, Password, Priority, Version, VirtualAddress, Vrid};
 use std::net::IpAddr;
 
@@ -109,11 +107,7 @@ impl InstanceDraft {
 pub(crate) fn vrrp_instance(parser: &mut Parser<'_>, head: &Statement, draft: &mut Draft) {
     let name = head.name();
     if let Some(first) = draft.instance_places.get(&name).and_then(|at| draft.instances.get(*at)) {
-        let headline = format!("instance `{}` is defined twice", shown(name.as_bytes()));
-        let diagnostic = Diagnostic::new(Code::DuplicateInstance, headline, head.span(), "this block is ignored");
-        let diagnostic = diagnostic.and(first.head, "first defined here");
-        parser.report(diagnostic);
-        return parser.skip_block(head);
+        return named::taken(parser, head, (Code::DuplicateInstance, "instance"), first.head);
     }
     if !parser.enter(head) {
         return;
@@ -127,23 +121,21 @@ pub(crate) fn vrrp_instance(parser: &mut Parser<'_>, head: &Statement, draft: &m
 }
 
 fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut InstanceDraft, draft: &mut Draft) {
+    let taken = identity(parser, statement, instance, draft)
+        || election(parser, statement, instance)
+        || addresses(parser, statement, instance, draft)
+        || instance.garp.take(parser, statement, statement.keyword.name)
+        || instance.options.take(parser, statement, draft);
+    if !taken {
+        not_lowered(parser, statement);
+    }
+}
+
+/// Takes what makes a virtual router the one it is, to itself and to others; false for another keyword.
+fn identity(parser: &mut Parser<'_>, statement: &Statement, instance: &mut InstanceDraft, draft: &mut Draft) -> bool {
     let span = statement.span();
     match statement.keyword.name {
-        "state" => state(parser, statement, instance),
-        "interface" => {
-            if let Some(word) = statement.arg(0) {
-                let span = statement.arg_span(0);
-                let value = parser.interface_of(word, span);
-                if value.is_none() {
-                    parser.escalate();
-                    instance.bad_interface = true;
-                }
-                if let Some(name) = &value {
-                    draft.need(name, span);
-                }
-                set(&mut instance.interface, value.map(|value| Spanned { value, span }));
-            }
-        }
+        "interface" => interface(parser, statement, instance, draft),
         "virtual_router_id" => match parser.number(statement).and_then(Vrid::new) {
             Some(value) => instance.vrid = Some(Spanned { value, span }),
             None => {
@@ -152,8 +144,39 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
             }
         },
         "version" => set(&mut instance.version, version(parser, statement).map(|value| Spanned { value, span })),
+        "authentication" => authentication(parser, statement, &mut instance.authentication),
+        "mcast_src_ip" => {
+            let value = parser.address(statement);
+            set(&mut instance.source, value.map(|value| Spanned { value, span: statement.arg_span(0) }));
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn interface(parser: &mut Parser<'_>, statement: &Statement, instance: &mut InstanceDraft, draft: &mut Draft) {
+    let Some(word) = statement.arg(0) else { return };
+    let span = statement.arg_span(0);
+    match parser.interface_of(word, span) {
+        Some(value) => {
+            draft.need(&value, span);
+            instance.interface = Some(Spanned { value, span });
+        }
+        None => {
+            parser.escalate();
+            instance.bad_interface = true;
+        }
+    }
+}
+
+/// Takes what decides who is master; false for another keyword.
+fn election(parser: &mut Parser<'_>, statement: &Statement, instance: &mut InstanceDraft) -> bool {
+    let span = statement.span();
+    match statement.keyword.name {
+        "state" => state(parser, statement, instance),
         "priority" => {
-            // A number that is none, or out of range, is the default and not a missing one: state MASTER would become owner.
+            // A number that is none, or out of range, is the default and not a missing one: state MASTER would become
+            // owner.
             let value = parser.number(statement).and_then(Priority::new).unwrap_or(Priority::DEFAULT);
             instance.priority = Some(Spanned { value, span });
         }
@@ -161,9 +184,25 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
             let value = parser.time(statement);
             set(&mut instance.advert_int, value.map(|value| Spanned { value, span: statement.arg_span(0) }));
         }
-        "authentication" => authentication(parser, statement, &mut instance.authentication),
+        "preempt" => instance.nopreempt = None,
+        "nopreempt" => instance.nopreempt = Some(span),
+        "preempt_delay" => {
+            let value = parser.time(statement);
+            set(&mut instance.preempt_delay, value.map(|value| Spanned { value, span }));
+        }
+        "down_timer_adverts" => set(&mut instance.down_timer_adverts, parser.number(statement)),
+        "lower_prio_no_advert" => set(&mut instance.lower_prio_no_advert, parser.boolean(statement)),
+        "higher_prio_send_advert" => set(&mut instance.higher_prio_send_advert, parser.boolean(statement)),
+        _ => return false,
+    }
+    true
+}
+
+/// Takes the addresses, and which interfaces they depend on; false for another keyword.
+fn addresses(parser: &mut Parser<'_>, statement: &Statement, instance: &mut InstanceDraft, draft: &mut Draft) -> bool {
+    match statement.keyword.name {
         "virtual_ipaddress" => {
-            instance.address_list = Some(span);
+            instance.address_list = Some(statement.span());
             let found = address::addresses(parser, statement, draft, &mut instance.bad_address);
             instance.addresses.extend(found);
         }
@@ -172,31 +211,14 @@ fn lower(parser: &mut Parser<'_>, statement: &Statement, instance: &mut Instance
             instance.excluded.extend(found);
         }
         "no_virtual_ipaddress" => instance.no_addresses = true,
-        "preempt" => instance.nopreempt = None,
-        "nopreempt" => instance.nopreempt = Some(span),
-        "preempt_delay" => {
-            let value = parser.time(statement);
-            set(&mut instance.preempt_delay, value.map(|value| Spanned { value, span }));
-        }
-        "mcast_src_ip" => {
-            let value = parser.address(statement);
-            set(&mut instance.source, value.map(|value| Spanned { value, span: statement.arg_span(0) }));
-        }
-        "down_timer_adverts" => set(&mut instance.down_timer_adverts, parser.number(statement)),
-        "lower_prio_no_advert" => set(&mut instance.lower_prio_no_advert, parser.boolean(statement)),
-        "higher_prio_send_advert" => set(&mut instance.higher_prio_send_advert, parser.boolean(statement)),
         "dont_track_primary" => instance.dont_track_primary = true,
         "track_interface" => {
             let found = track::interfaces(parser, statement, draft);
             instance.track_interfaces.extend(found);
         }
-        name => {
-            let taken = instance.garp.take(parser, statement, name) || instance.options.take(parser, statement, draft);
-            if !taken {
-                not_lowered(parser, statement);
-            }
-        }
+        _ => return false,
     }
+    true
 }
 
 /// `state MASTER|BACKUP`; anything else is BACKUP, as in keepalived.

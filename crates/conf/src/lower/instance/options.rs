@@ -4,11 +4,11 @@ use super::device::{self, VmacDraft};
 use super::hmac::{self, HmacDraft};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Entries, Kind};
-use crate::lower::global::{set, set_flag};
+use crate::lower::garp::garp_extra;
 use crate::lower::notify::NotifyDraft;
-use crate::lower::track::{self, TrackDraft};
-use crate::lower::{Draft, Spanned, global, route, rule, witness};
+use crate::lower::setting::{set, set_flag};
+use crate::lower::track::{self, TrackersDraft};
+use crate::lower::{Draft, Spanned, route, rule, witness};
 use crate::parse::{Line, Parser, Statement};
 use crate::source::Span;
 use crate::value::shown;
@@ -16,46 +16,6 @@ use standfast_model::config::instance::{GarpExtra, Ipvlan, OldChecksum, Peer};
 use standfast_model::config::route::{Route, Rule};
 use standfast_model::{InterfaceName, Priority};
 use std::net::IpAddr;
-
-/// Track lists other than that of interfaces.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TrackersDraft {
-    pub(crate) scripts: Vec<TrackDraft>,
-    pub(crate) files: Vec<TrackDraft>,
-    pub(crate) processes: Vec<TrackDraft>,
-    pub(crate) sessions: Vec<TrackDraft>,
-    pub(crate) services: Vec<TrackDraft>,
-}
-
-impl TrackersDraft {
-    /// Takes a statement of the family; false for another.
-    pub(crate) fn take(&mut self, parser: &mut Parser<'_>, statement: &Statement, draft: &Draft) -> bool {
-        let name = statement.keyword.name;
-        if let Kind::List(_, Entries::VirtualServers) = statement.keyword.kind {
-            self.services.append(&mut track::virtual_servers(parser, statement));
-            return true;
-        }
-        let Kind::List(_, Entries::Tracked(_, most, noreverse)) = statement.keyword.kind else { return false };
-        let list = match name {
-            "track_script" => &mut self.scripts,
-            "track_file" => &mut self.files,
-            "track_process" => &mut self.processes,
-            "track_bfd" => &mut self.sessions,
-            _ => return false,
-        };
-        for mut entry in track::entries(parser, statement, most, noreverse) {
-            let tracked = String::from_utf8_lossy(&entry.name.value);
-            entry.known = match name {
-                "track_script" => draft.scripts.get(&tracked).is_some(),
-                "track_file" => draft.files.get(&tracked).is_some(),
-                "track_process" => draft.processes.get(&tracked).is_some(),
-                _ => draft.sessions.get(&tracked).is_some(),
-            };
-            list.push(entry);
-        }
-        true
-    }
-}
 
 /// What is said; none is not said.
 #[derive(Clone, Debug, Default)]
@@ -195,7 +155,7 @@ impl OptionsDraft {
                 set(&mut self.timer_expired_backup, parser.number(statement).and_then(Priority::new));
             }
             "garp_extra_if" => {
-                let found = global::garp_extra(parser, statement, 0).filter(|extra| !extra.interval.is_zero());
+                let found = garp_extra(parser, statement, 0).filter(|extra| !extra.interval.is_zero());
                 self.garp_extra_if = found;
             }
             "kernel_rx_buf_size" => set(&mut self.kernel_rx_buf_size, parser.number(statement)),

@@ -7,7 +7,6 @@ use standfast_api::runner::{RequestId, RunOutcome};
 use standfast_kernel::timer::boottime;
 use standfast_lvs::{CheckWeight, CheckerId, Reason, Verdict};
 use standfast_model::Ended;
-use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{Connect, LvsCommon, Probe};
 use standfast_model::config::probe::{Http, HttpVersion, Misc, Smtp, TrackedFile, Url};
 use standfast_model::config::script::Script;
@@ -27,7 +26,7 @@ impl Bench {
         let file = TrackFile { name: "f".to_owned(), path: "/run/f".to_owned(), init: None };
         let common = LvsCommon { track_files: vec![file; files], ..LvsCommon::default() };
         let mut runner = RunnerClient::new();
-        let mut probes = Probes::new(&LvsConfig { virtual_servers: Vec::new(), common }, &mut runner);
+        let mut probes = Probes::new(&common, 0, &mut runner);
         probes.most = 100;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         Self { runtime, runner, probes }

@@ -179,7 +179,7 @@ impl<'a> Session<'a> {
             return soon(respond(&self.connection, message, reply)).await;
         }
         let sender = header.sender().map(ToString::to_string).unwrap_or_default();
-        info!(client = sender, "order over D-Bus from {sender}: {order:?}");
+        info!(client = sender, "order over D-Bus from {sender}: {order}");
         let (connection, message, errands) = (self.connection.clone(), message.clone(), self.errands.clone());
         let place = Rc::clone(&self.orders);
         tokio::task::spawn_local(async move {

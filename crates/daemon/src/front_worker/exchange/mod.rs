@@ -13,8 +13,8 @@ use crate::journal::{self, EventName};
 use core::time::Duration;
 use ledger::{Ledger, News, Refusal};
 use rustix::net::{SocketType, sockopt};
-use standfast_api::FrontSlice;
 use standfast_api::control::Order;
+use standfast_api::{Conflict, FrontSlice};
 use standfast_kernel::timer::boottime;
 use standfast_model::State;
 use standfast_wire::exchange::{MAX_LEN, Nonce};
@@ -190,35 +190,31 @@ impl Exchange {
     fn say(&self, news: News) {
         let event = EventName::PeerTwoMasters.name();
         match news {
-            News::TwoMasters { instance, peer, theirs, ours } => warn!(
-                event,
-                instance,
-                peer,
-                "({instance}) two masters: seen by peer exchange: {peer} is master with priority {theirs}, we with {ours}, and the \
-                 advertisements do not arrive"
-            ),
-            News::Over { instance, peer, lasted, ours } => {
-                info!(
-                    event,
-                    instance,
-                    peer,
-                    "({instance}) two masters no more: {peer} and we were for {:.1} s",
-                    lasted.as_secs_f64()
+            News::TwoMasters { instance, peer, theirs, ours } => {
+                let text = format!(
+                    "two masters: seen by peer exchange: {peer} is master with priority {theirs}, we with {ours}, and the \
+                     advertisements do not arrive"
                 );
+                warn!(event, instance, peer, "({instance}) {text}");
+                self.ask(Wanted::Conflict(Conflict { instance, with: peer, over: false, text }));
+            }
+            News::Over { instance, peer, lasted, ours } => {
+                let text = format!("two masters no more: {peer} and we were for {:.1} s", lasted.as_secs_f64());
+                info!(event, instance, peer, "({instance}) {text}");
                 if ours {
-                    self.announce(instance);
+                    // The neighbours may have believed the other.
+                    self.ask(Wanted::Order { uid: 0, order: Order::Announce { instance: instance.clone() } });
                 }
+                self.ask(Wanted::Conflict(Conflict { instance, with: peer, over: true, text }));
             }
         }
     }
 
-    /// The neighbours may have believed the other.
-    fn announce(&self, instance: String) {
-        // Nobody waits for the answer: what came of it is in the journal.
+    /// Nobody waits for the answer: what comes of it is in the journal.
+    fn ask(&self, wanted: Wanted) {
         let (answer, _) = oneshot::channel();
-        let wanted = Wanted::Order { uid: 0, order: Order::Announce { instance } };
         if self.errands.try_send(Errand { wanted, answer }).is_err() {
-            journal::trouble("exchange", "addresses not announced again: too many orders wait");
+            journal::trouble("exchange", "two masters: too many orders wait, so nobody is told and nothing announced");
         }
     }
 }

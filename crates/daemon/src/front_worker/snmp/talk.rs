@@ -6,7 +6,6 @@ use core::time::Duration;
 use rustix::net::AddressFamily;
 use rustix::net::sockopt::socket_domain;
 use standfast_agentx::{Happened, Identity, Session, VarBind};
-use standfast_api::control::Order;
 use standfast_kernel::timer::boottime;
 use standfast_mib::notification;
 use standfast_mib::view::subtrees;
@@ -96,7 +95,7 @@ pub(super) async fn talk(
             None => {}
         }
         let lines = shared.take_lines(boottime());
-        // How many servers are up is in a status that comes behind the line of the one that went.
+        // Which mark a service goes by is in a status that may come behind the line about it.
         let view = if lines.iter().any(|line| line.field("service").is_some()) {
             ask_for_status(errands).await;
             shared.view(boottime())
@@ -164,9 +163,9 @@ async fn ask_for_status(errands: &mpsc::Sender<Errand>) {
 async fn set(view: &standfast_mib::View, objects: &[VarBind], errands: &mpsc::Sender<Errand>) -> bool {
     let uid = rustix::process::geteuid().as_raw();
     for order in view.orders(objects) {
-        info!("SNMP: a manager sets {order:?}");
+        info!("SNMP: a manager orders: {order}");
         let (answer, waiting) = oneshot::channel();
-        let wanted = Wanted::Order { uid, order: Order::Server(order) };
+        let wanted = Wanted::Order { uid, order };
         if errands.send(Errand { wanted, answer }).await.is_err() {
             return false;
         }

@@ -44,6 +44,10 @@ fn a_change_has_its_place_its_keyword_and_both_values() {
         one("virtual_router_id 1", "virtual_router_id 1\n advert_int 2"),
         ["vrrp_instance A: advert_int 1s -> 2s"]
     );
+    assert_eq!(
+        one("virtual_router_id 1", "virtual_router_id 1\n state MASTER"),
+        ["vrrp_instance A: priority 100 -> 255", "vrrp_instance A: state BACKUP -> MASTER"]
+    );
     assert_eq!(one("lb_algo rr", "lb_algo wlc"), ["virtual_server TCP 192.0.2.1:80: lb_algo rr -> wlc"]);
     assert_eq!(
         one("weight 1", "weight 7"),
@@ -53,6 +57,23 @@ fn a_change_has_its_place_its_keyword_and_both_values() {
         one("connect_timeout 3", "connect_timeout 4"),
         ["virtual_server TCP 192.0.2.1:80: real_server 10.0.0.1:80: TCP_CHECK: timeout 3s -> 4s"]
     );
+}
+
+#[test]
+fn a_virtual_server_comes_with_its_servers_and_numbers_are_in_their_order() {
+    let server = |host: u8| format!(" real_server 10.0.0.{host} 80 {{\n weight 1\n }}\n");
+    let service = |host: u8, servers: &str| {
+        format!("virtual_server 192.0.2.{host} 80 {{\n protocol TCP\n lb_algo rr\n{servers}}}\n")
+    };
+    let one = service(9, &server(10));
+    let more = service(9, &(server(10) + &server(2) + &server(11))) + &service(10, &(server(1) + &server(2)));
+    let lines = differences(&read(&one), &read(&more));
+    let expected = [
+        "virtual_server TCP 192.0.2.9:80: real_server 10.0.0.2:80 added",
+        "virtual_server TCP 192.0.2.9:80: real_server 10.0.0.11:80 added",
+        "virtual_server TCP 192.0.2.10:80 with 2 real servers added",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A wire between two speakers, and a speaker alone with a test that plays its neighbour.
 
 use core::time::Duration;
-use standfast_bfd::{Action, Event, Notice, Output, Received, Speaker, Status, Transition};
+use standfast_bfd::{Action, Event, Note, Notice, Output, Received, Speaker, Status, Transition};
 use standfast_model::Instant;
 use standfast_model::bfd::{Diagnostic, State};
 use standfast_model::config::BfdConfig;
@@ -208,6 +208,18 @@ impl Line {
         self.speakers[side].status()[0].clone()
     }
 
+    /// A side is killed, and from then on there is a successor to whom that is told. What was sent to it is lost.
+    pub(crate) fn succeed(&mut self, side: usize, note: &Note) {
+        while let Some(place) = self.on_the_way.iter().position(|(_, to, _)| *to == side) {
+            self.on_the_way.remove(place);
+        }
+        let neighbor = if side == 0 { neighbor() } else { own() };
+        let config = BfdSession { neighbor, ..session() };
+        self.speakers[side] = Speaker::new(&BfdConfig { sessions: vec![config] }, [99; 32]);
+        self.act(side, Event::Adopt { session: BfdId(0), note });
+        self.act(side, Event::Wake);
+    }
+
     pub(crate) fn stop(&mut self, side: usize) {
         self.act(side, Event::Shutdown);
     }
@@ -253,6 +265,7 @@ impl Line {
                 }
                 Action::Tell { session, up } => self.told[side].push((session, up)),
                 Action::Transition(transition) => self.transitions.push((self.now, side, transition)),
+                Action::Notice(Notice::GoesOn { .. }) => {}
                 Action::Notice(notice) => panic!("{notice:?}"),
             }
         }

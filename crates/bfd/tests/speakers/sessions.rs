@@ -1,16 +1,14 @@
 //! Sessions between two speakers over a wire of virtual time, and single sessions that are told what to hear.
 
-#[cfg(test)]
-mod wire;
-
+use crate::wire::{Alone, Line, at, millis, neighbor, session, session_with};
 use core::time::Duration;
 use standfast_bfd::{Action, Event, Notice, Refusal};
 use standfast_model::Instant;
 use standfast_model::bfd::{Diagnostic, State};
+use standfast_model::config::bfd::BfdSession;
 use standfast_model::config::track::BfdId;
 use standfast_wire::bfd::Control;
 use std::collections::BTreeMap;
-use wire::{Alone, Line, at, millis, neighbor, session};
 
 const STATES: [State; 4] = [State::AdminDown, State::Down, State::Init, State::Up];
 
@@ -109,7 +107,7 @@ fn two_speakers_come_up_through_a_poll_and_tell_their_trackers_once() {
 #[test]
 fn packets_leave_with_the_jitter_of_the_rfc() {
     for (multiplier, least, most) in [(3, 75, 100), (1, 75, 90)] {
-        let with = || wire::session_with(|config| config.multiplier = multiplier);
+        let with = || session_with(|config| config.multiplier = multiplier);
         let mut line = Line::new(with(), with());
         // With a multiplier of 1 the detection time is that of a single packet.
         line.run_until(at(if multiplier == 1 { 20_000 } else { 1_000_000 }));
@@ -130,7 +128,7 @@ fn packets_leave_with_the_jitter_of_the_rfc() {
 #[test]
 fn packets_of_many_sessions_leave_together_and_within_the_jitter_all_the_same() {
     const SESSIONS: usize = 50;
-    let named = |n: usize| wire::session_with(|config| config.name = format!("s{n}"));
+    let named = |n: usize| session_with(|config| config.name = format!("s{n}"));
     let mut alone = Alone::of((0..SESSIONS).map(named).collect());
     alone.wake(at(0));
     let mut last: BTreeMap<u16, Instant> = alone.speaker.paths().map(|path| (path.source_port, at(0))).collect();
@@ -155,7 +153,7 @@ fn packets_of_many_sessions_leave_together_and_within_the_jitter_all_the_same() 
 // REQ: BFD-6.8.4-01 BFD-6.8.4-02 BFD-6.8.1-02 KA-BFD-01 KA-BFD-02
 #[test]
 fn a_silent_neighbor_is_lost_exactly_after_its_multiplier_times_the_slower_interval() {
-    let own = wire::session_with(|config| config.min_rx = millis(50));
+    let own = session_with(|config| config.min_rx = millis(50));
     let mut alone = Alone::with(own, State::Up);
     let named = alone.status().local_discriminator;
     let last = alone.packet(State::Up);
@@ -203,7 +201,7 @@ fn a_packet_that_came_too_far_is_refused() {
         [(255, Some(0), 255, Some(254)), (64, Some(5), 59, Some(58)), (255, None, 1, None)]
     {
         let config = || {
-            wire::session_with(|config| {
+            session_with(|config| {
                 config.ttl = ttl;
                 config.max_hops = hops;
             })
@@ -223,7 +221,7 @@ fn a_packet_that_came_too_far_is_refused() {
 
 #[test]
 fn refusals_are_told_once_until_a_good_packet_came() {
-    let mut alone = Alone::new(wire::session_with(|config| (config.ttl, config.max_hops) = (255, Some(0))));
+    let mut alone = Alone::new(session_with(|config| (config.ttl, config.max_hops) = (255, Some(0))));
     let packet = alone.packet(State::Down);
     for (ttl, told) in [(254, 1), (254, 1), (255, 1), (254, 2)] {
         alone.hear_octets(&packet.emit(), Some(ttl));
@@ -244,7 +242,7 @@ fn a_packet_finds_its_session_by_name_and_else_by_addresses() {
     let unknown = Refusal::NoSuchDiscriminator(0xdead_beef);
     assert!(matches!(&alone.notices[..], [Notice::Refused { session: None, reason, .. }] if *reason == unknown));
     // By address, and one with an address of its own before one that takes any.
-    let other = wire::session_with(|config| {
+    let other = session_with(|config| {
         config.name = "particular".to_owned();
         config.source = Some("10.0.0.9".parse().unwrap());
     });
@@ -283,7 +281,7 @@ fn who_wants_nothing_periodic_gets_only_news() {
 // REQ: BFD-6.8.7-04
 #[test]
 fn a_passive_session_waits_to_be_spoken_to() {
-    let mut alone = Alone::new(wire::session_with(|config| config.passive = true));
+    let mut alone = Alone::new(session_with(|config| config.passive = true));
     assert!(alone.wake(at(0)).is_empty());
     assert!(alone.wake(at(10_000)).is_empty());
     let packet = alone.packet(State::Down);
@@ -296,7 +294,7 @@ fn slower_sending_and_faster_hearing_wait_until_the_neighbor_has_confirmed_them(
     let mut alone = Alone::in_state(State::Up);
     let confirms = Control { final_: true, ..alone.packet(State::Up) };
     alone.hear_packet(&confirms);
-    let slower = wire::session_with(|config| {
+    let slower = session_with(|config| {
         config.min_tx = millis(400);
         config.min_rx = millis(20);
     });
@@ -384,7 +382,7 @@ fn a_lost_packet_or_two_and_doubled_ones_are_no_failure() {
 #[test]
 fn names_and_ports_differ_between_sessions_and_between_seeds() {
     let configs = |count: usize| -> Vec<_> {
-        let name = |n: usize| wire::session_with(|config| config.name = format!("s{n}"));
+        let name = |n: usize| session_with(|config| config.name = format!("s{n}"));
         (0..count).map(name).collect()
     };
     let drawn = |seed| {
@@ -408,10 +406,10 @@ fn names_and_ports_differ_between_sessions_and_between_seeds() {
 
 #[test]
 fn a_reload_keeps_what_is_the_same_and_takes_leave_of_what_is_gone() {
-    let named = |name: &str| wire::session_with(|config| config.name = name.to_owned());
+    let named = |name: &str| session_with(|config| config.name = name.to_owned());
     let mut alone = Alone::with(named("kept"), State::Up);
     let before = alone.status();
-    let added = wire::session_with(|config| {
+    let added = session_with(|config| {
         config.name = "added".to_owned();
         config.neighbor = "10.0.0.3".parse().unwrap();
     });
@@ -444,11 +442,89 @@ fn what_is_wrong_with_a_wire_is_written_down_once_for_ten_seconds() {
 
 #[test]
 fn a_session_over_several_hops_has_a_port_of_its_own_and_hears_no_other() {
-    let mut alone = Alone::new(wire::session_with(|config| config.multihop = true));
+    let mut alone = Alone::new(session_with(|config| config.multihop = true));
     let path = alone.speaker.paths().next().unwrap();
     assert_eq!((path.destination.port(), path.ttl, path.source), (4784, 255, None));
     let packet = Control { your_discriminator: 0, ..alone.packet(State::Down) };
     alone.hear_packet(&packet);
     assert_eq!((alone.status().state, alone.speaker.strangers()), (State::Down, 1));
     assert_eq!(Alone::new(session()).speaker.paths().next().unwrap().destination.port(), 3784);
+}
+
+fn neighbors(count: u8) -> Vec<BfdSession> {
+    let named = |n: u8| {
+        session_with(|config| {
+            config.name = format!("s{n}");
+            config.neighbor = [10, 0, 0, 2 + n].into();
+        })
+    };
+    (0..count).map(named).collect()
+}
+
+#[test]
+fn who_wakes_late_loses_nobody_whose_packet_waits_to_be_read() {
+    let mut alone = Alone::of(neighbors(3));
+    alone.wake(at(0));
+    let from = |alone: &Alone, place: usize, state| Control {
+        my_discriminator: 100 + u32::try_from(place).unwrap(),
+        your_discriminator: alone.speaker.status()[place].local_discriminator,
+        ..alone.packet(state)
+    };
+    for place in 0..3 {
+        for state in [State::Down, State::Init] {
+            let packet = from(&alone, place, state);
+            alone.hear_packet(&packet);
+        }
+    }
+    let states = |alone: &Alone| -> Vec<State> { alone.speaker.status().iter().map(|status| status.state).collect() };
+    assert_eq!(states(&alone), [State::Up; 3]);
+    // A second of standing still is longer than the detection time. What came meanwhile is read one by one.
+    alone.now = at(1_000);
+    for place in [0, 1] {
+        let packet = from(&alone, place, State::Up);
+        alone.hear_packet(&packet);
+        assert_eq!(states(&alone), [State::Up; 3], "after the packet of {place}");
+    }
+    // Neighbours wait for ours too, which go out before everything is read.
+    alone.now = at(1_200);
+    assert_eq!(alone.handle(Event::Speak).len(), 3);
+    assert_eq!(states(&alone), [State::Up; 3]);
+    alone.handle(Event::Wake);
+    assert_eq!(states(&alone), [State::Up, State::Up, State::Down]);
+}
+
+// REQ: BFD-6.8.16-01
+#[test]
+fn leaving_takes_a_second_at_most_and_no_time_where_nobody_listens() {
+    let slow = session_with(|config| config.idle_tx = millis(10_000));
+    let mut alone = Alone::with(slow.clone(), State::Init);
+    alone.handle(Event::Shutdown);
+    let begun = alone.now;
+    alone.wake(begun + millis(999));
+    assert!(!alone.speaker.is_finished());
+    alone.wake(begun + millis(1_000));
+    assert!(alone.speaker.is_finished());
+    // One that was never heard of knows nothing that it had to be told.
+    let mut alone = Alone::new(slow);
+    alone.wake(at(0));
+    alone.handle(Event::Shutdown);
+    assert!(alone.speaker.is_finished());
+}
+
+// REQ: BFD-6.8.4-02
+#[test]
+fn what_a_lost_neighbor_wanted_is_forgotten_with_it() {
+    let mut alone = Alone::in_state(State::Up);
+    let rarely = Control { required_min_rx: millis(60_000), ..alone.packet(State::Up) };
+    alone.hear_packet(&rarely);
+    assert_eq!(alone.status().transmit_interval, millis(60_000));
+    let lost = alone.now + alone.status().detection_time;
+    alone.wake(lost);
+    assert_eq!((alone.status().state, alone.status().transmit_interval), (State::Down, millis(1_000)));
+    let mut said = 0;
+    while alone.now < lost + millis(5_000) {
+        let due = alone.speaker.next_deadline().unwrap();
+        said += alone.wake(due).len();
+    }
+    assert!((5..=8).contains(&said), "{said} packets in five seconds");
 }
