@@ -210,7 +210,13 @@ fn the_mark_is_on_the_probe() {
 fn five_hundred_checks_at_once_leave_no_connection_open() {
     in_own_network("five_hundred_checks_at_once_leave_no_connection_open", || {
         ip("link set lo up");
-        let (listener, target) = listener("127.0.0.1:0");
+        // With room for all of them, whenever its thread gets to run: what the kernel drops of a handshake comes again
+        // seconds later, and so does its end.
+        let roomy = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        roomy.bind(&SockAddr::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).unwrap();
+        roomy.listen(1024).unwrap();
+        let target = roomy.local_addr().unwrap().as_socket().unwrap();
+        let listener = TcpListener::from(roomy);
         std::thread::spawn(move || listener.incoming().for_each(drop));
         let probe = Probe::Tcp(to(target));
         let verdicts = block_on(async {

@@ -6,11 +6,11 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::lower::checker::TimingDraft;
 use crate::lower::server::{RealDraft, ServerDraft, SorryDraft};
 use crate::source::Span;
-use core::hash::BuildHasherDefault;
+use core::hash::{BuildHasher as _, BuildHasherDefault};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use standfast_model::config::lvs::{CheckDefaults, Checker, RealServer, RealServerOptions, SorryServer};
 use standfast_model::ipvs::{Family, Forwarding, ServiceKey};
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::DefaultHasher;
 use std::net::SocketAddr;
 
@@ -18,6 +18,37 @@ fn port_of(key: ServiceKey) -> u16 {
     match key {
         ServiceKey::Address { port, .. } => port,
         ServiceKey::FirewallMark { .. } => 0,
+    }
+}
+
+/// What the destinations of a pool depend on besides its servers.
+#[derive(Clone, Copy)]
+struct Packets {
+    /// The service that they come to.
+    key: ServiceKey,
+    /// How they go on, unless a server says otherwise.
+    forwarding: Forwarding,
+    /// They are known by a mark, which stands for services of several ports.
+    marked: bool,
+}
+
+impl Packets {
+    fn destination(self, real: &RealDraft) -> SocketAddr {
+        let forwarding = real.forwarding.unwrap_or(self.forwarding);
+        let port = match self.marked {
+            true => port_behind_mark(real.port, forwarding),
+            false => port(real.port, self.key, forwarding),
+        };
+        SocketAddr::new(real.address, port)
+    }
+
+    /// Where it is checked. Behind a mark that is the port that the server says.
+    fn checked(self, real: &RealDraft) -> SocketAddr {
+        match (self.marked, real.port) {
+            (true, 0) => SocketAddr::new(real.address, port_of(self.key)),
+            (true, port) => SocketAddr::new(real.address, port),
+            (false, _) => self.destination(real),
+        }
     }
 }
 
@@ -30,47 +61,102 @@ pub(super) fn real_servers(
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<RealServer> {
-    // Nobody goes through it, so its order matters to nobody; and it hashes without chance.
-    let mut seen: HashMap<SocketAddr, Span, BuildHasherDefault<DefaultHasher>> = HashMap::default();
+    let packets = Packets { key, forwarding, marked };
+    // To the size, as all that is made for each: there may be tens of thousands.
+    let mut seen = HashTable::with_capacity(draft.real_servers.len());
     let mut kept = Vec::with_capacity(draft.real_servers.len());
+    let mut unchecked = Unchecked::default();
     for real in &draft.real_servers {
         let forwarding = real.forwarding.unwrap_or(forwarding);
         if !fits(real, key, forwarding, diagnostics) {
             continue;
         }
-        // A mark stands for services of several ports: what is checked then is the port that the server says.
-        let (port, checked) = if marked {
-            let checked = if real.port == 0 { port_of(key) } else { real.port };
-            (port_behind_mark(real.port, forwarding), checked)
-        } else {
-            let port = port(real, key, forwarding, diagnostics);
-            (port, port)
-        };
-        let address = SocketAddr::new(real.address, port);
-        let seen = seen.entry(address);
-        if let Entry::Occupied(first) = &seen {
-            let headline = format!("real server {address} is listed twice");
-            let diagnostic = Diagnostic::new(Code::DuplicateRealServer, headline, real.head, "this one is ignored");
-            diagnostics.push(diagnostic.and(*first.get(), "first listed here"));
+        if !marked {
+            complain_of_port(real, key, forwarding, diagnostics);
+        }
+        if !is_first(real, packets, &mut seen, diagnostics) {
             continue;
         }
-        seen.insert_entry(real.head);
-        let checkers = checkers(draft, real, SocketAddr::new(real.address, checked), around, diagnostics);
-        let options = options(draft, real, around, diagnostics);
+        let checked = packets.checked(real);
+        if real.checkers.is_empty() {
+            unchecked.add(checked, real.head);
+        }
         let global = &around.draft.global;
+        let smtp_alert = real.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true);
         kept.push(RealServer {
-            address,
+            address: packets.destination(real),
             weight: real.weight.or(draft.weight).unwrap_or(1),
             forwarding,
             upper_threshold: real.rare().upper_threshold,
             lower_threshold: real.rare().lower_threshold,
             inhibit_on_failure: real.inhibit_on_failure.unwrap_or(draft.inhibit_on_failure),
-            smtp_alert: real.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true),
-            checkers,
-            options: options.into(),
+            smtp_alert,
+            checkers: checkers(draft, real, checked, around, diagnostics),
+            options: options(draft, real, around, diagnostics).into(),
         });
     }
+    unchecked.tell(diagnostics);
     kept
+}
+
+/// Whether no server before it has the same destination; one that does is told of and ignored.
+fn is_first<'d>(
+    real: &'d RealDraft,
+    packets: Packets,
+    seen: &mut HashTable<&'d RealDraft>,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let address = packets.destination(real);
+    // Without chance. Nobody goes through the table, so its order matters to nobody.
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
+    let hash = |real: &RealDraft| hasher.hash_one(packets.destination(real));
+    match seen.entry(hash(real), |other| packets.destination(other) == address, |other| hash(other)) {
+        Entry::Vacant(place) => {
+            place.insert(real);
+            true
+        }
+        Entry::Occupied(first) => {
+            let headline = format!("real server {address} is listed twice");
+            let diagnostic = Diagnostic::new(Code::DuplicateRealServer, headline, real.head, "this one is ignored");
+            diagnostics.push(diagnostic.and(first.get().head, "first listed here"));
+            false
+        }
+    }
+}
+
+/// Servers of one pool that nobody checks, which is told once for all of them: there may be as many as servers.
+#[derive(Default)]
+struct Unchecked {
+    first: Option<(SocketAddr, Span)>,
+    others: usize,
+}
+
+impl Unchecked {
+    fn add(&mut self, address: SocketAddr, head: Span) {
+        match self.first {
+            None => self.first = Some((address, head)),
+            Some(_) => self.others += 1,
+        }
+    }
+
+    fn tell(self, diagnostics: &mut Diagnostics) {
+        let Some((address, head)) = self.first else { return };
+        let (headline, label, it) = match self.others {
+            0 => (format!("real server {address} has no checker"), "it stays in the table when it dies", "it"),
+            1 => (
+                format!("real server {address} and another one of this virtual server have no checker"),
+                "they stay in the table when they die",
+                "each",
+            ),
+            others => (
+                format!("real server {address} and {others} others of this virtual server have no checker"),
+                "they stay in the table when they die",
+                "each",
+            ),
+        };
+        let diagnostic = Diagnostic::new(Code::NoCheckers, headline, head, label);
+        diagnostics.push(diagnostic.help(format!("write a TCP_CHECK {{ }} into {it}, or another checker")));
+    }
 }
 
 fn checkers(
@@ -80,12 +166,6 @@ fn checkers(
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Checker> {
-    if real.checkers.is_empty() {
-        let headline = format!("real server {address} has no checker");
-        let label = "it stays in the table when it dies";
-        let diagnostic = Diagnostic::new(Code::NoCheckers, headline, real.head, label);
-        diagnostics.push(diagnostic.help("write a TCP_CHECK { } into it, or another checker"));
-    }
     let outer = probe::Outer {
         server: address,
         timing: real.rare().timing.within(draft.timing),
@@ -93,7 +173,7 @@ fn checkers(
         virtual_host: real.rare().virtual_host.as_ref().or(draft.rare().virtual_host.as_ref()),
         service_delay_loop: draft.timing.delay_loop.unwrap_or(probe::DELAY_LOOP),
     };
-    // To the size: what grows by itself starts with room for four, and there may be tens of thousands of these.
+    // What grows by itself starts with room for four.
     let mut checkers = Vec::with_capacity(real.checkers.len());
     checkers.extend(real.checkers.iter().filter_map(|one| probe::checker(one, &outer, around, diagnostics)));
     checkers
@@ -143,27 +223,28 @@ fn fits(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: 
 }
 
 /// The port packets go to. Without NAT they keep the one they came to.
-fn port(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: &mut Diagnostics) -> u16 {
-    let service = port_of(key);
-    if real.port == 0 {
-        return service;
-    }
+fn port(port: u16, key: ServiceKey, forwarding: Forwarding) -> u16 {
     let keeps = match forwarding {
         Forwarding::Nat | Forwarding::Local => false,
         Forwarding::DirectRouting | Forwarding::Tunnel(_) => true,
     };
-    if !keeps || real.port == service {
-        return real.port;
+    if port == 0 || keeps { port_of(key) } else { port }
+}
+
+/// Says that the port of a real server is not the one that packets go to.
+fn complain_of_port(real: &RealDraft, key: ServiceKey, forwarding: Forwarding, diagnostics: &mut Diagnostics) {
+    let port = port(real.port, key, forwarding);
+    if real.port == 0 || real.port == port {
+        return;
     }
     let headline = format!("real server {} {} cannot have another port than its service", real.address, real.port);
     let label = match key {
-        ServiceKey::Address { .. } => format!("port {service} is used: direct routing and tunnels do not change it"),
+        ServiceKey::Address { .. } => format!("port {port} is used: direct routing and tunnels do not change it"),
         ServiceKey::FirewallMark { .. } => {
             "the port is left out: direct routing and tunnels do not change it".to_owned()
         }
     };
     diagnostics.push(Diagnostic::new(Code::PortMismatch, headline, real.head, label));
-    service
 }
 
 /// Without NAT packets keep the port they came to, and with it if the server says none.
