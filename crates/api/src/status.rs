@@ -12,6 +12,7 @@ use standfast_model::{
     VrrpCounters, bfd,
 };
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Everything that is known, as the supervisor put it together.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -20,8 +21,9 @@ pub struct Snapshot {
     pub daemon: DaemonStatus,
     /// Of the `vrrp` worker, unless it does not run or has told nothing yet.
     pub vrrp: Option<VrrpStatus>,
-    /// Of the `check` worker, unless it does not run or has told nothing yet.
-    pub check: Option<CheckStatus>,
+    /// Of the `check` worker, unless it does not run or has told nothing yet. Shared, since there may be twenty thousand
+    /// servers in it.
+    pub check: Option<Arc<CheckStatus>>,
     /// What other directors say of themselves (`peer`). The front puts it in, which is the one that hears them.
     #[serde(default)]
     pub peers: Vec<PeerStatus>,
@@ -111,7 +113,7 @@ pub enum Status {
     /// Of the `vrrp` worker.
     Vrrp(VrrpStatus),
     /// Of the `check` worker.
-    Check(CheckStatus),
+    Check(Arc<CheckStatus>),
     /// Of the `bfd` worker.
     Bfd(BfdStatus),
 }

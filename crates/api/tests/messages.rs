@@ -17,6 +17,7 @@ use standfast_model::tracking::{Known, ScriptState};
 use standfast_model::{
     Cause, Claim, Field, Instant, MacAddress, Mismatch, Priority, Refusal, Rival, State, Vrid, VrrpCounters,
 };
+use std::sync::Arc;
 use std::time::Duration;
 
 fn service() -> ServiceKey {
@@ -143,7 +144,7 @@ fn from_worker() -> Vec<FromWorker> {
         FromWorker::Ready,
         FromWorker::Alive,
         FromWorker::Status(status()),
-        FromWorker::Status(Status::Check(check)),
+        FromWorker::Status(Status::Check(Arc::new(check))),
         FromWorker::LongStatus,
         event(EventKind::Said(Said {
             process: "Keepalived_vrrp".to_owned(),

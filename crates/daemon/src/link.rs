@@ -14,7 +14,7 @@ use standfast_api::control::{ServerOrder, SwitchoverOrder};
 use standfast_api::plan::Part;
 use standfast_api::{
     Conflict, EncodeError, Event, EventKind, FromWorker, Generation, Status, ToFront, ToWorker, WorkerKind, decode,
-    encode,
+    encode, encode_counted,
 };
 use standfast_kernel::channel::{Channel, Incoming, MAX_MESSAGE_BYTES, Outbox, Outgoing, Received as Message};
 use standfast_kernel::memfd::{self, Label};
@@ -462,7 +462,7 @@ pub(crate) fn outgoing(message: &FromWorker) -> Result<Outgoing, StatusError> {
 
 /// A message, or if it is too long a memory file with it and `long`, the word that it comes along.
 pub(crate) fn envelope<M: Serialize>(message: &M, long: &M) -> Result<Outgoing, StatusError> {
-    let bytes = encode(message)?;
+    let bytes = encode_counted(message)?;
     if bytes.len() <= MAX_MESSAGE_BYTES {
         return Ok(bytes.into());
     }

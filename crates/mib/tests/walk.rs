@@ -18,6 +18,7 @@ use standfast_model::tracking::Known;
 use standfast_model::{Config, Instant, Priority, Refusal, Seldom, State, VrrpCounters};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 const GLOBALS: &str =
     "global_defs {\n router_id R\n enable_snmp_vrrp\n enable_snmp_checker\n enable_snmp_rfc\n enable_traps\n}\n";
@@ -165,7 +166,7 @@ fn snapshot(config: &Config) -> Snapshot {
         (service.key, ServiceTraffic { total, destinations: vec![(service.servers[0].key, destination)] })
     });
     let check = CheckStatus { at: daemon.at, traffic: traffic.collect(), services };
-    Snapshot { daemon, vrrp: Some(vrrp), check: Some(check), peers: Vec::new() }
+    Snapshot { daemon, vrrp: Some(vrrp), check: Some(Arc::new(check)), peers: Vec::new() }
 }
 
 fn view_of(text: &str) -> View {
@@ -176,7 +177,7 @@ fn view_of(text: &str) -> View {
 fn view_with(text: &str, change: impl FnOnce(&mut CheckStatus)) -> View {
     let config = read(text);
     let mut snapshot = snapshot(&config);
-    change(snapshot.check.as_mut().unwrap());
+    change(Arc::make_mut(snapshot.check.as_mut().unwrap()));
     let interface = Interface {
         index: 6,
         hardware: Some([2, 0, 0, 0, 0, 1]),

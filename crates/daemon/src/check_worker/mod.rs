@@ -31,6 +31,7 @@ use standfast_kernel::timer::{Timer, boottime};
 use standfast_lvs::Event;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use tracing::error;
 use witness::Witnesses;
 
@@ -75,7 +76,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     loop {
         worker.note();
         if let Some(status) = worker.news() {
-            supervisor.status(Status::Check(status));
+            supervisor.status(Status::Check(status.into()));
         }
         worker.tidy_up();
         let due = worker.next_deadline();
@@ -100,7 +101,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Lease { witness, wanted } => witnesses.want(&witness, wanted),
                 Command::Report => {
                     worker.read_traffic();
-                    supervisor.status(Status::Check(worker.tell()));
+                    supervisor.status(Status::Check(worker.tell().into()));
                 }
                 Command::Server { number, order } => supervisor.answer(number, worker.order(&order)),
                 Command::Plan { number, slice } => {
@@ -198,11 +199,11 @@ async fn without_pool(
                 }
                 Command::Lease { witness, wanted } => witnesses.want(&witness, wanted),
                 Command::Report => {
-                    supervisor.status(Status::Check(CheckStatus {
+                    supervisor.status(Status::Check(Arc::new(CheckStatus {
                         at: boottime(),
                         services: Vec::new(),
                         traffic: TrafficTable::default(),
-                    }));
+                    })));
                 }
                 Command::Server { number, .. } => {
                     supervisor.answer(number, Err("there is no virtual server".to_owned()));

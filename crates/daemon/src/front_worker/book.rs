@@ -52,11 +52,7 @@ impl Book {
     pub(super) fn complete(&mut self, message: ToFront) -> ToFront {
         match message {
             ToFront::SnapshotOfOthers(mut snapshot) => {
-                // Twenty thousand servers are copied only if somebody reads of them just now.
-                snapshot.check = self.snapshot.as_mut().and_then(|held| match Rc::get_mut(held) {
-                    Some(held) => held.check.take(),
-                    None => held.check.clone(),
-                });
+                snapshot.check = self.snapshot.as_ref().and_then(|held| held.check.clone());
                 ToFront::Snapshot(snapshot)
             }
             ToFront::Snapshot(_)
@@ -153,6 +149,7 @@ mod tests {
     use crate::fixtures::snapshot;
     use standfast_api::{CheckStatus, EventKind};
     use standfast_model::Instant;
+    use std::sync::Arc;
 
     fn book_with(events: u64) -> Book {
         let mut book = Book::new(None);
@@ -168,7 +165,8 @@ mod tests {
 
     #[test]
     fn virtual_servers_that_are_left_out_are_as_they_were_said_last() {
-        let check = |at| CheckStatus { at: Instant::from_nanos(at), services: Vec::new(), traffic: Vec::new() };
+        let check =
+            |at| Arc::new(CheckStatus { at: Instant::from_nanos(at), services: Vec::new(), traffic: Vec::new() });
         let with = |check| Box::new(Snapshot { check, ..snapshot() });
         let mut book = Book::new(None);
         for read in [false, true] {

@@ -6,6 +6,7 @@ use standfast_api::{CheckStatus, Facility, LogSettings, Setup, WorkerKind, Worke
 use standfast_kernel::channel;
 use standfast_model::Instant;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 fn linked() -> (SupervisorLink, Channel) {
     let (a, b) = channel::pair().unwrap();
@@ -81,11 +82,11 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
     let told = WAITING_EVENTS as u64 + 2000;
     for number in 0..told {
         link.event(event(number));
-        link.status(Status::Check(CheckStatus {
+        link.status(Status::Check(Arc::new(CheckStatus {
             at: Instant::from_nanos(number),
             services: Vec::new(),
             traffic: Vec::new(),
-        }));
+        })));
     }
     // From here on the supervisor reads, and the worker does nothing but wait for commands.
     let reader = async {

@@ -543,6 +543,7 @@ mod tests {
     use standfast_api::{CheckStatus, ServiceStatus};
     use standfast_kernel::channel::Outbox;
     use standfast_model::ipvs::{Family, ServiceKey};
+    use std::sync::Arc;
 
     fn status(services: u32) -> FromWorker {
         let service = |mark| ServiceStatus {
@@ -555,11 +556,11 @@ mod tests {
             quorum: 1,
             servers: Vec::new(),
         };
-        FromWorker::Status(Status::Check(CheckStatus {
+        FromWorker::Status(Status::Check(Arc::new(CheckStatus {
             at: Instant::ZERO,
             services: (1..=services).map(service).collect(),
             traffic: Vec::new(),
-        }))
+        })))
     }
 
     async fn sent_and_read(message: &FromWorker) -> Result<FromWorker, String> {

@@ -19,6 +19,7 @@ use standfast_page::page::{Sheet, document};
 use standfast_page::report::{Beside, Report, conditions, service_name};
 use standfast_page::traffic::{Samples, Traffic};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// 2026-11-21 10:21:40 UTC.
 pub(crate) const NOW_MS: u64 = 1_795_256_500_000;
@@ -173,7 +174,7 @@ pub(crate) fn snapshot(services: u32) -> Snapshot {
     Snapshot {
         daemon,
         vrrp: Some(VrrpStatus { at: ago(0), instances, tracked: Known::default() }),
-        check: Some(check),
+        check: Some(Arc::new(check)),
         peers: Vec::new(),
     }
 }

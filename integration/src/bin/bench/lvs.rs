@@ -40,6 +40,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
             Row::new(name("start until the table is done"), "ms"),
             Row::new(name("processor for it"), "ms"),
             Row::new(name("memory (PSS) of all processes"), "KiB"),
+            Row::new(name("reload that changes one weight: until the kernel has it"), "ms"),
             Row::new(name("reload that changes one weight: processor for it"), "ms"),
             Row::new(name("stop until the daemon is gone"), "ms"),
             Row::new(name("services left behind by the stop"), "services").bounded(0.0),
@@ -187,15 +188,17 @@ fn begun(process: &Process) -> Option<u64> {
     Some((seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?) * 1000)
 }
 
+fn virtual_address(service: usize) -> String {
+    format!("172.{}.{}.{}", 16 + service / 62_500, service / 250 % 250, service % 250 + 1)
+}
+
 /// Many services without checks; the last real server has the weight that is given.
 fn many(services: usize, servers: usize, weight: u32) -> String {
     let mut text = String::new();
     for service in 0..services {
         text += &format!(
-            "virtual_server 172.{}.{}.{} 80 {{\n    delay_loop 5\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n",
-            16 + service / 62_500,
-            service / 250 % 250,
-            service % 250 + 1
+            "virtual_server {} 80 {{\n    delay_loop 5\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n",
+            virtual_address(service)
         );
         for server in 0..servers {
             let number = service * servers + server;
@@ -212,7 +215,7 @@ fn many(services: usize, servers: usize, weight: u32) -> String {
     text
 }
 
-fn table(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 8]> {
+fn table(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 9]> {
     let (director, path) = Director::start(settings, program)?;
     director.machine.put(CONF, many(services, servers, 1))?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
@@ -229,7 +232,7 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
     let before = director.spent()?;
     director.machine.put(CONF, many(services, servers, 2))?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
-    process.signal(libc::SIGHUP)?;
+    let arrived = until_seen(&director.machine, process.id(), services)?;
     let (reloaded, _) = watch.rested()?;
     director.say_spent("reload", &before)?;
     let weights = director.machine.run("grep -c -- 'Masq    2' /proc/net/ip_vs || true")?;
@@ -243,7 +246,26 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
     director.lab.finish()?;
     let [grown, ran_to_grow] = grow(settings, program, services, servers)?;
     let started = millis(Duration::from_nanos(rested.saturating_sub(begun)));
-    Ok([started, millis(ran), memory, reloaded, stopped, left, grown, ran_to_grow])
+    Ok([started, millis(ran), memory, arrived, reloaded, stopped, left, grown, ran_to_grow])
+}
+
+/// Has the daemon read its configuration again; how many milliseconds later the kernel has the weight that changes in it.
+/// That is the weight of the server that was added last, which the kernel lists first: a look at the beginning of one
+/// service costs next to nothing.
+fn until_seen(machine: &Machine, daemon: u32, services: usize) -> Result<f64> {
+    let look = match services {
+        1 => "IFS= read -r -N 400 table </proc/net/ip_vs".to_owned(),
+        _ => format!("table=$(ipvsadm -L -n -t {}:80)", virtual_address(services - 1)),
+    };
+    // A shell that waits without starting a process for it.
+    let line = format!(
+        "exec 9<> <(:); begun=$EPOCHREALTIME; kill -HUP {daemon}; \
+         while {look}; [[ $table != *\"Masq    2 \"* ]]; do read -t 0.005 -u 9; done; \
+         echo $(( ${{EPOCHREALTIME/./}} - ${{begun/./}} ))"
+    );
+    let argv = ["timeout".to_owned(), "60".to_owned(), "bash".to_owned(), "-c".to_owned(), line];
+    let micros = machine.run(lab::Command::from(argv.to_vec()).within(LIMIT))?;
+    Ok(micros.trim().parse::<f64>().map_or(f64::NAN, |micros| micros / 1000.0))
 }
 
 /// What the table costs without the start of processes: one that has a single service is told of all the others. In
