@@ -389,7 +389,9 @@ impl Core {
         };
         let setup = self.write_setup(name, &setup)?;
         let agent = self.agent_path();
-        let mut argv = vec![agent.clone(), "power".to_owned(), KERNEL.to_owned()];
+        // The kernels of one lab take the processors in turn, and those of several labs do not all begin with the same.
+        let turn = (std::process::id() as usize).wrapping_add(index);
+        let mut argv = vec![agent.clone(), "power".to_owned(), turn.to_string(), KERNEL.to_owned()];
         argv.push(format!("mem={}M", node.plan.megabytes));
         argv.push(format!("ubd0={STATE}/{name}.disk"));
         for card in 0..node.plan.cards.len() {

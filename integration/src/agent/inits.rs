@@ -12,6 +12,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::root;
@@ -131,19 +133,33 @@ fn bind_devices(layered: &Path) -> io::Result<()> {
 
 /// Runs a kernel's process as its only child and ends with it. It is the first process of a namespace, so that every
 /// process the kernel makes for itself and its programs dies in the same moment as this one.
-pub(crate) fn power(argv: &[String]) -> ExitCode {
+pub(crate) fn power(turn: usize, argv: &[String]) -> ExitCode {
     let Some((program, arguments)) = argv.split_first() else {
         return ended("power", Err(io::Error::other("an empty command")));
     };
     let run = || {
         root::keep_mounts_private()?;
         root::mount_new("proc", Path::new("/proc"), None)?;
+        keep_to_one_processor(turn)?;
         let mut child = Command::new(program).args(arguments).stdin(Stdio::null()).spawn()?;
         prefer_session_of(child.id());
         let status = child.wait()?;
         Ok(io::Error::other(format!("{program}: {status}")))
     };
     ended("power", run())
+}
+
+/// A user-mode kernel hands over to the processes of its programs and back with each system call and page fault, and runs
+/// one of them at a time. From one processor to another that takes several times as long as on the same one, and how long
+/// changes from minute to minute.
+fn keep_to_one_processor(turn: usize) -> io::Result<()> {
+    let this = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this)?;
+    let allowed: Vec<usize> = (0..CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap_or(false)).collect();
+    let Some(cpu) = turn.checked_rem(allowed.len()).and_then(|place| allowed.get(place)) else { return Ok(()) };
+    let mut one = CpuSet::new();
+    one.set(*cpu)?;
+    Ok(sched_setaffinity(this, &one)?)
 }
 
 /// Where the kernel shares the processor out among sessions, nice levels count within one only; so the session gets a

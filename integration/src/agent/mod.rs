@@ -24,7 +24,7 @@ pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 
 /// The program `lab-agent`: does what its arguments say and returns its status.
 ///
-/// - `wires`, `machine SETUP`, `power COMMAND...`: first processes, started by the lab
+/// - `wires`, `machine SETUP`, `power TURN COMMAND...`: first processes, started by the lab
 /// - none, as the first process of a kernel: a director; and `guest-service`, where systemd is the first process
 /// - `freeze PID`, `thaw PID`: all processes of a machine
 /// - `probe ...`: asks a service until it is told to stop, started by [`crate::Machine::probe`]
@@ -40,7 +40,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let done = match words.as_slice() {
         ["wires"] => return inits::wires(),
         ["machine", setup] => return inits::machine(Path::new(setup)),
-        ["power", ..] => return inits::power(arguments.get(1..).unwrap_or_default()),
+        ["power", turn, ..] => {
+            return inits::power(turn.parse().unwrap_or(0), arguments.get(2..).unwrap_or_default());
+        }
         [] if std::process::id() == 1 => return guest::guest(),
         ["guest-service"] => return guest::guest_service(),
         ["freeze", pid] => number(pid).and_then(freeze::freeze).map(|()| ExitCode::SUCCESS),
