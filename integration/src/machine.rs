@@ -144,6 +144,32 @@ impl Machine {
         self.spawn(Command::from(argv.to_vec()).input(input))
     }
 
+    /// What a connection to one of these servers costs this machine's kernel, made `per_second` times for a `span`, with a
+    /// request that is answered to the end of the connection or with an empty one: the processor time of a process that
+    /// does nothing else.
+    ///
+    /// # Errors
+    /// It cannot be started, or a server does not answer.
+    pub fn cost_of_connections(
+        &self,
+        servers: &[SocketAddr],
+        per_second: u32,
+        span: Duration,
+        request: &str,
+    ) -> Result<Duration> {
+        let (per_second, millis) = (per_second.to_string(), span.as_millis().to_string());
+        let argv = [self.agent_path(), "knock".to_owned(), per_second, millis, request.to_owned()];
+        let input = servers.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let said = self.run(Command::from(argv.to_vec()).input(input).within(span * 10 + COPY))?;
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let told = match words.as_slice() {
+            [made, "connections", "in", nanos] => Option::zip(made.parse().ok(), nanos.parse().ok()),
+            _ => None,
+        };
+        let (made, nanos): (u32, u64) = told.ok_or_else(|| Error::agent("knock", &said))?;
+        Ok(Duration::from_nanos(nanos).checked_div(made).unwrap_or_default())
+    }
+
     /// Watches the processes whose name begins with `name` until they have rested for `quiet`, or for `limit`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use crate::snmp::TrafficTable;
 use crate::worker::{Generation, WorkerKind};
+use core::num::NonZeroU32;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
@@ -248,8 +249,8 @@ pub struct ServerStatus {
     /// Whether all its checkers are up.
     pub up: bool,
     /// How long the last attempt of its checks took, the slowest of several, in microseconds, at most a good hour; none
-    /// if it has no check over the network, or none has ended.
-    pub check_micros: Option<u32>,
+    /// if it has no check over the network, or none has ended. Never 0: nothing is that fast.
+    pub check_micros: Option<NonZeroU32>,
     /// What there is to say of few.
     pub remarks: Seldom<Remarks>,
 }
@@ -273,6 +274,6 @@ mod tests {
 
     #[test]
     fn a_real_server_of_which_there_is_little_to_say_is_small() {
-        assert!(size_of::<ServerStatus>() <= 48, "{} bytes", size_of::<ServerStatus>());
+        assert!(size_of::<ServerStatus>() <= 40, "{} bytes", size_of::<ServerStatus>());
     }
 }

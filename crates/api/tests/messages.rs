@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a sample that cannot be made is a failed test")]
 
+use core::num::NonZeroU32;
 use proptest::prelude::*;
 use standfast_api::adjust::{Adjustment, Setting};
 use standfast_api::control::{Answer, Ask, CONTROL_VERSION, Order, Recorded, Request, ServerOrder, ServerWish};
@@ -120,7 +121,7 @@ fn from_worker() -> Vec<FromWorker> {
         key: DestinationKey { address: "2001:db8::2".parse().unwrap(), port: 80 },
         weight: 3,
         up: false,
-        check_micros: Some(u32::MAX),
+        check_micros: Some(NonZeroU32::MAX),
         remarks: Remarks { ordered: Some("draining".to_owned()), trouble: Some("connection refused".to_owned()) }
             .into(),
     };

@@ -3,18 +3,31 @@
 //! A service may have twenty thousand, and a node five thousand services, each of them in the table that should be and in
 //! the one that is. So they lie side by side, without room that nothing is in: a destination found, put in the place of
 //! another or gone through costs what it costs in a tree, and one that comes or goes moves those behind it, which is no
-//! more than the comparison that follows.
+//! more than the comparison that follows. And where both tables have the same, which is nearly always so, they share it.
 
 use standfast_model::ipvs::{Destination, DestinationKey};
+use std::sync::Arc;
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Destinations {
     /// Ascending by key, and no key twice.
-    rows: Vec<Destination>,
+    rows: Arc<Vec<Destination>>,
 }
 
 impl Destinations {
+    /// From here on they are its own.
+    fn rows_mut(&mut self) -> &mut Vec<Destination> {
+        Arc::make_mut(&mut self.rows)
+    }
+
+    /// Lies where the other one does, if both are equal.
+    pub(crate) fn share(&mut self, other: &Self) {
+        if self == other {
+            self.rows = Arc::clone(&other.rows);
+        }
+    }
+
     fn place(&self, key: &DestinationKey) -> Result<usize, usize> {
         self.rows.binary_search_by(|row| row.key.cmp(key))
     }
@@ -28,9 +41,9 @@ impl Destinations {
     /// Puts one in, in the place of the one with its key; answers that one.
     pub fn insert(&mut self, destination: Destination) -> Option<Destination> {
         match self.place(&destination.key) {
-            Ok(at) => self.rows.get_mut(at).map(|row| core::mem::replace(row, destination)),
+            Ok(at) => self.rows_mut().get_mut(at).map(|row| core::mem::replace(row, destination)),
             Err(at) => {
-                self.rows.insert(at, destination);
+                self.rows_mut().insert(at, destination);
                 None
             }
         }
@@ -38,12 +51,12 @@ impl Destinations {
 
     /// Takes one out, and answers it.
     pub fn remove(&mut self, key: &DestinationKey) -> Option<Destination> {
-        self.place(key).ok().map(|at| self.rows.remove(at))
+        self.place(key).ok().map(|at| self.rows_mut().remove(at))
     }
 
     /// Takes all of them out.
     pub fn clear(&mut self) {
-        self.rows.clear();
+        *self = Self::default();
     }
 
     /// How many there are.
@@ -74,7 +87,7 @@ impl FromIterator<Destination> for Destinations {
             rows.dedup_by_key(|row| row.key);
         }
         rows.shrink_to_fit();
-        Self { rows }
+        Self { rows: Arc::new(rows) }
     }
 }
 
@@ -119,6 +132,25 @@ mod tests {
                 prop_assert!(rows.iter().eq(map.values()));
                 prop_assert_eq!((rows.len(), rows.is_empty()), (map.len(), map.is_empty()));
             }
+        }
+
+        #[test]
+        fn what_two_share_is_changed_in_one_of_them_alone(
+            both in proptest::collection::vec((0..12_u8, 0..3_u32), 0..20),
+            host in 0..12_u8,
+            weight in proptest::option::of(3..5_u32),
+        ) {
+            let rows = || both.iter().map(|(host, weight)| destination(*host, *weight)).collect::<Destinations>();
+            let (mut one, mut other) = (rows(), rows());
+            one.share(&other);
+            prop_assert!(Arc::ptr_eq(&one.rows, &other.rows));
+            match weight.map(|weight| destination(host, weight)) {
+                Some(row) => drop(one.insert(row)),
+                None => drop(one.remove(&destination(host, 0).key)),
+            }
+            prop_assert_eq!(&other, &rows());
+            other.share(&one);
+            prop_assert_eq!(Arc::ptr_eq(&one.rows, &other.rows), one == rows());
         }
     }
 }

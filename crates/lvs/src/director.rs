@@ -196,7 +196,7 @@ impl Director {
         effort::looked_at(config.real_servers.len());
         let members = config.real_servers.iter().map(|server| {
             let checkers = server.checkers.iter().map(|checker| self.seats.add(checker.clone(), (0, 0))).collect();
-            let checkers_down = server.checkers.iter().filter(|checker| checker.timing.alpha).count();
+            let checkers_down = server.checkers.iter().map(|checker| u32::from(checker.timing.alpha)).sum();
             Member { checkers, checkers_down, ..Member::default() }
         });
         let members = members.collect();

@@ -33,7 +33,7 @@ pub(crate) struct Member {
     /// Its checkers, in the order of the configuration.
     pub(crate) checkers: Vec<CheckerId>,
     /// How many of them are down; it is up when none is.
-    pub(crate) checkers_down: usize,
+    pub(crate) checkers_down: u32,
     /// What the operator wants of it.
     pub(crate) duty: Duty,
     /// Its checks are not believed: it serves although they say it is down (`panic_threshold`).

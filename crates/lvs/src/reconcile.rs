@@ -186,8 +186,10 @@ impl Reconciler {
     fn apply_changes(&mut self, out: &mut Output) {
         let Some(known) = self.known.as_mut().filter(|_| self.changed_since.is_some()) else { return };
         self.changed_since = None;
-        let operations = diff(&self.desired, known, &core::mem::take(&mut self.changed));
+        let changed = core::mem::take(&mut self.changed);
+        let operations = diff(&self.desired, known, &changed);
         send(known, operations, out);
+        known.share(&self.desired, &changed);
         self.let_go();
     }
 
@@ -226,7 +228,9 @@ impl Reconciler {
         let again = core::mem::take(&mut self.refused_meanwhile);
         let pause = if again { self.next_retry() } else { self.interval() };
         self.reading = Reading::Due(now + pause);
-        send(self.known.insert(table), operations, out);
+        let known = self.known.insert(table);
+        send(known, operations, out);
+        known.share(&self.desired, &self.ours);
         self.let_go();
     }
 

@@ -5,7 +5,7 @@
 use crate::destinations::Destinations;
 use core::fmt;
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A service with its destinations.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -73,6 +73,15 @@ impl fmt::Display for Operation {
 }
 
 impl Table {
+    /// Has what it holds equal to another table in these services lie where that has it.
+    pub(crate) fn share(&mut self, other: &Self, services: &BTreeSet<ServiceKey>) {
+        for key in services {
+            if let (Some(own), Some(others)) = (self.services.get_mut(key), other.services.get(key)) {
+                own.destinations.share(&others.destinations);
+            }
+        }
+    }
+
     /// Does to this value what the kernel does to its table when the operation succeeds: adding what is there edits
     /// it, removing what is not there does nothing, a destination of a service that is not there goes nowhere.
     pub fn apply(&mut self, operation: &Operation) {

@@ -6,6 +6,7 @@ mod children;
 mod freeze;
 pub(crate) mod guest;
 pub(crate) mod inits;
+mod knocker;
 mod prober;
 pub(crate) mod protocol;
 mod root;
@@ -31,6 +32,7 @@ pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// - `echo PORT NAME`, `talk ...`: both ends of connections that last, started by [`crate::Machine::serve_echo`] and
 ///   [`crate::Machine::talk`]
 /// - `send CARD PER-SECOND MILLISECONDS`: sends packets as they are, started by [`crate::Machine::send_packets`]
+/// - `knock PER-SECOND MILLISECONDS REQUEST`: connects to servers, started by [`crate::Machine::cost_of_connections`]
 /// - `busy NAME QUIET LIMIT`: watches processes until they rest, both in milliseconds; started by
 ///   [`crate::Machine::watch`]
 /// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
@@ -52,6 +54,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
         ["talk", talk @ ..] => talker::talk(talk).map(|()| ExitCode::SUCCESS),
         ["send", card, per_second, millis] => number(per_second)
             .and_then(|per_second| sender::send(card, per_second, number(millis)?))
+            .map(|()| ExitCode::SUCCESS),
+        ["knock", per_second, millis, request] => number(per_second)
+            .and_then(|per_second| knocker::knock(per_second, number(millis)?, request))
             .map(|()| ExitCode::SUCCESS),
         ["busy", name, quiet, limit] => {
             number(quiet).and_then(|quiet| busy::busy(name, quiet, number(limit)?)).map(|()| ExitCode::SUCCESS)

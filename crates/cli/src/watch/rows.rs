@@ -157,7 +157,7 @@ fn head(theme: Theme, service: &ServiceStatus) -> Vec<(String, Style)> {
 
 fn server_cells(theme: Theme, server: &ServerStatus) -> Vec<(String, Style)> {
     let (word, style) = if server.up { ("up", theme.good()) } else { ("DOWN", theme.bad()) };
-    let took = server.check_micros.map(|micros| format!("in {}", milliseconds(micros.into())));
+    let took = server.check_micros.map(|micros| format!("in {}", milliseconds(micros.get().into())));
     let ordered = server.remarks.ordered.as_ref().map(|word| format!("{word} by the operator"));
     let said: Vec<String> = took.into_iter().chain(ordered).chain(server.remarks.trouble.clone()).collect();
     let plain = Theme::plain();

@@ -2,6 +2,7 @@
 
 use super::model::{Input, Key, Watch};
 use super::theme::Theme;
+use core::num::NonZeroU32;
 use core::time::Duration;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -65,7 +66,7 @@ fn service(number: u8, up: bool) -> ServiceStatus {
         key: DestinationKey { address: format!("10.0.{number}.{last}").parse().unwrap(), port: 80 },
         weight: 5,
         up,
-        check_micros: Some(1234),
+        check_micros: NonZeroU32::new(1234),
         remarks: Remarks { ordered: None, trouble: (!up).then(|| "connection refused".to_owned()) }.into(),
     };
     ServiceStatus {

@@ -16,6 +16,7 @@ use crate::plan;
 use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
 use crate::{journal, log};
+use core::num::NonZeroU32;
 use standfast_api::control::ServerOrder;
 use standfast_api::plan::Part;
 use standfast_api::{CheckSlice, CheckStatus, Generation, Remarks, ServerStatus, ServiceStatus};
@@ -397,7 +398,9 @@ fn server_status(server: &standfast_lvs::ServerStatus, probes: &Probes) -> Serve
         key: server.key,
         weight: server.weight,
         up: server.up,
-        check_micros: took.map(|took| u32::try_from(took.as_micros()).unwrap_or(u32::MAX)),
+        check_micros: took.map(|took| {
+            NonZeroU32::new(u32::try_from(took.as_micros()).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN)
+        }),
         remarks: Remarks { ordered: orders::duty(server.duty), trouble: unable.or_else(failed) }.into(),
     }
 }

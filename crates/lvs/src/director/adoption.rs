@@ -63,7 +63,7 @@ impl Director {
                 if seat.state.adopt(up) && !up {
                     urgent.push(seat.leader.unwrap_or(*checker));
                 }
-                member.checkers_down += usize::from(!seat.state.is_up());
+                member.checkers_down += u32::from(!seat.state.is_up());
             }
             left_out += usize::from(!member.is_up());
         }

@@ -155,7 +155,7 @@ impl Director {
             for (id, checker) in member.checkers.iter().zip(server.checkers) {
                 let Some(seat) = self.seats.get_mut(*id) else { continue };
                 seat.state.remember(checker.state);
-                member.checkers_down += usize::from(!seat.state.is_up());
+                member.checkers_down += u32::from(!seat.state.is_up());
                 if let Some(weight) = checker.weight {
                     member.weighed.said.insert(*id, weight);
                 }

@@ -217,7 +217,7 @@ impl Director {
                     let checkers: Vec<CheckerId> =
                         server.checkers.iter().map(|checker| self.seats.add(checker.clone(), (0, 0))).collect();
                     passage.undated.extend(checkers.iter().map(|checker| (*checker, false)));
-                    let checkers_down = server.checkers.iter().filter(|checker| checker.timing.alpha).count();
+                    let checkers_down = server.checkers.iter().map(|checker| u32::from(checker.timing.alpha)).sum();
                     Member { checkers, checkers_down, ..Member::default() }
                 }
             });
@@ -299,8 +299,8 @@ impl Director {
             }
             self.remove_checker(id, out);
         }
-        let down = |id: &&CheckerId| self.seats.get(**id).is_some_and(|seat| !seat.state.is_up());
-        member.checkers_down = member.checkers.iter().filter(down).count();
+        let down = |id: &CheckerId| u32::from(self.seats.get(*id).is_some_and(|seat| !seat.state.is_up()));
+        member.checkers_down = member.checkers.iter().map(down).sum();
         if was_up != member.is_up() {
             passage.went.push(name);
         }

@@ -174,7 +174,7 @@ fn server(status: &ServerStatus, service: &ServiceKey, traffic: Option<&Traffic>
         up: status.up,
         ordered: status.remarks.ordered.clone(),
         trouble: status.remarks.trouble.clone(),
-        check_us: status.check_micros.map(u64::from),
+        check_us: status.check_micros.map(|micros| micros.get().into()),
         connections: traffic.and_then(|traffic| traffic.of_server(service, &status.key)),
     }
 }

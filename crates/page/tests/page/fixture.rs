@@ -1,5 +1,6 @@
 //! A site to look at: two directors, some virtual routers, as many virtual servers as wanted, a month of history.
 
+use core::num::NonZeroU32;
 use core::time::Duration;
 use standfast_api::control::Recorded;
 use standfast_api::{
@@ -97,7 +98,7 @@ fn service(number: u32) -> ServiceStatus {
                 key: DestinationKey { address: IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number * 8 + index)), port },
                 weight: 10,
                 up,
-                check_micros: Some((number % 40) * 130 + index * 4200 + 310),
+                check_micros: NonZeroU32::new((number % 40) * 130 + index * 4200 + 310),
                 remarks: Remarks {
                     ordered: (number % 23 == 5 && index == 1).then(|| "draining".to_owned()),
                     trouble: (!up).then(|| match index {

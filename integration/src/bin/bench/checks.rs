@@ -2,6 +2,7 @@
 //! are good for. Checks are counted by the host that answers them, and timed by what its LAN carries.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use lab::{Capture, Machine, Moment, Result, pause, until};
@@ -54,6 +55,15 @@ impl Kind {
         if self == Self::Https { 443 } else { 80 }
     }
 
+    /// The least that is said over a connection, for a kind that more than the kernel does not decide.
+    fn request(self) -> Option<&'static str> {
+        match self {
+            Self::Tcp => Some(""),
+            Self::Http => Some("GET / HTTP/1.0\r\n\r\n"),
+            Self::Https => None,
+        }
+    }
+
     fn checker(self) -> &'static str {
         match self {
             Self::Tcp => "TCP_CHECK {\n            connect_timeout 2\n        }",
@@ -91,6 +101,11 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
             Row::new(name("time between checks of a server less the interval, p99"), "ms").bounded(0.0),
             Row::new(name("most checks in a tenth of a second"), "checks").bounded(rate / 10.0),
         ];
+        if let Some(floor) = floor(settings, servers, interval, kind)?
+            && let Some(row) = rows.get_mut(1)
+        {
+            row.bound = Some(floor);
+        }
         let mut memory = [f64::NAN; 2];
         for (program, memory) in memory.iter_mut().enumerate() {
             let samples = one(settings, program, servers, interval, kind)?;
@@ -142,6 +157,19 @@ fn one(settings: &Settings, program: usize, servers: usize, interval: Duration, 
     Ok([called, ran.as_secs_f64() * 1e6 / made, rate, memory, p50, p99, most])
 }
 
+/// What the kernel alone takes for as many connections as there are checks, in microseconds of processor each.
+fn floor(settings: &Settings, servers: usize, interval: Duration, kind: Kind) -> Result<Option<f64>> {
+    let Some(request) = kind.request() else { return Ok(None) };
+    let (director, _) = Director::start(settings, 0)?;
+    serve(&director.lab.machine("servers")?)?;
+    let targets: Vec<SocketAddr> = (0..servers).map(|number| (address(number), kind.port()).into()).collect();
+    let per_second = u32::try_from(servers).unwrap_or(u32::MAX) / u32::try_from(interval.as_secs()).unwrap_or(1).max(1);
+    let span = if settings.quick { QUICK_WINDOW } else { WINDOW };
+    let each = director.machine.cost_of_connections(&targets, per_second, span, request)?;
+    director.lab.finish()?;
+    Ok(Some(each.as_secs_f64() * 1e6))
+}
+
 /// Waits until as many servers are in the kernel's table.
 pub(crate) fn all_in_the_table(director: &Director, servers: usize) -> Result<()> {
     until("every server was in the table", LIMIT, || {
@@ -178,12 +206,17 @@ pub(crate) fn serve(host: &Machine) -> Result<()> {
     Ok(())
 }
 
+fn address(number: usize) -> Ipv4Addr {
+    let octet = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    Ipv4Addr::new(10, 1, octet(number / 250), octet(number % 250 + 1))
+}
+
 pub(crate) fn conf(servers: usize, interval: Duration, kind: Kind) -> String {
     let (port, checker) = (kind.port(), kind.checker());
     let real: String = (0..servers)
         .map(|number| {
-            let (high, low) = (number / 250, number % 250 + 1);
-            format!("    real_server 10.1.{high}.{low} {port} {{\n        weight 1\n        {checker}\n    }}\n")
+            let address = address(number);
+            format!("    real_server {address} {port} {{\n        weight 1\n        {checker}\n    }}\n")
         })
         .collect();
     format!(

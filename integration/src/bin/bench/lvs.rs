@@ -81,6 +81,8 @@ impl Director {
         plan.host("servers").card(lan, ["10.255.0.1/8"]);
         let lab = plan.start()?;
         let machine = lab.machine("director")?;
+        // Behind a router, as it were: thousands of neighbours are more than a kernel remembers.
+        machine.run("ip route add 10.1.0.0/16 via 10.255.0.1")?;
         // keepalived asks for its own name, and would wait for a name server that is not there.
         machine.put("/etc/hosts", "127.0.0.1 localhost director\n")?;
         let path = settings.daemons.get(program).map(|daemon| daemon.program().to_owned()).unwrap_or_default();
