@@ -12,6 +12,7 @@ use standfast_model::ipvs::{Forwarding, Protocol, ServiceKey};
 use standfast_model::{Password, Priority, VirtualAddress, Vrid};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 fn loaded(text: &str) -> Loaded {
     let host = Memory::new().with_interface("eth0").with_interface("eth1").file("/keepalived.conf", text);
@@ -48,7 +49,7 @@ fn service(address: &str, port: u16, protocol: Protocol, servers: &[&str]) -> Vi
             log_all_failures: false,
         };
         let mut real = RealServer::plain(target, Forwarding::Nat);
-        real.checkers.push(Checker { probe: Probe::Tcp(connect), timing });
+        real.checkers.push(Arc::new(Checker { probe: Probe::Tcp(connect), timing }));
         // Unlike everywhere else, mails about real servers are on when nobody says anything.
         real.smtp_alert = true;
         real

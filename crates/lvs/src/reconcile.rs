@@ -188,8 +188,8 @@ impl Reconciler {
         self.changed_since = None;
         let changed = core::mem::take(&mut self.changed);
         let operations = diff(&self.desired, known, &changed);
-        send(known, operations, out);
-        known.share(&self.desired, &changed);
+        known.follow(&self.desired, &changed);
+        send(operations, out);
         self.let_go();
     }
 
@@ -228,9 +228,8 @@ impl Reconciler {
         let again = core::mem::take(&mut self.refused_meanwhile);
         let pause = if again { self.next_retry() } else { self.interval() };
         self.reading = Reading::Due(now + pause);
-        let known = self.known.insert(table);
-        send(known, operations, out);
-        known.share(&self.desired, &self.ours);
+        self.known.insert(table).follow(&self.desired, &self.ours);
+        send(operations, out);
         self.let_go();
     }
 
@@ -320,15 +319,11 @@ impl Reconciler {
     }
 }
 
-/// Sends operations and takes them as done; one that is not comes back as a refusal.
-fn send(known: &mut Table, operations: Vec<Operation>, out: &mut Output) {
-    if operations.is_empty() {
-        return;
+/// Sends operations, which are taken as done; one that is not comes back as a refusal.
+fn send(operations: Vec<Operation>, out: &mut Output) {
+    if !operations.is_empty() {
+        out.push(Action::Apply(operations));
     }
-    for operation in &operations {
-        known.apply(operation);
-    }
-    out.push(Action::Apply(operations));
 }
 
 /// Whether the row, or the service that it belongs to, was refused: a destination cannot be added to a service that

@@ -8,13 +8,15 @@ use crate::verdict::Inability;
 use standfast_model::Instant;
 use standfast_model::config::lvs::{self as config, Probe};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A checker in its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Seat {
     /// The place of its pool, and of its server there.
     pub(crate) place: (usize, usize),
-    pub(crate) config: config::Checker,
+    /// That of its server in the pool.
+    pub(crate) config: Arc<config::Checker>,
     pub(crate) state: Checker,
     /// Another one performs the same check and shares its verdicts with this one.
     pub(crate) leader: Option<CheckerId>,
@@ -37,7 +39,8 @@ impl Seat {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seats {
-    seats: BTreeMap<CheckerId, Seat>,
+    /// Each in a place of its own: a tree has room for many more than there are.
+    seats: BTreeMap<CheckerId, Box<Seat>>,
     /// Numbers are never used twice: a late answer to a checker that is gone must find nobody.
     next: usize,
     /// When which checker is due; one that is running, rests or is led by another is not in it.
@@ -47,30 +50,31 @@ pub(crate) struct Seats {
 }
 
 impl Seats {
-    pub(crate) fn add(&mut self, config: config::Checker, place: (usize, usize)) -> CheckerId {
+    pub(crate) fn add(&mut self, config: Arc<config::Checker>, place: (usize, usize)) -> CheckerId {
         let id = CheckerId(self.next);
         self.next = self.next.saturating_add(1);
         let state = Checker::new(config.timing);
-        self.seats.insert(id, Seat { place, config, state, leader: None, due: None, inability: None });
+        let seat = Seat { place, config, state, leader: None, due: None, inability: None };
+        self.seats.insert(id, Box::new(seat));
         id
     }
 
     pub(crate) fn remove(&mut self, id: CheckerId) -> Option<Seat> {
         self.rest(id);
         self.followers.remove(&id);
-        self.seats.remove(&id)
+        self.seats.remove(&id).map(|seat| *seat)
     }
 
     pub(crate) fn get(&self, id: CheckerId) -> Option<&Seat> {
-        self.seats.get(&id)
+        self.seats.get(&id).map(|seat| &**seat)
     }
 
     pub(crate) fn get_mut(&mut self, id: CheckerId) -> Option<&mut Seat> {
-        self.seats.get_mut(&id)
+        self.seats.get_mut(&id).map(|seat| &mut **seat)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CheckerId, &Seat)> {
-        self.seats.iter().map(|(id, seat)| (*id, seat))
+        self.seats.iter().map(|(id, seat)| (*id, &**seat))
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -73,11 +73,13 @@ impl fmt::Display for Operation {
 }
 
 impl Table {
-    /// Has what it holds equal to another table in these services lie where that has it.
-    pub(crate) fn share(&mut self, other: &Self, services: &BTreeSet<ServiceKey>) {
+    /// Becomes equal to another table in these services, whose destinations lie where the other one has them.
+    pub(crate) fn follow(&mut self, other: &Self, services: &BTreeSet<ServiceKey>) {
         for key in services {
-            if let (Some(own), Some(others)) = (self.services.get_mut(key), other.services.get(key)) {
-                own.destinations.share(&others.destinations);
+            match (other.services.get(key), self.services.get_mut(key)) {
+                (Some(theirs), Some(own)) => own.clone_from(theirs),
+                (Some(theirs), None) => drop(self.services.insert(*key, theirs.clone())),
+                (None, _) => drop(self.services.remove(key)),
             }
         }
     }

@@ -14,6 +14,8 @@ mod haproxy;
 #[cfg(test)]
 mod namespaces;
 #[cfg(test)]
+mod overload;
+#[cfg(test)]
 mod quorum;
 #[cfg(test)]
 mod same_tables;

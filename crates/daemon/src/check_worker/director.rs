@@ -17,6 +17,7 @@ use crate::runner_client::{Answer, RunnerClient};
 use crate::verdicts::Verdicts;
 use crate::{journal, log};
 use core::num::NonZeroU32;
+use core::time::Duration;
 use standfast_api::control::ServerOrder;
 use standfast_api::plan::Part;
 use standfast_api::{CheckSlice, CheckStatus, Generation, Remarks, ServerStatus, ServiceStatus};
@@ -61,7 +62,13 @@ pub(super) struct Worker {
     unsettled: bool,
     /// A configuration that was told and not taken in yet.
     incoming: Option<Incoming>,
+    /// When the last piece of work was done.
+    worked: Instant,
 }
+
+/// Work that is left waits no longer than this for its next piece, however many checks there are: more than the processor
+/// manages would otherwise keep a dead server in the table for ever.
+const WORK_WITHIN: Duration = Duration::from_millis(5);
 
 impl Worker {
     /// A director for that configuration, with what a predecessor left, and the kernel's table for it, which may be in
@@ -96,6 +103,7 @@ impl Worker {
             news: News::default(),
             unsettled: true,
             incoming: None,
+            worked: Instant::ZERO,
         };
         // Also one of which nothing is left had a predecessor, which has emptied the table if that was asked for.
         if let Some(memory) = memory.or_else(|| restarted.then(Memory::default)) {
@@ -257,9 +265,15 @@ impl Worker {
         self.table.is_busy() || self.is_receiving()
     }
 
+    /// Whether there is work that nothing came round to for a while.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.is_busy() && boottime().since(self.worked) > WORK_WITHIN
+    }
+
     /// One piece of the work. Answers the configuration that has come once all of it was taken in, for [`Self::reload`],
     /// or why it cannot be.
     pub(super) fn work(&mut self) -> Option<(Generation, Result<Arrived, String>)> {
+        self.worked = boottime();
         // What was decided by checks is not to wait for what was not decided yet.
         if !self.table.has_to_send()
             && let Some(incoming) = self.incoming.take()

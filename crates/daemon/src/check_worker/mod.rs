@@ -74,6 +74,9 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
     supervisor.ready();
     give_back_memory();
     loop {
+        if worker.is_overdue() {
+            go_on(&mut worker, &mut supervisor, &mut witnesses, &mut schedule);
+        }
         worker.note();
         if let Some(status) = worker.news() {
             supervisor.status(Status::Check(status.into()));
@@ -126,13 +129,9 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
             }
             answer = worker.runner.next() => worker.answered(answer),
             // Something is left to be done, and everything else is looked at in between.
-            () = tokio::task::yield_now(), if worker.is_busy() => if let Some((generation, arrived)) = worker.work() {
-                supervisor.reloaded(generation, arrived.map(|new| {
-                    witnesses.configure(&new.slice);
-                    set_schedule(&mut schedule, &new.slice.global.processes.checker);
-                    worker.reload(new);
-                }));
-            },
+            () = tokio::task::yield_now(), if worker.is_busy() => {
+                go_on(&mut worker, &mut supervisor, &mut witnesses, &mut schedule);
+            }
             // The timer is to be armed anew.
             () = deadlines.sooner(due) => {}
             now = timer.expired_at() => {
@@ -142,6 +141,20 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 worker.linger().await?;
             }
         }
+    }
+}
+
+/// Does one piece of what is left to be done.
+fn go_on(worker: &mut Worker, supervisor: &mut SupervisorLink, witnesses: &mut Witnesses, schedule: &mut Schedule) {
+    if let Some((generation, arrived)) = worker.work() {
+        supervisor.reloaded(
+            generation,
+            arrived.map(|new| {
+                witnesses.configure(&new.slice);
+                set_schedule(schedule, &new.slice.global.processes.checker);
+                worker.reload(new);
+            }),
+        );
     }
 }
 

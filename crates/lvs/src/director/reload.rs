@@ -21,6 +21,7 @@ use standfast_model::config::probe::TrackedFile;
 use standfast_model::config::track::TrackFile;
 use standfast_model::ipvs::ServiceKey;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a reload has to bear in mind while it goes through the services.
 struct Passage<'a> {
@@ -307,9 +308,9 @@ impl Director {
         member
     }
 
-    fn keep_checker(&mut self, id: CheckerId, config: &config::Checker, passage: &mut Passage<'_>) {
+    fn keep_checker(&mut self, id: CheckerId, config: &Arc<config::Checker>, passage: &mut Passage<'_>) {
         let Some(seat) = self.seats.get_mut(id) else { return };
-        seat.config = config.clone();
+        seat.config = Arc::clone(config);
         if seat.state.retime(config.timing) && !seat.state.is_running() && seat.leader.is_none() {
             let soonest = passage.now + self.random.part_of(config.timing.delay_loop);
             let due = self.seats.due(id);

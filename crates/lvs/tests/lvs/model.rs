@@ -142,7 +142,7 @@ fn any_server(number: u16) -> impl Strategy<Value = RealServer> {
         move |(weight, inhibit_on_failure, timings)| RealServer {
             weight,
             inhibit_on_failure,
-            checkers: timings.into_iter().map(|timing| checker(number, timing)).collect(),
+            checkers: timings.into_iter().map(|timing| checker(number, timing).into()).collect(),
             ..real_server(number, timing())
         },
     )

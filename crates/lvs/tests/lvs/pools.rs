@@ -40,7 +40,7 @@ fn servers_without_alpha_are_in_the_table_before_any_check() {
     ];
     let late = Timing { warmup: seconds(60), ..timing() };
     let mut service = virtual_server(1, servers);
-    service.real_servers[0].checkers = vec![checker(1, late)];
+    service.real_servers[0].checkers = vec![checker(1, late).into()];
     let world = World::started(only(service));
     assert_eq!(world.kernel.weights(1), [(1, 7), (3, 1)]);
 }
@@ -56,7 +56,7 @@ fn a_server_without_checkers_is_always_up() {
 
 #[test]
 fn a_server_is_down_with_its_first_checker_and_up_with_its_last() {
-    let server = RealServer { checkers: vec![checker(1, timing()); 3], ..real_server(1, timing()) };
+    let server = RealServer { checkers: vec![checker(1, timing()).into(); 3], ..real_server(1, timing()) };
     let mut world = World::started(only(virtual_server(1, vec![server])));
     world.finish_all(&Verdict::Ok);
     set(&mut world, &[(0, Verdict::Ok), (1, REFUSED), (2, Verdict::Ok)]);

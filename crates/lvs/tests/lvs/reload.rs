@@ -12,6 +12,7 @@ use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{Probe, RealServer, Timing, VirtualServer};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const REFUSED: Verdict = Verdict::Failed(Reason::Refused);
 
@@ -187,7 +188,7 @@ fn a_check_that_a_server_did_not_have_stands_as_the_server_stood() {
     let alpha = Timing { alpha: true, warmup: seconds(60), delay_loop: seconds(60), ..timing() };
     let mut service = three(timing());
     for (server, elsewhere) in service.real_servers.iter_mut().zip([11, 12, 13]) {
-        server.checkers = vec![checker(elsewhere, alpha)];
+        server.checkers = vec![checker(elsewhere, alpha).into()];
     }
     world.running.clear();
     world.event(Event::Reload(Box::new(only(service))));
@@ -202,7 +203,7 @@ fn a_check_that_a_server_did_not_have_stands_as_the_server_stood() {
 #[test]
 fn a_server_whose_failing_check_is_gone_comes_up() {
     let mut service = three(timing());
-    service.real_servers[1].checkers.push(checker(12, timing()));
+    service.real_servers[1].checkers.push(checker(12, timing()).into());
     let mut world = second_is_down(only(service.clone()));
     service.real_servers[1].checkers.remove(0);
     world.event(Event::Reload(Box::new(only(service))));
@@ -378,7 +379,9 @@ fn a_reload_while_the_first_reading_is_under_way_takes_nothing_over_twice() {
 fn a_target_of_a_check_that_changes_is_another_check() {
     let mut world = second_is_down(only(three(timing())));
     let mut service = three(timing());
-    let Probe::Tcp(connect) = &mut service.real_servers[0].checkers[0].probe else { panic!("not TCP") };
+    let Probe::Tcp(connect) = &mut Arc::make_mut(&mut service.real_servers[0].checkers[0]).probe else {
+        panic!("not TCP")
+    };
     connect.target = server_address(77);
     let service = VirtualServer {
         real_servers: service.real_servers.into_iter().map(|server| RealServer { weight: 2, ..server }).collect(),

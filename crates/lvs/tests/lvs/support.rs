@@ -97,7 +97,7 @@ pub(crate) fn real_server(number: u16, timing: Timing) -> RealServer {
         lower_threshold: 0,
         inhibit_on_failure: false,
         smtp_alert: false,
-        checkers: vec![checker(number, timing)],
+        checkers: vec![checker(number, timing).into()],
         options: Default::default(),
     }
 }

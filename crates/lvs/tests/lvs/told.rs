@@ -6,6 +6,7 @@ use standfast_model::config::LvsConfig;
 use standfast_model::config::lvs::{FlushOnStop, LvsCommon, SyncDaemon, Timeouts, VirtualServer};
 use standfast_model::config::script::Script;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const REFUSED: Verdict = Verdict::Failed(Reason::Refused);
 
@@ -138,7 +139,7 @@ fn with_omega_the_stop_is_told_for_all_that_is_up_and_without_it_nothing_is() {
 fn rs_init_notifies_tells_who_is_up_at_the_start() {
     for initial_notifies in [false, true] {
         let mut service = talkative();
-        service.real_servers[1].checkers[0].timing.alpha = true;
+        Arc::make_mut(&mut service.real_servers[1].checkers[0]).timing.alpha = true;
         let common = LvsCommon { initial_notifies, ..LvsCommon::default() };
         let mut world = World::started(LvsConfig { virtual_servers: vec![service], common });
         let scripts = told(&mut world).iter().filter(|line| line.contains("notify_up")).count();

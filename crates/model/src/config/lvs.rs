@@ -9,6 +9,7 @@ use crate::{InterfaceName, Secret, Seldom, Silent};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// The slice of the `check` worker.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -191,7 +192,7 @@ pub struct RealServer {
     /// `smtp_alert`: unlike elsewhere on, when nobody says anything.
     pub smtp_alert: bool,
     /// Every one must be good for the server to be up; none at all means always up.
-    pub checkers: Vec<Checker>,
+    pub checkers: Vec<Arc<Checker>>,
     /// What a real server may say beyond that.
     pub options: Seldom<RealServerOptions>,
 }

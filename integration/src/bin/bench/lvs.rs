@@ -242,7 +242,7 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
 
     // Without the watch, which takes its share of the only processor.
     director.machine.put(CONF, many(services, servers, 3))?;
-    let arrived = if services == 1 { until_seen(&director.machine, process.id(), 3)? } else { f64::NAN };
+    let arrived = until_seen(&director.machine, process.id(), services, 3)?;
 
     let stopping = Moment::now();
     process.signal(libc::SIGTERM)?;
@@ -257,12 +257,16 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
 
 /// Has the daemon read its configuration again; how many milliseconds later the kernel has the weight that is new in it.
 /// That is the weight of the server that was added last, which the kernel lists first: of one service the beginning is
-/// enough, and a look at it costs next to nothing.
-fn until_seen(machine: &Machine, daemon: u32, weight: u32) -> Result<f64> {
+/// enough, and a look at it costs next to nothing. Of many the last one is asked for.
+fn until_seen(machine: &Machine, daemon: u32, services: usize, weight: u32) -> Result<f64> {
+    let look = match services {
+        1 => "IFS= read -r -N 400 table </proc/net/ip_vs".to_owned(),
+        _ => format!("table=$(ipvsadm -L -n -t {}:80)", virtual_address(services - 1)),
+    };
     // A shell that waits without starting a process for it.
     let line = format!(
         "exec 9<> <(:); begun=$EPOCHREALTIME; kill -HUP {daemon}; \
-         while IFS= read -r -N 400 table </proc/net/ip_vs; [[ $table != *\"Masq    {weight} \"* ]]; do \
+         while {look}; [[ $table != *\"Masq    {weight} \"* ]]; do \
          read -t 0.02 -u 9; done; echo $(( ${{EPOCHREALTIME/./}} - ${{begun/./}} ))"
     );
     let argv = ["timeout".to_owned(), "60".to_owned(), "bash".to_owned(), "-c".to_owned(), line];

@@ -13,6 +13,7 @@ use standfast_model::config::lvs::{CheckDefaults, Checker, RealServer, RealServe
 use standfast_model::ipvs::{Family, Forwarding, ServiceKey};
 use std::hash::DefaultHasher;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 fn port_of(key: ServiceKey) -> u16 {
     match key {
@@ -165,7 +166,7 @@ fn checkers(
     address: SocketAddr,
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
-) -> Vec<Checker> {
+) -> Vec<Arc<Checker>> {
     let outer = probe::Outer {
         server: address,
         timing: real.rare().timing.within(draft.timing),
@@ -175,7 +176,8 @@ fn checkers(
     };
     // What grows by itself starts with room for four.
     let mut checkers = Vec::with_capacity(real.checkers.len());
-    checkers.extend(real.checkers.iter().filter_map(|one| probe::checker(one, &outer, around, diagnostics)));
+    checkers
+        .extend(real.checkers.iter().filter_map(|one| probe::checker(one, &outer, around, diagnostics)).map(Arc::new));
     checkers
 }
 

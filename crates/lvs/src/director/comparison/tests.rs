@@ -46,7 +46,7 @@ fn service(number: u32, servers: u32, weight: u32) -> VirtualServer {
     let key = ServiceKey::Address { address: [172, a, b, c].into(), port: 80, protocol: Protocol::Tcp };
     let server = |server: u32| RealServer {
         weight,
-        checkers: vec![checker(server)],
+        checkers: vec![checker(server).into()],
         ..RealServer::plain(checker_target(server), Forwarding::Nat)
     };
     let real_servers = (number * servers..(number + 1) * servers).map(server).collect();
