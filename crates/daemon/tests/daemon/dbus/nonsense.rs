@@ -5,6 +5,7 @@ use crate::adoption::Wire;
 use crate::machine::wait_for;
 use core::time::Duration;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 const OWN: &str = "org.keepalived.Vrrp1.Vrrp";
@@ -83,6 +84,8 @@ fn a_bus_that_talks_nonsense_is_left_and_the_next_one_is_found() {
     let machine = machine();
     machine.write("keepalived.conf", &configuration("", &pair()));
     let false_bus = UnixListener::bind(machine.path("bus")).unwrap();
+    // Whoever wants to may connect to a bus, and the front has no rights of its own.
+    std::fs::set_permissions(machine.path("bus"), std::fs::Permissions::from_mode(0o777)).unwrap();
     let mut daemon = start(&machine);
     let wire = Wire::tap("east");
     // Each stays open: whoever waits for more of it waits long.
