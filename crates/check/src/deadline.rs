@@ -7,7 +7,7 @@
 //! It ends what takes too long and judges nothing.
 
 use core::future::poll_fn;
-use core::pin::{Pin, pin};
+use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use standfast_kernel::timer::boottime;
@@ -68,8 +68,7 @@ impl Deadlines {
     }
 
     /// Keeps the deadlines of these attempts with a timer of the runtime, for who has no loop of its own.
-    pub(crate) async fn kept<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
+    pub(crate) async fn kept<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> T {
         let mut alarm: Option<(Instant, Pin<Box<tokio::time::Sleep>>)> = None;
         poll_fn(|context| {
             loop {
@@ -91,10 +90,10 @@ impl Deadlines {
         .await
     }
 
-    /// Runs `work` to its end, or drops it when `limit` has passed and answers none. Work that is done at once has no
-    /// deadline.
-    pub(crate) async fn within<T>(&self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    /// Runs `work` to its end, or answers none when `limit` has passed, and the caller drops it. Work that is done at once
+    /// has no deadline. The caller pins it: what is handed over by value would have its room twice, in each step within
+    /// a step.
+    pub(crate) async fn within<T>(&self, limit: Duration, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let mut stay = Stay { deadlines: self, entry: None };
         poll_fn(|context| match work.as_mut().poll(context) {
             Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -107,7 +106,7 @@ impl Deadlines {
     pub(crate) async fn step<T>(
         &self,
         limit: Duration,
-        work: impl Future<Output = Result<T, Verdict>>,
+        work: Pin<&mut impl Future<Output = Result<T, Verdict>>>,
     ) -> Result<T, Verdict> {
         let timed_out = Err(Verdict::Failed(Reason::TimedOut { after: limit }));
         self.within(limit, work).await.unwrap_or(timed_out)
@@ -115,8 +114,7 @@ impl Deadlines {
 
     /// Runs `work`, which begins at that time, and says when it ended. Steps that wait from its beginning on have their
     /// limits from there: where reading the clock is a system call, it is one of few that a check makes.
-    pub(crate) async fn timed<T>(&self, begun: Instant, work: impl Future<Output = T>) -> (T, Instant) {
-        let mut work = pin!(work);
+    pub(crate) async fn timed<T>(&self, begun: Instant, mut work: Pin<&mut impl Future<Output = T>>) -> (T, Instant) {
         let mut reading = Some(begun);
         let done = poll_fn(|context| {
             self.book().reading = reading.take();
@@ -186,12 +184,17 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// A step that never ends by itself.
+    async fn forever(deadlines: &Deadlines, limit: Duration) -> Option<()> {
+        deadlines.within(limit, pin!(pending())).await
+    }
+
     #[test]
     fn a_step_ends_when_its_time_has_passed_and_not_before() {
         let deadlines = Deadlines::default();
         let mut context = Context::from_waker(Waker::noop());
-        let mut short = pin!(deadlines.within(SECOND, pending::<()>()));
-        let mut long = pin!(deadlines.within(SECOND * 2, pending::<()>()));
+        let mut short = pin!(forever(&deadlines, SECOND));
+        let mut long = pin!(forever(&deadlines, SECOND * 2));
         assert_eq!(deadlines.next(), None);
         assert_eq!(short.as_mut().poll(&mut context), Poll::Pending);
         assert_eq!(long.as_mut().poll(&mut context), Poll::Pending);
@@ -209,10 +212,10 @@ mod tests {
     fn a_step_that_is_done_or_dropped_leaves_nothing_in_the_book() {
         let deadlines = Deadlines::default();
         let mut context = Context::from_waker(Waker::noop());
-        assert_eq!(pin!(deadlines.within(SECOND, ready(7))).poll(&mut context), Poll::Ready(Some(7)));
+        assert_eq!(pin!(deadlines.within(SECOND, pin!(ready(7)))).poll(&mut context), Poll::Ready(Some(7)));
         assert_eq!(deadlines.next(), None);
         {
-            let mut dropped = pin!(deadlines.within(SECOND, pending::<()>()));
+            let mut dropped = pin!(forever(&deadlines, SECOND));
             assert_eq!(dropped.as_mut().poll(&mut context), Poll::Pending);
             assert!(deadlines.next().is_some());
         }
@@ -238,11 +241,11 @@ mod tests {
             let (mut keeper, mut other) = (Context::from_waker(&waker), Context::from_waker(Waker::noop()));
             let mut sooner = pin!(deadlines.sooner(waits_for));
             assert_eq!(sooner.as_mut().poll(&mut keeper), Poll::Pending, "nothing is in the book");
-            let mut later = pin!(deadlines.within(SECOND * 2, pending::<()>()));
+            let mut later = pin!(forever(&deadlines, SECOND * 2));
             assert_eq!(later.as_mut().poll(&mut other), Poll::Pending);
             // Who waits for nothing would wait for ever.
             assert_eq!(woken.0.load(Ordering::Relaxed), usize::from(waits_for.is_none()));
-            let mut soon = pin!(deadlines.within(SECOND / 2, pending::<()>()));
+            let mut soon = pin!(forever(&deadlines, SECOND / 2));
             assert_eq!(soon.as_mut().poll(&mut other), Poll::Pending);
             assert_eq!(woken.0.load(Ordering::Relaxed), 1, "once, and then it has been told");
             assert_eq!(sooner.as_mut().poll(&mut keeper), Poll::Ready(()));
@@ -255,10 +258,11 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         let long_ago = boottime() - SECOND;
         let steps = async {
-            let first = deadlines.within(SECOND, pending::<()>()).await;
-            (first, deadlines.within(SECOND, pending::<()>()).await)
+            let first = forever(&deadlines, SECOND).await;
+            (first, forever(&deadlines, SECOND).await)
         };
-        let mut timed = pin!(deadlines.timed(long_ago, steps));
+        let mut steps = pin!(steps);
+        let mut timed = pin!(deadlines.timed(long_ago, steps.as_mut()));
         assert!(timed.as_mut().poll(&mut context).is_pending());
         assert_eq!(deadlines.next(), Some(long_ago + SECOND));
         deadlines.pass(boottime());
@@ -274,9 +278,10 @@ mod tests {
     #[tokio::test]
     async fn who_has_no_loop_of_its_own_keeps_deadlines_all_the_same() {
         let deadlines = Deadlines::default();
-        let inner = deadlines.within(SECOND * 3600, deadlines.within(Duration::from_millis(20), pending::<()>()));
+        let inner = pin!(forever(&deadlines, Duration::from_millis(20)));
+        let mut outer = pin!(deadlines.within(SECOND * 3600, inner));
         let begun = boottime();
-        let (done, ended) = deadlines.timed(begun, deadlines.kept(inner)).await;
+        let (done, ended) = deadlines.timed(begun, pin!(deadlines.kept(outer.as_mut()))).await;
         assert_eq!(done, Some(None));
         assert!(ended >= begun + Duration::from_millis(20), "{ended:?}");
         assert_eq!(deadlines.next(), None);

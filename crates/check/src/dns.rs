@@ -5,6 +5,7 @@
 
 use crate::deadline::Deadlines;
 use crate::{udp, words};
+use core::pin::pin;
 use core::str::FromStr as _;
 use core::sync::atomic::{AtomicU16, Ordering};
 use domain::base::iana::{Class, Rcode};
@@ -76,7 +77,7 @@ impl Query {
                 datagram = udp::receive(&socket).await?;
             }
         };
-        match limits.step(self.connect.timeout, work).await {
+        match limits.step(self.connect.timeout, pin!(work)).await {
             Ok(()) => Verdict::Ok,
             Err(verdict) => verdict,
         }

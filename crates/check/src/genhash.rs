@@ -3,6 +3,7 @@
 //! It fetches one page the way `HTTP_GET` and `SSL_GET` do, and judges nothing of it.
 
 use crate::{Prober, http};
+use core::pin::pin;
 use standfast_lvs::{Inability, Verdict};
 use standfast_model::config::probe::Http;
 
@@ -27,7 +28,7 @@ pub async fn genhash(check: &Http) -> Result<Hashed, Verdict> {
     let prober = Prober::new(None);
     let pages = http::Pages::new(check, &prober).map_err(unable)?;
     let limits = prober.deadlines();
-    let answer = limits.kept(pages.all_of_first(limits)).await?;
+    let answer = limits.kept(pin!(pages.all_of_first(limits))).await?;
     let (head, body) = (answer.head().to_vec(), answer.text().to_vec());
     Ok(Hashed { digest: answer.digest().unwrap_or_default(), head, body })
 }

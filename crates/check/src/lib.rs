@@ -36,6 +36,7 @@ pub use standfast_lvs::{Inability, Reason, Verdict};
 
 use budget::Budget;
 use connections::Connections;
+use core::pin::pin;
 use core::time::Duration;
 use standfast_model::Instant;
 use standfast_model::config::lvs::{Connect, Probe, TlsMaterial};
@@ -151,13 +152,13 @@ impl Check {
     /// The verdict is [`Verdict::Unable`] when the reason lies on this machine (no descriptor left, no such local
     /// address, not permitted): that says nothing about the server.
     pub async fn attempt(&self) -> Verdict {
-        self.deadlines.kept(self.judge()).await
+        self.deadlines.kept(pin!(self.judge())).await
     }
 
     /// The same, and how long it took since `begun`, which is now or was a moment ago. What takes too long ends only if
     /// somebody calls [`Deadlines::pass`] in time.
     pub async fn perform(&self, begun: Instant) -> Attempt {
-        let (verdict, ended) = self.deadlines.timed(begun, self.judge()).await;
+        let (verdict, ended) = self.deadlines.timed(begun, pin!(self.judge())).await;
         Attempt { verdict, took: ended.since(begun), ended }
     }
 
@@ -165,8 +166,8 @@ impl Check {
         let limits = &self.deadlines;
         match &self.kind {
             Kind::Tcp(connect) => tcp::check(connect, limits, &self.connections).await,
-            Kind::Http(pages) => pages.check(limits).await,
-            // Few checks are of these kinds, and the others need not carry the room for them.
+            // What these carry is several times what a connection does, and the others need no room for it.
+            Kind::Http(pages) => Box::pin(pages.check(limits)).await,
             Kind::Smtp(mail) => Box::pin(mail.check(limits)).await,
             Kind::Dns(query) => Box::pin(query.check(limits)).await,
             Kind::Ping(connect) => Box::pin(ping::check(connect, limits)).await,

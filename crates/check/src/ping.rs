@@ -5,6 +5,7 @@
 use crate::deadline::Deadlines;
 use crate::socket::{self, NoSocket};
 use crate::{errno, udp};
+use core::pin::pin;
 use core::sync::atomic::{AtomicU32, Ordering};
 use standfast_lvs::Verdict;
 use standfast_model::config::lvs::Connect;
@@ -37,7 +38,7 @@ pub(crate) async fn check(connect: &Connect, limits: &Deadlines) -> Verdict {
         }
         Err(crate::words::failed("much ICMP, and no answer to the echo request"))
     };
-    match limits.step(connect.timeout, work).await {
+    match limits.step(connect.timeout, pin!(work)).await {
         Ok(()) => Verdict::Ok,
         Err(verdict) => verdict,
     }

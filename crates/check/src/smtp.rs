@@ -5,6 +5,7 @@
 use crate::deadline::Deadlines;
 use crate::{errno, tcp, words};
 use core::fmt;
+use core::pin::pin;
 use standfast_lvs::{Reason, Verdict};
 use standfast_model::config::lvs::Connect;
 use standfast_model::config::probe::Smtp;
@@ -40,11 +41,11 @@ impl Mail {
     async fn converse(&self, host: &Connect, limits: &Deadlines) -> Result<(), Verdict> {
         let mut stream = tcp::open(host, limits).await?;
         let mut reader = Reader::default();
-        let greeting = limits.step(host.timeout, reply(&mut stream, &mut reader)).await?;
+        let greeting = limits.step(host.timeout, pin!(reply(&mut stream, &mut reader))).await?;
         expect("the greeting", 220, &greeting)?;
-        let hello = limits.step(host.timeout, say(&mut stream, &self.helo, &mut reader)).await?;
+        let hello = limits.step(host.timeout, pin!(say(&mut stream, &self.helo, &mut reader))).await?;
         expect("HELO", 250, &hello)?;
-        limits.step(host.timeout, say(&mut stream, b"QUIT\r\n", &mut reader)).await?;
+        limits.step(host.timeout, pin!(say(&mut stream, b"QUIT\r\n", &mut reader))).await?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 use crate::connections::{Connection, Connections, Purpose};
 use crate::deadline::Deadlines;
 use crate::{errno, socket};
+use core::pin::pin;
 use standfast_lvs::{Reason, Verdict};
 use standfast_model::config::lvs::Connect;
 use std::net::SocketAddr;
@@ -34,7 +35,7 @@ pub(crate) async fn borrow(
     limits: &Deadlines,
     connections: &Connections,
 ) -> Result<Connection, Verdict> {
-    match limits.within(connect.timeout, connections.connect(connect, purpose)).await {
+    match limits.within(connect.timeout, pin!(connections.connect(connect, purpose))).await {
         None => Err(Verdict::Failed(Reason::TimedOut { after: connect.timeout })),
         Some(Err(none)) => Err(none.into()),
         Some(Ok(made)) if met_itself(|| made.local_address(), connect) => {
@@ -47,7 +48,7 @@ pub(crate) async fn borrow(
 /// A connection made within `connect_timeout`, or the verdict that follows from there being none.
 pub(crate) async fn open(connect: &Connect, limits: &Deadlines) -> Result<TcpStream, Verdict> {
     let socket = socket::tcp(connect).map_err(Verdict::Unable)?;
-    match limits.within(connect.timeout, socket.connect(connect.target)).await {
+    match limits.within(connect.timeout, pin!(socket.connect(connect.target))).await {
         None => Err(Verdict::Failed(Reason::TimedOut { after: connect.timeout })),
         Some(Err(error)) => Err(errno::of_connect(&error)),
         Some(Ok(stream)) if met_itself(|| stream.local_addr().ok(), connect) => {

@@ -5,6 +5,7 @@
 
 use crate::deadline::Deadlines;
 use crate::{errno, socket, words};
+use core::pin::pin;
 use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, recv};
 use socket::NoSocket;
@@ -39,7 +40,7 @@ impl Datagram {
             Ok(socket) => socket,
             Err(verdict) => return verdict,
         };
-        match limits.within(self.connect.timeout, exchange(&socket, &self.payload)).await {
+        match limits.within(self.connect.timeout, pin!(exchange(&socket, &self.payload))).await {
             None if self.reply.is_none() => Verdict::Ok,
             None => Verdict::Failed(Reason::TimedOut { after: self.connect.timeout }),
             Some(Err(verdict)) => verdict,

@@ -243,3 +243,10 @@ fn five_hundred_checks_at_once_leave_no_connection_open() {
         assert!(took < Duration::from_secs(10), "{took:?}");
     });
 }
+
+#[test]
+fn an_attempt_has_no_room_for_what_few_need() {
+    let check = standfast_check::Prober::new(None).prepare(&Probe::Tcp(to(SocketAddr::from(([127, 0, 0, 1], 80)))));
+    let attempt = size_of_val(&check.perform(standfast_model::Instant::ZERO));
+    assert!(attempt <= 512, "thousands may be under way, and each has {attempt} bytes");
+}

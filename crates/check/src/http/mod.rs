@@ -20,7 +20,7 @@ use crate::tls::{Encrypted, Read, Session};
 use crate::{Prober, errno, tcp, words};
 use answer::{Answer, Step, Wrong};
 use core::mem::MaybeUninit;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll, ready};
 use core::time::Duration;
@@ -129,7 +129,7 @@ impl Pages {
             Some(session) => {
                 let stream = tcp::open(&self.connect, limits).await?;
                 let hands = session.shake_hands(stream, page.server_name());
-                Stream::Encrypted(Box::new(limits.step(self.connect.timeout, hands).await?), page.tls_compliant())
+                Stream::Encrypted(Box::new(limits.step(self.connect.timeout, pin!(hands)).await?), page.tls_compliant())
             }
         };
         converse(stream, page, &mut answer, self.connect.timeout, limits).await?;
@@ -207,18 +207,18 @@ async fn converse(
             }
         }
     };
-    if matches!(limits.step(timeout, head).await?, Step::Complete) {
+    if matches!(limits.step(timeout, pin!(head)).await?, Step::Complete) {
         return Ok(());
     }
     let body = async {
         loop {
-            let step = limits.step(timeout, stream.read(answer)).await?;
+            let step = limits.step(timeout, pin!(stream.read(answer))).await?;
             if matches!(step, Step::Complete) {
                 return Ok(());
             }
         }
     };
-    limits.step(timeout.saturating_mul(BODY_TIMEOUTS), body).await
+    limits.step(timeout.saturating_mul(BODY_TIMEOUTS), pin!(body)).await
 }
 
 /// Reads into a buffer on the stack, which lasts for this call only: a check that waits holds none.
