@@ -156,7 +156,7 @@ impl Ipvs {
                 answers.iter().filter_map(|(_, payload)| decode_destination(payload, service.key.family())).collect();
             let key = service.key;
             let destinations = rows.iter().map(|(destination, _)| *destination).collect();
-            table.services.insert(key, Entry { service, destinations });
+            table.services.insert(key, Entry { service, destinations }.into());
             let destinations = rows.into_iter().map(|(destination, counted)| (destination.key, counted)).collect();
             counters.insert(key, ServiceCounters { traffic, destinations });
         }

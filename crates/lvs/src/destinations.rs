@@ -3,7 +3,7 @@
 //! A service may have twenty thousand, and a node five thousand services, each of them in the table that should be and in
 //! the one that is. So they lie side by side, without room that nothing is in: a destination found, put in the place of
 //! another or gone through costs what it costs in a tree, and one that comes or goes moves those behind it, which is no
-//! more than the comparison that follows. And where both tables have the same, which is nearly always so, they share it.
+//! more than the comparison that follows. The services of a group share theirs.
 
 use standfast_model::ipvs::{Destination, DestinationKey};
 use std::sync::Arc;

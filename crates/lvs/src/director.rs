@@ -180,14 +180,15 @@ impl Director {
             random,
             phase: Phase::New,
         };
-        for virtual_server in virtual_servers {
+        for mut virtual_server in virtual_servers {
+            if let Some(before) = director.pools.last() {
+                virtual_server.options.share(&before.config().options);
+            }
             let pool = director.fresh_pool(virtual_server);
             director.pools.push(pool);
         }
         director.find_places();
-        let entries = director.pools.iter().flat_map(Pool::entries);
-        let desired = Table { services: entries.map(|entry| (entry.service.key, entry)).collect() };
-        director.reconciler = Reconciler::new(desired);
+        director.reconciler = Reconciler::new(director.pools.iter().flat_map(Pool::entries).collect());
         director
     }
 

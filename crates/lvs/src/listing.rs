@@ -152,7 +152,7 @@ fn counted(f: &mut fmt::Formatter<'_>, counted: Counted) -> fmt::Result {
 }
 
 fn in_order(table: &Table) -> Vec<&Entry> {
-    let mut entries: Vec<&Entry> = table.services.values().collect();
+    let mut entries: Vec<&Entry> = table.services.values().map(|entry| &**entry).collect();
     entries.sort_by_key(|entry| rank(entry.service.key));
     entries
 }

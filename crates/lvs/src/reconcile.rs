@@ -112,13 +112,13 @@ impl Reconciler {
     /// Puts a whole service into the desired table.
     pub(crate) fn set_service(&mut self, now: Instant, entry: Entry) {
         let key = entry.service.key;
-        if self.desired.services.get(&key) == Some(&entry) {
+        if self.desired.services.get(&key).is_some_and(|desired| **desired == entry) {
             return;
         }
         self.mark(now, key);
         self.retired.remove(&key);
         self.ours.insert(key);
-        self.desired.services.insert(entry.service.key, entry);
+        self.desired.services.insert(key, entry.into());
     }
 
     /// Puts one row into the desired table, or takes it out.

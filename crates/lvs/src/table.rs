@@ -4,6 +4,7 @@
 
 use crate::destinations::Destinations;
 use core::fmt;
+use standfast_model::Shared;
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +20,8 @@ pub struct Entry {
 /// A whole IPVS table.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Table {
-    /// Every service by its key.
-    pub services: BTreeMap<ServiceKey, Entry>,
+    /// Every service by its key. Where the table that should be and the one that is have the same, they share it.
+    pub services: BTreeMap<ServiceKey, Shared<Entry>>,
 }
 
 /// One command to IPVS.
@@ -72,8 +73,14 @@ impl fmt::Display for Operation {
     }
 }
 
+impl FromIterator<Entry> for Table {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        Self { services: entries.into_iter().map(|entry| (entry.service.key, entry.into())).collect() }
+    }
+}
+
 impl Table {
-    /// Becomes equal to another table in these services, whose destinations lie where the other one has them.
+    /// Becomes equal to another table in these services, which both share from then on.
     pub(crate) fn follow(&mut self, other: &Self, services: &BTreeSet<ServiceKey>) {
         for key in services {
             match (other.services.get(key), self.services.get_mut(key)) {
@@ -89,10 +96,9 @@ impl Table {
     pub fn apply(&mut self, operation: &Operation) {
         match operation {
             Operation::AddService(service) | Operation::EditService(service) => {
-                self.services
-                    .entry(service.key)
-                    .and_modify(|entry| entry.service = service.clone())
-                    .or_insert_with(|| Entry { service: service.clone(), destinations: Destinations::default() });
+                self.services.entry(service.key).and_modify(|entry| entry.service = service.clone()).or_insert_with(
+                    || Entry { service: service.clone(), destinations: Destinations::default() }.into(),
+                );
             }
             Operation::RemoveService(key) => {
                 self.services.remove(key);

@@ -144,7 +144,7 @@ fn server(
         hysteresis,
         sorry_server: pool::sorry_server(draft.rare().sorry.as_ref(), key, forwarding, !marked.is_empty(), diagnostics),
         real_servers,
-        options: options(draft, keys, marked, around, diagnostics),
+        options: options(draft, keys, marked, around, diagnostics).into(),
     })
 }
 

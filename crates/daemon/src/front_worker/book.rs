@@ -1,16 +1,14 @@
 //! What the front knows: how things are, what has happened, and who waits for an answer.
 
+use super::history::{EVENTS, History};
 use super::store::Store;
 use core::time::Duration;
 use standfast_api::control::Recorded;
 use standfast_api::{Event, PeerStatus, Snapshot, ToFront};
 use standfast_kernel::timer::{boottime, wall_clock};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use tokio::sync::{Notify, oneshot};
-
-/// Events that are remembered: weeks of a calm pair, some minutes of one that flaps.
-const EVENTS: usize = 10_000;
 
 /// Answers that are waited for, one a client.
 type Waiting = BTreeMap<u64, oneshot::Sender<Result<String, String>>>;
@@ -20,7 +18,7 @@ type Waiting = BTreeMap<u64, oneshot::Sender<Result<String, String>>>;
 pub(super) struct Book {
     snapshot: Option<Rc<Snapshot>>,
     peers: Vec<PeerStatus>,
-    events: VecDeque<Rc<Recorded>>,
+    history: History,
     /// The number of the next event.
     next: u64,
     /// Told of every event.
@@ -33,13 +31,15 @@ pub(super) struct Book {
 impl Book {
     /// A book that goes on from what the store has kept.
     pub(super) fn new(mut store: Option<Store>) -> Self {
-        let events: VecDeque<Rc<Recorded>> =
-            store.as_mut().map(|store| store.read(EVENTS)).unwrap_or_default().into_iter().map(Rc::new).collect();
-        let next = events.back().map_or(1, |last| last.number.saturating_add(1));
+        let mut history = History::default();
+        if let Some(store) = &mut store {
+            history.add(&store.read(EVENTS));
+        }
+        let next = history.numbers().map_or(1, |(_, last)| last.saturating_add(1));
         Self {
             snapshot: None,
             peers: Vec::new(),
-            events,
+            history,
             next,
             news: Rc::new(Notify::new()),
             store,
@@ -97,29 +97,25 @@ impl Book {
         let mut recorded = Vec::with_capacity(events.len());
         for event in events {
             let unix = unix_now.checked_sub(now.since(event.at)).unwrap_or(Duration::ZERO);
-            recorded.push(Rc::new(Recorded { number: self.next, unix, event }));
+            recorded.push(Recorded { number: self.next, unix, event });
             self.next = self.next.saturating_add(1);
         }
         if let Some(store) = &mut self.store {
-            store.add(recorded.iter().map(Rc::as_ref));
+            store.add(&recorded);
         }
-        self.events.extend(recorded);
-        let surplus = self.events.len().saturating_sub(EVENTS);
-        self.events.drain(..surplus);
+        self.history.add(&recorded);
         self.news.notify_waiters();
     }
 
     /// The number of the first of the last `count` events.
     pub(super) fn first_of_last(&self, count: u32) -> u64 {
-        let held = self.events.front().map_or(self.next, |first| first.number);
+        let held = self.history.numbers().map_or(self.next, |(first, _)| first);
         self.next.saturating_sub(u64::from(count)).max(held)
     }
 
-    /// The first event from this number on that is remembered.
-    pub(super) fn event_from(&self, number: u64) -> Option<Rc<Recorded>> {
-        let first = self.events.front()?.number;
-        let index = usize::try_from(number.saturating_sub(first)).ok()?;
-        self.events.get(index).cloned()
+    /// The events from this number on that are remembered.
+    pub(super) fn events_from(&self, number: u64) -> impl DoubleEndedIterator<Item = Recorded> {
+        self.history.from(number)
     }
 
     pub(super) fn news(&self) -> Rc<Notify> {
@@ -160,7 +156,7 @@ mod tests {
     }
 
     fn numbers(book: &Book, from: u64) -> Vec<u64> {
-        (from..).map_while(|number| book.event_from(number)).map(|recorded| recorded.number).collect()
+        book.events_from(from).map(|recorded| recorded.number).collect()
     }
 
     #[test]
@@ -194,9 +190,9 @@ mod tests {
         assert_eq!(numbers(&book, book.first_of_last(50)), [1, 2, 3, 4, 5]);
         assert!(numbers(&book, book.first_of_last(0)).is_empty());
         let book = book_with(EVENTS as u64 + 3);
-        assert_eq!(book.event_from(book.first_of_last(u32::MAX)).unwrap().number, 4);
+        assert_eq!(book.first_of_last(u32::MAX), 4);
         // Who follows and was too slow goes on with the oldest that is left.
-        assert_eq!(book.event_from(2).unwrap().number, 4);
+        assert_eq!(book.events_from(2).next().unwrap().number, 4);
     }
 
     #[tokio::test]

@@ -132,10 +132,10 @@ impl Client {
             // Asked to be told before looking, so that nothing falls between the two.
             let told = news.notified();
             loop {
-                let recorded = self.book.borrow().event_from(next);
+                let recorded = self.book.borrow().events_from(next).next();
                 let Some(recorded) = recorded else { break };
                 next = recorded.number.saturating_add(1);
-                self.send(&Answer::Event(Box::new((*recorded).clone()))).await?;
+                self.send(&Answer::Event(Box::new(recorded))).await?;
             }
             if !follow {
                 return self.send(&Answer::Done(String::new())).await;

@@ -12,6 +12,7 @@ mod dbus;
 #[path = "dbus_absent.rs"]
 mod dbus;
 mod exchange;
+mod history;
 mod http;
 mod identity;
 mod snmp;

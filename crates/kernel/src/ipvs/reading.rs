@@ -140,7 +140,7 @@ impl Reader {
         self.destinations.extend(found.map(|(destination, _)| destination));
         self.stage = if ended {
             let destinations = core::mem::take(&mut self.destinations).into_iter().collect();
-            self.table.services.insert(service.key, Entry { service, destinations });
+            self.table.services.insert(service.key, Entry { service, destinations }.into());
             Stage::Next
         } else {
             Stage::Destinations(service)

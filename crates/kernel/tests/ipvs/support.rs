@@ -62,7 +62,7 @@ pub(crate) fn table(rows: &[(&Service, &[Destination])]) -> Table {
         service: service.clone(),
         destinations: destinations.iter().copied().collect(),
     };
-    Table { services: rows.iter().map(|(service, d)| (service.key, entry(service, d))).collect() }
+    rows.iter().map(|(service, d)| entry(service, d)).collect()
 }
 
 pub(crate) fn changed(outcomes: &[Result<Outcome, Refused>]) {

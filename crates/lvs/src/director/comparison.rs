@@ -35,6 +35,14 @@ impl Compared {
         }
     }
 
+    /// Its configuration, where these are the pools.
+    fn config_in<'a>(&'a self, pools: &'a [Pool]) -> Option<&'a VirtualServer> {
+        match self {
+            Self::Same(place) => pools.get(*place).map(Pool::config),
+            Self::Other(_, config) => Some(config),
+        }
+    }
+
     /// Its configuration, unless that is the pool's.
     pub(super) fn config(self) -> Option<VirtualServer> {
         match self {
@@ -57,10 +65,13 @@ impl Comparison {
         Self { formers: Formers::new(0..pools), compared: Vec::with_capacity(pools) }
     }
 
-    fn add(&mut self, pools: &[Pool], config: VirtualServer) {
+    fn add(&mut self, pools: &[Pool], mut config: VirtualServer) {
         let place = self.formers.take(&Some(identity(&config)), |place| identity_in(pools, *place));
         let former = place.and_then(|place| pools.get(place)).map(Pool::config);
         effort::looked_at(config.real_servers.len());
+        if let Some(alike) = former.or_else(|| self.compared.last()?.config_in(pools)) {
+            config.options.share(&alike.options);
+        }
         // One that goes by a mark has the one of its group later.
         let same = !is_marked(&config) && former == Some(&config);
         self.compared.push(match place.filter(|_| same) {
@@ -71,10 +82,7 @@ impl Comparison {
 
     /// Every virtual server of the new configuration so far.
     pub(super) fn configs<'a>(&'a self, pools: &'a [Pool]) -> impl Iterator<Item = &'a VirtualServer> {
-        self.compared.iter().filter_map(|one| match one {
-            Compared::Same(place) => pools.get(*place).map(Pool::config),
-            Compared::Other(_, config) => Some(&**config),
-        })
+        self.compared.iter().filter_map(|one| one.config_in(pools))
     }
 
     /// Those that are not known to be the same.

@@ -43,7 +43,7 @@ fn services_of_others_stay_through_start_checks_and_stop() {
     world.event(Event::Start);
     alive(&mut world, 5);
     world.live(seconds(20), |_| REFUSED);
-    assert_eq!(world.kernel.table.services[&service_key(7)], foreign);
+    assert_eq!(*world.kernel.table.services[&service_key(7)], foreign);
     world.event(Event::Shutdown { keep_table: false });
     assert_eq!(world.kernel.table, table([foreign]));
 }

@@ -164,7 +164,8 @@ fn any_service(number: u16) -> impl Strategy<Value = VirtualServer> {
             options: VirtualServerOptions {
                 group: (others > 0).then(|| group((0..others).map(|other| 100 * (1 + other) + number))),
                 ..VirtualServerOptions::default()
-            },
+            }
+            .into(),
             ..virtual_server(number, real_servers)
         },
     )

@@ -144,9 +144,9 @@ fn what_is_not_configured_any_more_goes_and_is_told() {
     world.live(seconds(30), |_| Verdict::Ok);
     assert!(world.started.iter().all(|(_, checker)| checker.0 < 2), "{:?}", world.started);
     let foreign = crate::support::entry(5, &[destination(8, 1)]);
-    world.kernel.table.services.insert(service_key(5), foreign.clone());
+    world.kernel.table.services.insert(service_key(5), foreign.clone().into());
     world.live(seconds(30), |_| Verdict::Ok);
-    assert_eq!(world.kernel.table.services.get(&service_key(5)), Some(&foreign));
+    assert_eq!(*world.kernel.table.services[&service_key(5)], foreign);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub(crate) fn entry(number: u16, destinations: &[Destination]) -> Entry {
 }
 
 pub(crate) fn table(entries: impl IntoIterator<Item = Entry>) -> Table {
-    Table { services: entries.into_iter().map(|entry| (entry.service.key, entry)).collect() }
+    entries.into_iter().collect()
 }
 
 /// `delay_loop 3`, first check at once, no retries.
@@ -162,7 +162,7 @@ impl Kernel {
             Operation::AddService(service) => {
                 let new = Entry { service: service.clone(), destinations: Destinations::default() };
                 let free = !services.contains_key(&service.key);
-                free.then(|| drop(services.insert(service.key, new))).ok_or("service exists")
+                free.then(|| drop(services.insert(service.key, new.into()))).ok_or("service exists")
             }
             Operation::EditService(service) => {
                 let entry = services.get_mut(&service.key).ok_or("no such service")?;

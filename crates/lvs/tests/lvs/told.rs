@@ -288,7 +288,7 @@ fn lvs_flush_on_stop_empties_the_table_unless_it_is_to_stay() {
         let common = LvsCommon { flush_on_stop, ..LvsCommon::default() };
         let mut world = World::started(LvsConfig { virtual_servers: vec![talkative()], common });
         let foreign = crate::support::entry(77, &[]);
-        world.kernel.table.services.insert(foreign.service.key, foreign);
+        world.kernel.table.services.insert(foreign.service.key, foreign.into());
         world.event(Event::Shutdown { keep_table });
         let left = usize::from(foreign_stays) + usize::from(keep_table);
         assert_eq!((world.kernel.table.services.len(), world.kernel.flushes), (left, flushes));

@@ -5,7 +5,7 @@ use super::probe::{Dns, Http, Misc, Smtp, TrackedFile, TrackedSession, Udp};
 use super::script::{Fifo, Script};
 use super::track::TrackFile;
 use crate::ipvs::{Forwarding, Persistence, Protocol, Scheduler, SchedulerFlags, ServiceKey};
-use crate::{InterfaceName, Secret, Seldom, Silent};
+use crate::{InterfaceName, Secret, Seldom, Shared, Silent};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
@@ -41,8 +41,8 @@ pub struct VirtualServer {
     pub sorry_server: Option<SorryServer>,
     /// In the order of the file; keys are unique.
     pub real_servers: Vec<RealServer>,
-    /// What a virtual server may say beyond its service and pool.
-    pub options: VirtualServerOptions,
+    /// What a virtual server may say beyond its service and pool. Most of a site say the same.
+    pub options: Shared<VirtualServerOptions>,
 }
 
 impl VirtualServer {
@@ -59,7 +59,7 @@ impl VirtualServer {
             hysteresis: 0,
             sorry_server: None,
             real_servers: Vec::new(),
-            options: VirtualServerOptions::default(),
+            options: Shared::default(),
         }
     }
 

@@ -180,11 +180,8 @@ impl Server {
     fn changes_of_late(&self) -> Vec<Happened> {
         let book = self.book.borrow();
         let first = book.first_of_last(LOOKED_AT);
-        let events = (first..).map_while(|number| book.event_from(number)).map(|recorded| Happened::of(&recorded));
-        let mut changes: Vec<Happened> = events.filter(|happened| happened.about.is_change()).collect();
-        changes.reverse();
-        changes.truncate(SHOWN);
-        changes
+        let newest_first = book.events_from(first).rev().map(|recorded| Happened::of(&recorded));
+        newest_first.filter(|happened| happened.about.is_change()).take(SHOWN).collect()
     }
 
     async fn status(&self, query: &str) -> Response<Body> {
@@ -246,8 +243,8 @@ impl Server {
         };
         let book = self.book.borrow();
         let first = book.first_of_last(last);
-        let events = (first..).map_while(|number| book.event_from(number));
-        whole(StatusCode::OK, JSON, json(&events.map(|recorded| Happened::of(&recorded)).collect::<Vec<_>>()))
+        let events = book.events_from(first).map(|recorded| Happened::of(&recorded));
+        whole(StatusCode::OK, JSON, json(&events.collect::<Vec<_>>()))
     }
 
     fn events(self: &Rc<Self>, request: &Request<Incoming>) -> Response<Body> {

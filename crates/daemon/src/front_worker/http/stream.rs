@@ -50,7 +50,7 @@ async fn feed(server: &Rc<Server>, sender: &mpsc::Sender<Bytes>, behind: Option<
         // Asked to be told before looking, so that nothing falls between the two.
         let told = news.notified();
         loop {
-            let recorded = server.book.borrow().event_from(next);
+            let recorded = server.book.borrow().events_from(next).next();
             let Some(recorded) = recorded else { break };
             next = recorded.number.saturating_add(1);
             let happened = Happened::of(&recorded);

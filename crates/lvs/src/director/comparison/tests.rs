@@ -168,6 +168,31 @@ fn what_was_compared_of_a_configuration_that_does_not_come_is_forgotten() {
     assert!(director.desired().services.keys().copied().eq(site(1..4).iter().map(|service| service.key)));
 }
 
+#[test]
+fn what_virtual_servers_say_alike_is_kept_once_from_the_start_and_through_a_reload() {
+    let said = |number| {
+        let mut service = service(number, 1, 1);
+        service.options.omega = true;
+        service
+    };
+    let mut director = started(LvsConfig { virtual_servers: (0..3).map(said).collect(), common: LvsCommon::default() });
+    let all_one = |director: &Director| {
+        let options: Vec<_> = director.pools.iter().map(|pool| &pool.config().options).collect();
+        options.iter().all(|one| one.omega && one.is_same(options[0])).then_some(options.len())
+    };
+    assert_eq!(all_one(&director), Some(3));
+    let mut changed = said(1);
+    changed.quorum = 2;
+    let new = vec![said(0), changed, said(7), said(2), said(8)];
+    steps(&mut director, new);
+    assert_eq!(all_one(&director), Some(5));
+}
+
+#[test]
+fn a_virtual_server_has_no_room_for_what_few_need() {
+    assert!(size_of::<Pool>() <= 256, "{} bytes", size_of::<Pool>());
+}
+
 proptest! {
     #[test]
     fn a_reload_in_pieces_asks_for_what_a_reload_at_once_asks_for_and_the_table_is_that_of_a_fresh_start(
