@@ -75,11 +75,12 @@ pub struct Attempt {
 #[derive(Debug)]
 enum Kind {
     Tcp(Connect),
-    Http(http::Pages),
+    // What these say lies elsewhere: tens of thousands may be kept that say nothing.
+    Http(Box<http::Pages>),
     Smtp(smtp::Mail),
-    Dns(dns::Query),
+    Dns(Box<dns::Query>),
     Ping(Connect),
-    Udp(udp::Datagram),
+    Udp(Box<udp::Datagram>),
     /// It cannot be made here, and why.
     Impossible(Inability),
 }
@@ -132,11 +133,11 @@ impl Prober {
     pub fn prepare(&self, probe: &Probe) -> Check {
         let kind = match probe {
             Probe::Tcp(connect) => Ok(Kind::Tcp(connect.clone())),
-            Probe::Http(http) => http::Pages::new(http, self).map(Kind::Http),
+            Probe::Http(http) => http::Pages::new(http, self).map(Box::new).map(Kind::Http),
             Probe::Smtp(smtp) => Ok(Kind::Smtp(smtp::Mail::new(smtp))),
-            Probe::Dns(dns) => dns::Query::new(dns).map(Kind::Dns),
+            Probe::Dns(dns) => dns::Query::new(dns).map(Box::new).map(Kind::Dns),
             Probe::Ping(connect) => Ok(Kind::Ping(connect.clone())),
-            Probe::Udp(udp) => Ok(Kind::Udp(udp::Datagram::new(udp))),
+            Probe::Udp(udp) => Ok(Kind::Udp(udp::Datagram::new(udp).into())),
             Probe::Misc(_) => Err("a command is run by the worker".to_owned()),
             Probe::File(_) => Err("a file is watched by the worker".to_owned()),
             Probe::Bfd(_) => Err("no BFD session is held by this worker".to_owned()),

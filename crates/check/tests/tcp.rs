@@ -245,8 +245,10 @@ fn five_hundred_checks_at_once_leave_no_connection_open() {
 }
 
 #[test]
-fn an_attempt_has_no_room_for_what_few_need() {
+fn a_check_and_its_attempt_have_no_room_for_what_few_need() {
     let check = standfast_check::Prober::new(None).prepare(&Probe::Tcp(to(SocketAddr::from(([127, 0, 0, 1], 80)))));
     let attempt = size_of_val(&check.perform(standfast_model::Instant::ZERO));
     assert!(attempt <= 512, "thousands may be under way, and each has {attempt} bytes");
+    let kept = size_of::<standfast_check::Check>();
+    assert!(kept <= 128, "tens of thousands may be kept, and each has {kept} bytes");
 }

@@ -7,7 +7,8 @@ use crate::verdict::{Inability, Reason, Verdict};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use standfast_model::Instant;
-use standfast_model::config::lvs::Timing;
+use standfast_model::config::lvs as config;
+use std::sync::Arc;
 
 /// A `delay_loop` or `delay_before_retry` below this is taken for this. A refused connection comes back within
 /// microseconds, so a check without pause would keep the worker busy with itself.
@@ -16,7 +17,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// What one check has come to.
 #[derive(Clone, Debug)]
 pub(crate) struct Checker {
-    timing: Timing,
+    /// That of its server in the pool.
+    config: Arc<config::Checker>,
     up: bool,
     /// A verdict has said something about the server.
     judged: bool,
@@ -79,10 +81,10 @@ pub(crate) enum Judgement {
 }
 
 impl Checker {
-    pub(crate) fn new(timing: Timing) -> Self {
+    pub(crate) fn new(config: Arc<config::Checker>) -> Self {
         Self {
-            timing,
-            up: !timing.alpha,
+            up: !config.timing.alpha,
+            config,
             judged: false,
             failures: 0,
             slot: Instant::ZERO,
@@ -92,8 +94,8 @@ impl Checker {
         }
     }
 
-    pub(crate) fn timing(&self) -> &Timing {
-        &self.timing
+    pub(crate) fn config(&self) -> &config::Checker {
+        &self.config
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -142,10 +144,11 @@ impl Checker {
         self.running = false;
     }
 
-    /// Goes on with another timing; its state stays. True if its next run may have been put off by the old one too far.
-    pub(crate) fn retime(&mut self, timing: Timing) -> bool {
-        let sooner = timing.delay_loop < self.timing.delay_loop;
-        self.timing = timing;
+    /// Goes on with another configuration; its state stays. True if its next run may have been put off by the old one too
+    /// far.
+    pub(crate) fn reconfigure(&mut self, config: Arc<config::Checker>) -> bool {
+        let sooner = config.timing.delay_loop < self.config.timing.delay_loop;
+        self.config = config;
         sooner
     }
 
@@ -170,7 +173,7 @@ impl Checker {
     /// Takes in what was seen without an attempt: a failure counts at once.
     pub(crate) fn report(&mut self, verdict: &Verdict) -> Judgement {
         if matches!(verdict, Verdict::Failed(_)) {
-            self.failures = self.timing.retry;
+            self.failures = self.config.timing.retry;
         }
         self.judge(verdict)
     }
@@ -178,7 +181,7 @@ impl Checker {
     /// When the next attempt is due: after the pause before a retry, or at the next point of the grid. Always after
     /// `now`.
     pub(crate) fn next_due(&mut self, now: Instant, retry: bool) -> Instant {
-        if retry { now + self.timing.delay_before_retry.max(SHORTEST_PAUSE) } else { self.next_slot(now) }
+        if retry { now + self.config.timing.delay_before_retry.max(SHORTEST_PAUSE) } else { self.next_slot(now) }
     }
 
     fn judge(&mut self, verdict: &Verdict) -> Judgement {
@@ -221,7 +224,7 @@ impl Checker {
     /// A failed attempt while up. The very first attempt of all has no retries, as in keepalived: until then the
     /// server is in the table on trust.
     fn count_failure(&mut self, first: bool, reason: Reason) -> Judgement {
-        let retries = if first { 0 } else { self.timing.retry };
+        let retries = if first { 0 } else { self.config.timing.retry };
         self.failures = self.failures.saturating_add(1);
         if self.failures > retries {
             let attempts = self.failures;
@@ -235,7 +238,7 @@ impl Checker {
 
     /// The next point of the grid after `now`. Points that have passed meanwhile are skipped, not made up for.
     fn next_slot(&mut self, now: Instant) -> Instant {
-        let period = self.timing.delay_loop.max(SHORTEST_PAUSE).as_nanos();
+        let period = self.config.timing.delay_loop.max(SHORTEST_PAUSE).as_nanos();
         let passed = now.since(self.slot).as_nanos() / period;
         let ahead = period.saturating_mul(passed.saturating_add(1));
         self.slot += Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX));

@@ -330,12 +330,12 @@ impl Director {
     /// What a checker does; none for a number that no checker has.
     #[must_use]
     pub fn probe(&self, checker: CheckerId) -> Option<&Probe> {
-        self.seats.get(checker).map(|seat| &seat.config.probe)
+        self.seats.get(checker).map(|seat| &seat.state.config().probe)
     }
 
     /// What every checker does, by its number. Those that watch something (`FILE_CHECK`, `BFD_CHECK`) are found here.
     pub fn probes(&self) -> impl Iterator<Item = (CheckerId, &Probe)> {
-        self.seats.iter().map(|(checker, seat)| (checker, &seat.config.probe))
+        self.seats.iter().map(|(checker, seat)| (checker, &seat.state.config().probe))
     }
 
     /// How many checks there are, and how many of them are performed (`share_checks`).
@@ -415,7 +415,7 @@ impl Director {
         self.tell_of_sharing(0, out);
         for checker in idle {
             let Some(seat) = self.seats.get_mut(checker) else { continue };
-            let due = now + self.random.part_of(seat.state.timing().warmup);
+            let due = now + self.random.part_of(seat.state.config().timing.warmup);
             self.first_due(checker, due);
         }
     }

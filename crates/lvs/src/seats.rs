@@ -15,8 +15,6 @@ use std::sync::Arc;
 pub(crate) struct Seat {
     /// The place of its pool, and of its server there.
     pub(crate) place: (usize, usize),
-    /// That of its server in the pool.
-    pub(crate) config: Arc<config::Checker>,
     pub(crate) state: Checker,
     /// Another one performs the same check and shares its verdicts with this one.
     pub(crate) leader: Option<CheckerId>,
@@ -53,8 +51,8 @@ impl Seats {
     pub(crate) fn add(&mut self, config: Arc<config::Checker>, place: (usize, usize)) -> CheckerId {
         let id = CheckerId(self.next);
         self.next = self.next.saturating_add(1);
-        let state = Checker::new(config.timing);
-        let seat = Seat { place, config, state, leader: None, due: None, inability: None };
+        let state = Checker::new(config);
+        let seat = Seat { place, state, leader: None, due: None, inability: None };
         self.seats.insert(id, Box::new(seat));
         id
     }
@@ -138,7 +136,7 @@ impl Seats {
             let mut leaders: BTreeMap<(&Probe, &config::Timing), CheckerId> = BTreeMap::new();
             let mut led = Vec::new();
             for (id, seat) in self.seats.iter().filter(|(_, seat)| share && !alone(seat)) {
-                let leader = *leaders.entry((&seat.config.probe, &seat.config.timing)).or_insert(*id);
+                let leader = *leaders.entry((&seat.state.config().probe, &seat.state.config().timing)).or_insert(*id);
                 if leader != *id {
                     led.push((*id, leader));
                 }

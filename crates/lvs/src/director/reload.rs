@@ -272,8 +272,8 @@ impl Director {
         for checker in &server.checkers {
             let fits = |id: &CheckerId, timing: bool| {
                 self.seats.get(*id).is_some_and(|seat| {
-                    same_probe(&seat.config.probe, &checker.probe, passage.files)
-                        && (!timing || seat.config.timing == checker.timing)
+                    same_probe(&seat.state.config().probe, &checker.probe, passage.files)
+                        && (!timing || seat.state.config().timing == checker.timing)
                 })
             };
             let found =
@@ -310,8 +310,7 @@ impl Director {
 
     fn keep_checker(&mut self, id: CheckerId, config: &Arc<config::Checker>, passage: &mut Passage<'_>) {
         let Some(seat) = self.seats.get_mut(id) else { return };
-        seat.config = Arc::clone(config);
-        if seat.state.retime(config.timing) && !seat.state.is_running() && seat.leader.is_none() {
+        if seat.state.reconfigure(Arc::clone(config)) && !seat.state.is_running() && seat.leader.is_none() {
             let soonest = passage.now + self.random.part_of(config.timing.delay_loop);
             let due = self.seats.due(id);
             if due.is_some_and(|due| due > soonest) {
@@ -335,7 +334,7 @@ impl Director {
         let urgent: BTreeSet<CheckerId> = undated.iter().filter(|(_, urgent)| *urgent).map(|(id, _)| *id).collect();
         for checker in self.share_checks_of(undated) {
             let Some(seat) = self.seats.get(checker) else { continue };
-            let timing = seat.state.timing();
+            let timing = &seat.state.config().timing;
             let within = if urgent.contains(&checker) {
                 core::time::Duration::ZERO
             } else {

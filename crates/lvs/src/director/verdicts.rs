@@ -47,8 +47,8 @@ impl Director {
         let Some(seat) = self.seats.get(checker) else { return };
         let (at, place) = seat.place;
         let inability = (seat.told_inability().cloned(), seat.state.inability().cloned());
-        let check = keyword(&seat.config.probe);
-        let log_all = seat.state.timing().log_all_failures;
+        let check = keyword(&seat.state.config().probe);
+        let log_all = seat.state.config().timing.log_all_failures;
         let Some(pool) = self.pools.get_mut(at) else { return };
         let Some((real_server, _)) = pool.server(place) else { return };
         let server = name(pool, real_server);
