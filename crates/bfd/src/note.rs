@@ -49,6 +49,12 @@ pub struct Note {
 /// The longest interval that a packet can say (RFC 5880 4.1): 2^32 - 1 microseconds.
 const LONGEST: Duration = Duration::from_micros(u32::MAX as u64);
 
+/// Whether a packet can say that interval, in microseconds. Of shorter ones nothing is left where a part of one counts, and
+/// the next packet would be due at once, for ever.
+const fn can_be_said(interval: Duration) -> bool {
+    interval.as_nanos() <= LONGEST.as_nanos() && interval.subsec_nanos().is_multiple_of(1000)
+}
+
 impl Note {
     /// Whether there can be such a session: a file may say anything.
     pub(crate) fn is_possible(&self) -> bool {
@@ -56,6 +62,6 @@ impl Note {
         let said = [self.min_tx, self.min_rx, self.remote_min_rx, self.remote_desired_min_tx];
         let named = self.local_discriminator != 0 && self.remote_discriminator != 0;
         let counted = self.multiplier != 0 && self.remote_multiplier != 0 && self.source_port >= 49152;
-        named && counted && said.into_iter().chain(until_confirmed).all(|interval| interval <= LONGEST)
+        named && counted && said.into_iter().chain(until_confirmed).all(can_be_said)
     }
 }

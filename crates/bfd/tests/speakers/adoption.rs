@@ -1,6 +1,7 @@
 //! A session whose speaker was killed, and the one that comes after it: which goes on, which begins anew.
 
 use crate::wire::{Alone, Line, at, millis, session, session_with};
+use core::time::Duration;
 use standfast_bfd::{Action, Event, Note, Notice};
 use standfast_model::bfd::State;
 use standfast_model::config::bfd::BfdSession;
@@ -159,6 +160,25 @@ fn whoever_drew_the_name_or_the_port_of_one_that_goes_on_takes_those_that_it_dre
     begun.handle(Event::Adopt { session: BfdId(0), note: &note });
     begun.handle(Event::Adopt { session: BfdId(7), note: &note });
     assert_eq!((begun.status().state, begun.notices.len()), (State::Down, 0));
+}
+
+#[test]
+fn a_note_whose_intervals_no_packet_can_say_is_of_no_session() {
+    let (_, note) = left();
+    let nanosecond = Duration::from_nanos(1);
+    let longest = Duration::from_micros(u32::MAX.into());
+    let impossible = [
+        Note { min_tx: nanosecond, remote_min_rx: nanosecond, ..note },
+        Note { min_rx: millis(50) + nanosecond, ..note },
+        Note { remote_desired_min_tx: longest + nanosecond * 1000, ..note },
+        Note { tx_until_confirmed: Some(nanosecond), ..note },
+    ];
+    for note in impossible {
+        let next = successor(note.heard, vec![session()], &note);
+        assert_eq!((next.status().state, next.notices.len()), (State::Down, 0), "{note:?}");
+    }
+    let next = successor(note.heard, vec![session()], &Note { min_rx: longest, ..note });
+    assert_eq!(next.status().state, State::Up);
 }
 
 #[test]
