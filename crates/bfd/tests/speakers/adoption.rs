@@ -77,7 +77,7 @@ fn one_that_was_silent_for_longer_than_the_neighbor_waits_begins_anew() {
         let next = successor(now, vec![session()], &Note { heard: now, ..note });
         assert_eq!(next.status().state, state, "{silent}");
         // Who has asked for silence does not wait.
-        let silent = Note { heard: now, remote_min_rx: core::time::Duration::ZERO, ..note };
+        let silent = Note { heard: now, remote_min_rx: Duration::ZERO, ..note };
         assert_eq!(successor(now, vec![session()], &silent).status().state, State::Up);
     }
 }
