@@ -69,7 +69,8 @@ impl Comparison {
         let place = self.formers.take(&Some(identity(&config)), |place| identity_in(pools, *place));
         let former = place.and_then(|place| pools.get(place)).map(Pool::config);
         effort::looked_at(config.real_servers.len());
-        if let Some(alike) = former.or_else(|| self.compared.last()?.config_in(pools)) {
+        let before = self.compared.last().and_then(|one| one.config_in(pools));
+        for alike in [before, former].into_iter().flatten() {
             config.options.share(&alike.options);
         }
         // One that goes by a mark has the one of its group later.

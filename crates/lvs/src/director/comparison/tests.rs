@@ -170,22 +170,26 @@ fn what_was_compared_of_a_configuration_that_does_not_come_is_forgotten() {
 
 #[test]
 fn what_virtual_servers_say_alike_is_kept_once_from_the_start_and_through_a_reload() {
-    let said = |number| {
+    let saying = |number, omega| {
         let mut service = service(number, 1, 1);
-        service.options.omega = true;
+        service.options.omega = omega;
         service
     };
-    let mut director = started(LvsConfig { virtual_servers: (0..3).map(said).collect(), common: LvsCommon::default() });
+    let said = |number| saying(number, true);
+    let virtual_servers = (0..3).map(|number| saying(number, false)).collect();
+    let mut director = started(LvsConfig { virtual_servers, common: LvsCommon::default() });
     let all_one = |director: &Director| {
         let options: Vec<_> = director.pools.iter().map(|pool| &pool.config().options).collect();
-        options.iter().all(|one| one.omega && one.is_same(options[0])).then_some(options.len())
+        options.iter().all(|one| one.is_same(options[0])).then_some((options.len(), options[0].omega))
     };
-    assert_eq!(all_one(&director), Some(3));
+    assert_eq!(all_one(&director), Some((3, false)));
+    steps(&mut director, (0..3).map(said).collect());
+    assert_eq!(all_one(&director), Some((3, true)), "all of them say something else now");
     let mut changed = said(1);
     changed.quorum = 2;
     let new = vec![said(0), changed, said(7), said(2), said(8)];
     steps(&mut director, new);
-    assert_eq!(all_one(&director), Some(5));
+    assert_eq!(all_one(&director), Some((5, true)));
 }
 
 #[test]
