@@ -1,7 +1,7 @@
 //! The events that are remembered, in the order of their numbers.
 //!
 //! A director of thousands of services has thousands of them at its start, and looks at few. Each is kept in the octets
-//! that it is sent in: as a value, with a place in memory for each of its words, it is four times as large.
+//! that it is sent in: as values, with a place in memory for each of their words, five thousand took 1.2 MB more.
 
 use standfast_api::control::Recorded;
 use standfast_api::{decode, encode};
