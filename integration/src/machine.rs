@@ -1,6 +1,6 @@
 //! The handle to a machine of a running lab: run programs on it, copy files, and do to it what happens to machines.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,6 +168,26 @@ impl Machine {
         };
         let (made, nanos): (u32, u64) = told.ok_or_else(|| Error::agent("knock", &said))?;
         Ok(Duration::from_nanos(nanos).checked_div(made).unwrap_or_default())
+    }
+
+    /// Has a daemon read its configuration again (SIGHUP) and waits until the kernel's table has a server of that weight
+    /// among those that were added last to a TCP service. How long that took.
+    ///
+    /// # Errors
+    /// There is no IPVS, no such daemon, or never such a weight.
+    pub fn reload_until_weight(
+        &self,
+        daemon: u32,
+        service: SocketAddrV4,
+        weight: u32,
+        limit: Duration,
+    ) -> Result<Duration> {
+        let numbers = [daemon.to_string(), service.to_string(), weight.to_string(), limit.as_millis().to_string()];
+        let argv: Vec<String> = [self.agent_path(), "weigh".to_owned()].into_iter().chain(numbers).collect();
+        // In front of who is watched: it looks in time, and costs next to nothing.
+        let said = self.run(Command::from(argv).nice(-15).within(limit + COPY))?;
+        let nanos = said.split_whitespace().next().and_then(|word| word.parse().ok());
+        nanos.map(Duration::from_nanos).ok_or_else(|| Error::agent("weigh", &said))
     }
 
     /// Watches the processes whose name begins with `name` until they have rested for `quiet`, or for `limit`.

@@ -12,6 +12,7 @@
 //! - [`adjust`]: what of an instance can be set until the next reload
 //! - [`plan`]: what a reload would do
 //! - [`code`]: values to bytes and back, with a version in front
+//! - [`packed`]: a value in its octets until somebody looks
 //!
 //! It opens no socket and decides nothing.
 
@@ -21,6 +22,7 @@ pub mod control;
 pub mod event;
 pub mod exchange;
 pub mod message;
+pub mod packed;
 pub mod pieces;
 pub mod plan;
 pub mod runner;
@@ -33,11 +35,12 @@ pub use adjust::{Adjustment, Setting};
 pub use code::{DecodeError, EncodeError, PROTOCOL_VERSION, decode, encode, encode_counted};
 pub use event::{Event, EventKind, Said};
 pub use message::{Conflict, FromFront, FromWorker, ToFront, ToWorker};
+pub use packed::Packed;
 pub use pieces::{Piece, Pieces};
 pub use slice::{BfdSlice, CheckSlice, DbusInstance, DbusSlice, FrontSlice, RunnerSlice, Token, VrrpSlice};
 pub use snmp::{SnmpSlice, TrafficTable};
 pub use status::{
-    BfdSessionStatus, BfdStatus, CheckStatus, DaemonStatus, InstanceStatus, PeerStatus, Remarks, ServerStatus,
-    ServiceStatus, Snapshot, Status, TwoMasters, VrrpStatus, WorkerStatus,
+    BfdSessionStatus, BfdStatus, CheckReport, CheckStatus, DaemonStatus, InstanceStatus, PeerStatus, Remarks,
+    ServerStatus, ServiceStatus, Snapshot, Status, TwoMasters, VrrpStatus, WorkerStatus,
 };
 pub use worker::{Facility, Generation, Hello, LogSettings, Setup, WorkerKind, WorkerOptions};

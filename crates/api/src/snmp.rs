@@ -53,7 +53,7 @@ fn without_checks(config: &LvsConfig) -> LvsConfig {
     let mut config = config.clone();
     config.common.tls = None;
     for server in config.virtual_servers.iter_mut().flat_map(|service| &mut service.real_servers) {
-        server.checkers.clear();
+        server.checkers = Box::default();
     }
     config
 }

@@ -1,6 +1,7 @@
 //! What is so, as a worker saw it at one moment. Its size is bounded by the configuration: one entry per instance or
 //! service and none per packet or connection.
 
+use crate::packed::Packed;
 use crate::snmp::TrafficTable;
 use crate::worker::{Generation, WorkerKind};
 use core::num::NonZeroU32;
@@ -13,7 +14,6 @@ use standfast_model::{
     VrrpCounters, bfd,
 };
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 /// Everything that is known, as the supervisor put it together.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -22,12 +22,20 @@ pub struct Snapshot {
     pub daemon: DaemonStatus,
     /// Of the `vrrp` worker, unless it does not run or has told nothing yet.
     pub vrrp: Option<VrrpStatus>,
-    /// Of the `check` worker, unless it does not run or has told nothing yet. Shared, since there may be twenty thousand
-    /// servers in it.
-    pub check: Option<Arc<CheckStatus>>,
+    /// Of the `check` worker, unless it does not run or has told nothing yet. Packed, since there may be twenty thousand
+    /// servers in it: see [`Self::check`].
+    pub check: Option<Packed<CheckStatus>>,
     /// What other directors say of themselves (`peer`). The front puts it in, which is the one that hears them.
     #[serde(default)]
     pub peers: Vec<PeerStatus>,
+}
+
+impl Snapshot {
+    /// The virtual servers, unpacked when this is first asked for and as long as this snapshot is held.
+    #[must_use]
+    pub fn check(&self) -> Option<&CheckStatus> {
+        self.check.as_ref()?.get()
+    }
 }
 
 /// Another director, as it says of itself every second.
@@ -114,7 +122,7 @@ pub enum Status {
     /// Of the `vrrp` worker.
     Vrrp(VrrpStatus),
     /// Of the `check` worker.
-    Check(Arc<CheckStatus>),
+    Check(CheckReport),
     /// Of the `bfd` worker.
     Bfd(BfdStatus),
 }
@@ -204,6 +212,24 @@ pub struct InstanceStatus {
     pub claims: Vec<Claim>,
     /// What was counted since the worker started.
     pub counters: VrrpCounters,
+}
+
+/// All virtual servers, as their worker passes them on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// Real servers that are up, of all virtual servers.
+    pub live: u64,
+    /// Real servers that are configured.
+    pub total: u64,
+    /// Each of them.
+    pub status: Packed<CheckStatus>,
+}
+
+impl From<&CheckStatus> for CheckReport {
+    fn from(status: &CheckStatus) -> Self {
+        let sum = |of: fn(&ServiceStatus) -> u32| status.services.iter().map(|service| u64::from(of(service))).sum();
+        Self { live: sum(|service| service.live), total: sum(|service| service.total), status: Packed::new(status) }
+    }
 }
 
 /// All virtual servers.

@@ -18,7 +18,6 @@ use standfast_model::tracking::{Known, ScriptState};
 use standfast_model::{
     Cause, Claim, Field, Instant, MacAddress, Mismatch, Priority, Refusal, Rival, State, Vrid, VrrpCounters,
 };
-use std::sync::Arc;
 use std::time::Duration;
 
 fn service() -> ServiceKey {
@@ -145,7 +144,7 @@ fn from_worker() -> Vec<FromWorker> {
         FromWorker::Ready,
         FromWorker::Alive,
         FromWorker::Status(status()),
-        FromWorker::Status(Status::Check(Arc::new(check))),
+        FromWorker::Status(Status::Check((&check).into())),
         FromWorker::LongStatus,
         event(EventKind::Said(Said {
             process: "Keepalived_vrrp".to_owned(),

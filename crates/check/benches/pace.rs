@@ -67,7 +67,7 @@ fn config(checkers: u32, target: SocketAddr) -> LvsConfig {
         server.real_servers = (0..SERVERS)
             .map(|real| {
                 let mut real = RealServer::plain(address(0x0080_0000 | (service * SERVERS + real)), Forwarding::Nat);
-                real.checkers = vec![Checker { probe: Probe::Tcp(connect.clone()), timing }.into()];
+                real.checkers = [Checker { probe: Probe::Tcp(connect.clone()), timing }.into()].into();
                 real
             })
             .collect();

@@ -95,7 +95,7 @@ fn render(snapshot: &Snapshot, verdict: Verdict, remarks: &[Remark]) -> String {
         text.push('\n');
         text.push_str(&instances(vrrp, daemon.at).to_string());
     }
-    if let Some(check) = snapshot.check.as_ref().filter(|check| !check.services.is_empty()) {
+    if let Some(check) = snapshot.check().filter(|check| !check.services.is_empty()) {
         text.push('\n');
         text.push_str(&services(check).to_string());
     }
@@ -123,7 +123,7 @@ fn summary(snapshot: &Snapshot) -> String {
         .vrrp
         .as_ref()
         .map(|vrrp| format!("{} MASTER, {} BACKUP", count(vrrp, State::Master), count(vrrp, State::Backup)));
-    let check = snapshot.check.as_ref().map(|check| {
+    let check = snapshot.check().map(|check| {
         let live: u64 = check.services.iter().map(|service| u64::from(service.live)).sum();
         format!("{} virtual servers, {live} real servers up", check.services.len())
     });

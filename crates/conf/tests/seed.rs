@@ -49,7 +49,7 @@ fn service(address: &str, port: u16, protocol: Protocol, servers: &[&str]) -> Vi
             log_all_failures: false,
         };
         let mut real = RealServer::plain(target, Forwarding::Nat);
-        real.checkers.push(Arc::new(Checker { probe: Probe::Tcp(connect), timing }));
+        real.checkers = [Arc::new(Checker { probe: Probe::Tcp(connect), timing })].into();
         // Unlike everywhere else, mails about real servers are on when nobody says anything.
         real.smtp_alert = true;
         real

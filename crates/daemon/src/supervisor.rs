@@ -303,7 +303,7 @@ impl Supervisor {
     fn relay_quorum(&mut self) {
         for service in &self.config.vrrp.common.services {
             let checked = self.workers.iter().find_map(|worker| match worker.status() {
-                Some(Status::Check(checked)) => Some(checked),
+                Some(Status::Check(checked)) => checked.status.get(),
                 Some(Status::Vrrp(_) | Status::Bfd(_)) | None => None,
             });
             let Some(checked) = checked else { return };

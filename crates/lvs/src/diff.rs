@@ -5,7 +5,6 @@
 use crate::destinations::Destinations;
 use crate::table::{Entry, Operation, Table};
 use standfast_model::ipvs::{Destination, ServiceKey};
-use std::collections::BTreeSet;
 
 /// The operations that make `observed` equal to `desired` in every service of `ours`.
 ///
@@ -20,7 +19,7 @@ use std::collections::BTreeSet;
 ///
 /// The work is linear in the rows of `ours` (with the logarithm of the maps' look-ups).
 #[must_use]
-pub fn diff(desired: &Table, observed: &Table, ours: &BTreeSet<ServiceKey>) -> Vec<Operation> {
+pub fn diff<'k>(desired: &Table, observed: &Table, ours: impl IntoIterator<Item = &'k ServiceKey>) -> Vec<Operation> {
     let mut operations = Vec::new();
     let mut removals = Vec::new();
     for key in ours {

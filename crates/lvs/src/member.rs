@@ -31,7 +31,7 @@ pub enum Duty {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Member {
     /// Its checkers, in the order of the configuration.
-    pub(crate) checkers: Vec<CheckerId>,
+    pub(crate) checkers: Box<[CheckerId]>,
     /// How many of them are down; it is up when none is.
     pub(crate) checkers_down: u32,
     /// What the operator wants of it.

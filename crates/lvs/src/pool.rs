@@ -11,14 +11,18 @@ use standfast_model::ipvs::{Destination, DestinationKey, Family, Persistence, Se
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+/// So many servers are looked at one by one: that is no slower than a search, and there may be thousands of such pools.
+const FEW: usize = 8;
+
 /// The state of one virtual server.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool {
     config: VirtualServer,
     /// One for each real server of the configuration.
     members: Vec<Member>,
-    /// Their places in the order of their keys: by it a server is found.
-    by_key: Vec<u32>,
+    /// Their places in the order of their keys, by which a server is found; none where they are so few that it is found by
+    /// looking at each.
+    by_key: Box<[u32]>,
     /// Servers that the configuration has no more, and that keep their connections for a while.
     leaving: BTreeMap<DestinationKey, Destination>,
     tally: Tally,
@@ -34,9 +38,9 @@ pub(crate) struct Tally {
     /// The summed weight of those that serve. 64 bits: 2^32 servers of the largest weight fit.
     live_weight: u64,
     /// Those that are up, of those that the operator wants.
-    up: usize,
+    up: u32,
     /// Those that the operator wants.
-    wanted: usize,
+    wanted: u32,
 }
 
 /// A change of the quorum.
@@ -116,7 +120,8 @@ impl Pool {
 
     /// How many servers are up, and of how many.
     pub(crate) fn up_of(&self) -> (usize, usize) {
-        (self.tally.up, self.tally.wanted)
+        let count = |servers: u32| usize::try_from(servers).unwrap_or(usize::MAX);
+        (count(self.tally.up), count(self.tally.wanted))
     }
 
     pub(crate) fn has_quorum(&self) -> bool {
@@ -150,6 +155,9 @@ impl Pool {
     pub(crate) fn place(&self, key: DestinationKey) -> Option<usize> {
         let at = |place: &u32| usize::try_from(*place).ok();
         let of = |place: &u32| self.config.real_servers.get(at(place)?).map(|server| key_of(server.address));
+        if self.by_key.is_empty() {
+            return self.config.real_servers.iter().position(|server| key_of(server.address) == key);
+        }
         let found = self.by_key.binary_search_by(|place| of(place).cmp(&Some(key))).ok()?;
         at(self.by_key.get(found)?)
     }
@@ -193,8 +201,8 @@ impl Pool {
     /// With fewer servers up than `panic_threshold` asks for, those that served last go on serving: that so many
     /// should have died is less likely than that the checks err. `went_down` served until this change.
     fn judge_panic(&mut self, went_down: Option<usize>) -> Option<PanicChange> {
-        let percent = self.config.options.panic_threshold.map_or(0, usize::from);
-        let below = self.tally.up.saturating_mul(100) < self.tally.wanted.saturating_mul(percent);
+        let percent = self.config.options.panic_threshold.map_or(0, u64::from);
+        let below = u64::from(self.tally.up) * 100 < u64::from(self.tally.wanted) * percent;
         if below == self.panic {
             return None;
         }
@@ -231,7 +239,9 @@ impl Pool {
 
     fn destinations(&self) -> Destinations {
         let leaving = self.leaving.values().copied();
-        let servers = self.by_key.iter().filter_map(|place| self.destination(usize::try_from(*place).ok()?));
+        // In the order of their keys, where that is known.
+        let place = |nth: usize| self.by_key.get(nth).map_or(Some(nth), |place| usize::try_from(*place).ok());
+        let servers = (0..self.members.len()).filter_map(|nth| self.destination(place(nth)?));
         let mut destinations: Destinations =
             if self.leaving.is_empty() { servers.collect() } else { leaving.chain(servers).collect() };
         // Should it be one of the real servers too, it is the sorry server while that is in use.
@@ -305,7 +315,7 @@ impl Pool {
     }
 
     fn sorry_destination(&self) -> Option<Destination> {
-        let SorryServer { address, forwarding, inhibit } = *self.config.sorry_server.as_ref()?;
+        let SorryServer { address, forwarding, inhibit } = **self.config.sorry_server.as_ref()?;
         let weight = match (self.sorry_in_use(), inhibit) {
             (true, _) => 1,
             (false, true) => 0,
@@ -338,8 +348,8 @@ fn part(config: &RealServer, member: &Member) -> Tally {
     let wanted = member.duty == Duty::Active;
     Tally {
         live_weight: member.live_weight(config),
-        up: usize::from(wanted && member.is_up()),
-        wanted: usize::from(wanted),
+        up: u32::from(wanted && member.is_up()),
+        wanted: u32::from(wanted),
     }
 }
 
@@ -349,12 +359,15 @@ pub(crate) fn keys_of(config: &VirtualServer) -> impl Iterator<Item = ServiceKey
     core::iter::once(config.key).chain(others.iter().copied())
 }
 
-/// The places of servers in the order of their keys.
-fn by_key(servers: &[RealServer]) -> Vec<u32> {
+/// The places of servers in the order of their keys, if they are many.
+fn by_key(servers: &[RealServer]) -> Box<[u32]> {
+    if servers.len() <= FEW {
+        return Box::default();
+    }
     let mut places: Vec<u32> = (0..).take(servers.len()).collect();
     let key = |place: &u32| servers.get(usize::try_from(*place).ok()?).map(|server| key_of(server.address));
     places.sort_by_key(key);
-    places
+    places.into()
 }
 
 /// The row of a server with that weight.

@@ -41,11 +41,9 @@ enum Reading {
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Reconciler {
-    /// Every service that may be in the table because of us.
-    ours: BTreeSet<ServiceKey>,
-    /// Those of them that are to leave it: ours no more as soon as they have.
-    retired: BTreeSet<ServiceKey>,
     desired: Table,
+    /// Services of ours that are to leave the table: ours no more as soon as they have.
+    retired: BTreeSet<ServiceKey>,
     /// The kernel's table as far as we know; none before the first reading.
     known: Option<Table>,
     /// Services whose desired rows changed since they were last compared.
@@ -68,7 +66,6 @@ pub(crate) struct Reconciler {
 impl Reconciler {
     pub(crate) fn new(desired: Table) -> Self {
         Self {
-            ours: desired.services.keys().copied().collect(),
             desired,
             retired: BTreeSet::new(),
             known: None,
@@ -88,8 +85,13 @@ impl Reconciler {
         &self.desired
     }
 
-    pub(crate) fn ours(&self) -> &BTreeSet<ServiceKey> {
-        &self.ours
+    /// Every service that may be in the table because of us.
+    pub(crate) fn ours(&self) -> impl Iterator<Item = &ServiceKey> {
+        ours(&self.desired, &self.retired)
+    }
+
+    fn has_ours(&self) -> bool {
+        self.ours().next().is_some()
     }
 
     /// A predecessor may have put these into the table: what of them is not desired leaves it.
@@ -98,7 +100,6 @@ impl Reconciler {
             if !self.desired.services.contains_key(&key) {
                 self.retired.insert(key);
             }
-            self.ours.insert(key);
         }
     }
 
@@ -117,7 +118,6 @@ impl Reconciler {
         }
         self.mark(now, key);
         self.retired.remove(&key);
-        self.ours.insert(key);
         self.desired.services.insert(key, entry.into());
     }
 
@@ -140,7 +140,7 @@ impl Reconciler {
     /// Asks for the table, unless that is under way, or there is nothing of ours to be in it: then the kernel needs no
     /// IPVS.
     pub(crate) fn start(&mut self, out: &mut Output) {
-        if self.reading == Reading::Off && !self.ours.is_empty() {
+        if self.reading == Reading::Off && self.has_ours() {
             self.reading = Reading::Asked;
             out.push(Action::Dump);
         }
@@ -148,7 +148,7 @@ impl Reconciler {
 
     /// Whether the kernel's table was read at least once, or need not be because nothing of it is ours.
     pub(crate) fn knows_table(&self) -> bool {
-        self.known.is_some() || self.ours.is_empty()
+        self.known.is_some() || !self.has_ours()
     }
 
     /// A table that nobody has read, because nothing of it was ours, has nothing of ours.
@@ -196,14 +196,7 @@ impl Reconciler {
     /// Services that were to leave the table and are not in it are ours no more.
     fn let_go(&mut self) {
         let Some(known) = &self.known else { return };
-        let ours = &mut self.ours;
-        self.retired.retain(|key| {
-            let stays = known.services.contains_key(key);
-            if !stays {
-                ours.remove(key);
-            }
-            stays
-        });
+        self.retired.retain(|key| known.services.contains_key(key));
     }
 
     /// The table was read. Compares all of ours and applies what is missing; what nobody here had changed and the
@@ -214,7 +207,7 @@ impl Reconciler {
         }
         self.reading_failed = false;
         self.believe_own_changes(&mut table);
-        let operations = diff(&self.desired, &table, &self.ours);
+        let operations = diff(&self.desired, &table, self.ours());
         if self.known.is_some() {
             self.tell_mended(&operations, out);
         }
@@ -228,14 +221,14 @@ impl Reconciler {
         let again = core::mem::take(&mut self.refused_meanwhile);
         let pause = if again { self.next_retry() } else { self.interval() };
         self.reading = Reading::Due(now + pause);
-        self.known.insert(table).follow(&self.desired, &self.ours);
+        self.known.insert(table).follow(&self.desired, ours(&self.desired, &self.retired));
         send(operations, out);
         self.let_go();
     }
 
     /// From one reading to the next: longer for tables so large that it would keep the machine busy.
     fn interval(&self) -> Duration {
-        let services = u32::try_from(self.ours.len()).unwrap_or(u32::MAX);
+        let services = u32::try_from(self.desired.services.len() + self.retired.len()).unwrap_or(u32::MAX);
         READ_INTERVAL.max(READING_OF_ONE.saturating_mul(services).saturating_mul(READING_SHARE))
     }
 
@@ -279,7 +272,6 @@ impl Reconciler {
     pub(crate) fn refused(&mut self, now: Instant, operation: Operation, error: String, out: &mut Output) {
         let row = operation.row();
         if matches!(operation, Operation::RemoveService(_)) && !self.desired.services.contains_key(&row.0) {
-            self.ours.insert(row.0);
             self.retired.insert(row.0);
         }
         let told = is_refused(&self.refused, row);
@@ -312,11 +304,16 @@ impl Reconciler {
         if keep_table {
             return;
         }
-        self.desired = Table::default();
-        if reachable && !self.ours.is_empty() {
-            out.push(Action::Apply(self.ours.iter().map(|key| Operation::RemoveService(*key)).collect()));
+        if reachable && self.has_ours() {
+            out.push(Action::Apply(self.ours().map(|key| Operation::RemoveService(*key)).collect()));
         }
+        self.desired = Table::default();
     }
+}
+
+/// Every service that may be in the table because of us: those that should be, and those that are to leave it.
+fn ours<'r>(desired: &'r Table, retired: &'r BTreeSet<ServiceKey>) -> impl Iterator<Item = &'r ServiceKey> {
+    desired.services.keys().chain(retired)
 }
 
 /// Sends operations, which are taken as done; one that is not comes back as a refusal.

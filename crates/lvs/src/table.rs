@@ -6,7 +6,7 @@ use crate::destinations::Destinations;
 use core::fmt;
 use standfast_model::Shared;
 use standfast_model::ipvs::{Destination, DestinationKey, Service, ServiceKey};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A service with its destinations.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,7 +81,7 @@ impl FromIterator<Entry> for Table {
 
 impl Table {
     /// Becomes equal to another table in these services, which both share from then on.
-    pub(crate) fn follow(&mut self, other: &Self, services: &BTreeSet<ServiceKey>) {
+    pub(crate) fn follow<'k>(&mut self, other: &Self, services: impl IntoIterator<Item = &'k ServiceKey>) {
         for key in services {
             match (other.services.get(key), self.services.get_mut(key)) {
                 (Some(theirs), Some(own)) => own.clone_from(theirs),

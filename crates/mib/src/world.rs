@@ -71,7 +71,7 @@ impl World {
     /// One of these.
     #[must_use]
     pub fn new(slice: Rc<SnmpSlice>, snapshot: Option<Rc<Snapshot>>, interfaces: Rc<Interfaces>) -> Self {
-        let check = snapshot.as_ref().and_then(|snapshot| snapshot.check.as_ref());
+        let check = snapshot.as_ref().and_then(|snapshot| snapshot.check());
         let services = check.map_or(&[][..], |check| &check.services);
         let in_step = is_of(&slice.lvs.virtual_servers, services);
         let configured = Rc::clone(&slice);
@@ -137,7 +137,7 @@ impl World {
 
     pub(crate) fn service_status(&self, place: usize) -> Option<&ServiceStatus> {
         let service = self.service(place)?;
-        let all = &self.snapshot.as_ref()?.check.as_ref()?.services;
+        let all = &self.snapshot.as_ref()?.check()?.services;
         if self.in_step {
             return all.get(place);
         }
@@ -153,7 +153,7 @@ impl World {
 
     pub(crate) fn traffic(&self, key: &ServiceKey) -> Option<&ServiceTraffic> {
         let at = self.traffic.get(key)?;
-        self.snapshot.as_ref()?.check.as_ref()?.traffic.get(*at).map(|(_, traffic)| traffic)
+        self.snapshot.as_ref()?.check()?.traffic.get(*at).map(|(_, traffic)| traffic)
     }
 
     pub(crate) fn interface(&self, name: &InterfaceName) -> Option<&Interface> {

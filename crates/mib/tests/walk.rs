@@ -8,8 +8,8 @@ use standfast_api::adjust::{Adjustment, Setting};
 use standfast_api::control::{Order, ServerOrder, ServerWish};
 use standfast_api::snmp::{DestinationTraffic, ServiceTraffic, Traffic};
 use standfast_api::{
-    CheckStatus, DaemonStatus, Generation, InstanceStatus, Said, ServerStatus, ServiceStatus, Snapshot, SnmpSlice,
-    VrrpStatus, encode,
+    CheckStatus, DaemonStatus, Generation, InstanceStatus, Packed, Said, ServerStatus, ServiceStatus, Snapshot,
+    SnmpSlice, VrrpStatus, encode,
 };
 use standfast_conf::host::Memory;
 use standfast_mib::{Interface, Interfaces, View, World, notification};
@@ -18,7 +18,6 @@ use standfast_model::tracking::Known;
 use standfast_model::{Config, Instant, Priority, Refusal, Seldom, State, VrrpCounters};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 
 const GLOBALS: &str =
     "global_defs {\n router_id R\n enable_snmp_vrrp\n enable_snmp_checker\n enable_snmp_rfc\n enable_traps\n}\n";
@@ -166,7 +165,7 @@ fn snapshot(config: &Config) -> Snapshot {
         (service.key, ServiceTraffic { total, destinations: vec![(service.servers[0].key, destination)] })
     });
     let check = CheckStatus { at: daemon.at, traffic: traffic.collect(), services };
-    Snapshot { daemon, vrrp: Some(vrrp), check: Some(Arc::new(check)), peers: Vec::new() }
+    Snapshot { daemon, vrrp: Some(vrrp), check: Some(Packed::new(&check)), peers: Vec::new() }
 }
 
 fn view_of(text: &str) -> View {
@@ -177,7 +176,9 @@ fn view_of(text: &str) -> View {
 fn view_with(text: &str, change: impl FnOnce(&mut CheckStatus)) -> View {
     let config = read(text);
     let mut snapshot = snapshot(&config);
-    change(Arc::make_mut(snapshot.check.as_mut().unwrap()));
+    let mut check = snapshot.check().unwrap().clone();
+    change(&mut check);
+    snapshot.check = Some(Packed::new(&check));
     let interface = Interface {
         index: 6,
         hardware: Some([2, 0, 0, 0, 0, 1]),

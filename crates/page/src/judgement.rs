@@ -59,7 +59,7 @@ pub fn judge(snapshot: &Snapshot) -> (Verdict, Vec<Remark>) {
     for status in &snapshot.peers {
         peer(status, &mut remarks);
     }
-    for status in snapshot.check.iter().flat_map(|check| &check.services) {
+    for status in snapshot.check().into_iter().flat_map(|check| &check.services) {
         service(status, &mut remarks);
     }
     if let Some(why) = &snapshot.daemon.reload_refused {

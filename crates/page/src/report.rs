@@ -319,7 +319,7 @@ impl Report {
         let (verdict, remarks) = judge(snapshot);
         let clock = made::Clock::of(&snapshot.daemon);
         let instances = snapshot.vrrp.iter().flat_map(|vrrp| &vrrp.instances);
-        let services = snapshot.check.iter().flat_map(|check| &check.services);
+        let services = snapshot.check().into_iter().flat_map(|check| &check.services);
         Self {
             version: VERSION,
             node: made::node(&snapshot.daemon, clock, name),
@@ -360,7 +360,7 @@ pub fn conditions(snapshot: &Snapshot, elsewhere: impl Fn(&InstanceStatus) -> bo
         };
         (instance_key(&instance.name), condition)
     });
-    let services = snapshot.check.iter().flat_map(|check| &check.services).map(|service| {
+    let services = snapshot.check().into_iter().flat_map(|check| &check.services).map(|service| {
         let condition = match (service.has_quorum, service.on_sorry_server) {
             (_, true) => Condition::Degraded,
             (true, false) => Condition::Here,

@@ -15,6 +15,7 @@ mod serve;
 pub(crate) mod shell;
 pub(crate) mod stream;
 mod talker;
+mod weigher;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -35,6 +36,8 @@ pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 /// - `knock PER-SECOND MILLISECONDS REQUEST`: connects to servers, started by [`crate::Machine::cost_of_connections`]
 /// - `busy NAME QUIET LIMIT`: watches processes until they rest, both in milliseconds; started by
 ///   [`crate::Machine::watch`]
+/// - `weigh PID SERVICE WEIGHT LIMIT`: has a daemon reload and waits for a weight in IPVS's table, a limit of
+///   milliseconds; started by [`crate::Machine::reload_until_weight`]
 /// - `shell PID MACHINE [COMMAND...]`: for the person who looks at a running lab
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
@@ -61,6 +64,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
         ["busy", name, quiet, limit] => {
             number(quiet).and_then(|quiet| busy::busy(name, quiet, number(limit)?)).map(|()| ExitCode::SUCCESS)
         }
+        ["weigh", pid, service, weight, limit] => number(pid)
+            .and_then(|pid| weigher::weigh(pid, number(service)?, number(weight)?, number(limit)?))
+            .map(|()| ExitCode::SUCCESS),
         ["shell", pid, machine, ..] => {
             number(pid).and_then(|pid: u32| shell::shell(pid, machine, arguments.get(3..).unwrap_or_default()))
         }
@@ -74,5 +80,5 @@ pub fn main(arguments: &[String]) -> ExitCode {
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> io::Result<T> {
-    word.parse().map_err(|_| io::Error::other(format!("{word:?} is no number")))
+    word.parse().map_err(|_| io::Error::other(format!("{word:?} is not what it should be")))
 }

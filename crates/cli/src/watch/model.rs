@@ -298,7 +298,7 @@ impl Watch {
             Pane::Instances => {
                 self.shown().is_some_and(|now| now.vrrp.as_ref().is_some_and(|v| !v.instances.is_empty()))
             }
-            Pane::Servers => self.shown().is_some_and(|now| now.check.as_ref().is_some_and(|c| !c.services.is_empty())),
+            Pane::Servers => self.shown().is_some_and(|now| now.check().is_some_and(|c| !c.services.is_empty())),
             Pane::Events => true,
         };
         Pane::ALL.into_iter().filter(has).collect()

@@ -9,12 +9,11 @@ use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 use standfast_api::control::Recorded;
 use standfast_api::{
-    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Remarks, Said, ServerStatus,
+    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Packed, Remarks, Said, ServerStatus,
     ServiceStatus, Snapshot, VrrpStatus, WorkerKind, WorkerStatus,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
 use standfast_model::{AddressOptions, Cause, Instant, Scope, State, Transition, VirtualAddress, Vrid, VrrpCounters};
-use std::sync::Arc;
 
 /// 2026-11-21 10:21:40 UTC.
 const NOON: Duration = Duration::from_secs(1_795_256_500);
@@ -105,7 +104,7 @@ fn snapshot(instances: Vec<InstanceStatus>, services: Vec<ServiceStatus>) -> Sna
         },
         vrrp: (!instances.is_empty()).then_some(VrrpStatus { at, instances, tracked: Default::default() }),
         peers: Vec::new(),
-        check: (!services.is_empty()).then(|| Arc::new(CheckStatus { at, services, traffic: Vec::new() })),
+        check: (!services.is_empty()).then(|| Packed::new(&CheckStatus { at, services, traffic: Vec::new() })),
     }
 }
 
@@ -350,8 +349,9 @@ fn any_size_will_do_and_a_wide_terminal_has_the_events_beside_the_rest() {
 fn what_a_back_end_says_does_not_reach_the_terminal_as_an_order() {
     let mut screen = Screen::new(80, 24);
     let mut now = snapshot(vec![instance("VI_1", State::Master)], vec![service(1, false)]);
-    Arc::make_mut(now.check.as_mut().unwrap()).services[0].servers[1].remarks.trouble =
-        Some("\u{1b}]0;pwned\u{7}\u{9b}31m\r\nbad".to_owned());
+    let mut check = now.check().unwrap().clone();
+    check.services[0].servers[1].remarks.trouble = Some("\u{1b}]0;pwned\u{7}\u{9b}31m\r\nbad".to_owned());
+    now.check = Some(Packed::new(&check));
     screen.after([status(now), event(1, "said \u{1b}[2Jnothing\n")]);
     let cells = &screen.terminal.backend().buffer().content;
     assert!(cells.iter().all(|cell| !cell.symbol().chars().any(char::is_control)), "{:?}", screen.terminal.backend());

@@ -117,7 +117,7 @@ impl Watch {
             ),
             Pane::Servers => self
                 .shown()
-                .and_then(|now| now.check.as_ref())
+                .and_then(Snapshot::check)
                 .map_or_else(none, |check| (None, rows::services(self.theme, &check.services, &filter))),
             Pane::Events => {
                 let lines = self.entries().iter().map(|entry| rows::event(self.theme, entry));

@@ -20,7 +20,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 use standfast_api::control::ServerOrder;
 use standfast_api::plan::Part;
-use standfast_api::{CheckSlice, CheckStatus, Generation, Remarks, ServerStatus, ServiceStatus};
+use standfast_api::{CheckReport, CheckSlice, CheckStatus, Generation, Remarks, ServerStatus, ServiceStatus};
 use standfast_check::{bfd, file};
 use standfast_kernel::process::memory::give_back_memory;
 use standfast_kernel::timer::boottime;
@@ -225,16 +225,16 @@ impl Worker {
     }
 
     /// What is so now, if it is different from what was told before and it is time to tell it.
-    pub(super) fn news(&mut self) -> Option<CheckStatus> {
+    pub(super) fn news(&mut self) -> Option<CheckReport> {
         self.news.next_deadline().filter(|due| *due <= boottime())?;
         Some(self.tell())
     }
 
     /// What is so now, for who has asked.
-    pub(super) fn tell(&mut self) -> CheckStatus {
+    pub(super) fn tell(&mut self) -> CheckReport {
         let status = self.status();
         self.news.told(status.at, status.services.iter().map(|service| service.servers.len()).sum());
-        status
+        (&status).into()
     }
 
     /// Hands the director an event, does what it asks for, and hands back the answers, until nothing is left to do.

@@ -31,7 +31,6 @@ use standfast_kernel::timer::{Timer, boottime};
 use standfast_lvs::Event;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use tracing::error;
 use witness::Witnesses;
 
@@ -79,7 +78,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
         }
         worker.note();
         if let Some(status) = worker.news() {
-            supervisor.status(Status::Check(status.into()));
+            supervisor.status(Status::Check(status));
         }
         worker.tidy_up();
         let due = worker.next_deadline();
@@ -104,7 +103,7 @@ async fn serve(context: WorkerContext<CheckSlice>) -> Result<(), Problem> {
                 Command::Lease { witness, wanted } => witnesses.want(&witness, wanted),
                 Command::Report => {
                     worker.read_traffic();
-                    supervisor.status(Status::Check(worker.tell().into()));
+                    supervisor.status(Status::Check(worker.tell()));
                 }
                 Command::Server { number, order } => supervisor.answer(number, worker.order(&order)),
                 Command::Plan { number, slice } => {
@@ -212,11 +211,9 @@ async fn without_pool(
                 }
                 Command::Lease { witness, wanted } => witnesses.want(&witness, wanted),
                 Command::Report => {
-                    supervisor.status(Status::Check(Arc::new(CheckStatus {
-                        at: boottime(),
-                        services: Vec::new(),
-                        traffic: TrafficTable::default(),
-                    })));
+                    let none =
+                        CheckStatus { at: boottime(), services: Vec::new(), traffic: TrafficTable::default() };
+                    supervisor.status(Status::Check((&none).into()));
                 }
                 Command::Server { number, .. } => {
                     supervisor.answer(number, Err("there is no virtual server".to_owned()));

@@ -160,7 +160,7 @@ const fn enabled(so: bool) -> &'static str {
 pub fn check_data(snapshot: &Snapshot) -> String {
     let mut text = Text::default();
     text.title("LVS Topology");
-    for service in snapshot.check.iter().flat_map(|check| &check.services) {
+    for service in snapshot.check().into_iter().flat_map(|check| &check.services) {
         virtual_server(&mut text, service);
     }
     text.0

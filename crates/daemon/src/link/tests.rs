@@ -6,7 +6,6 @@ use standfast_api::{CheckStatus, Facility, LogSettings, Setup, WorkerKind, Worke
 use standfast_kernel::channel;
 use standfast_model::Instant;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 fn linked() -> (SupervisorLink, Channel) {
     let (a, b) = channel::pair().unwrap();
@@ -82,11 +81,8 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
     let told = WAITING_EVENTS as u64 + 2000;
     for number in 0..told {
         link.event(event(number));
-        link.status(Status::Check(Arc::new(CheckStatus {
-            at: Instant::from_nanos(number),
-            services: Vec::new(),
-            traffic: Vec::new(),
-        })));
+        let none = CheckStatus { at: Instant::from_nanos(number), services: Vec::new(), traffic: Vec::new() };
+        link.status(Status::Check((&none).into()));
     }
     // From here on the supervisor reads, and the worker does nothing but wait for commands.
     let reader = async {
@@ -97,7 +93,7 @@ async fn a_supervisor_that_does_not_read_loses_the_oldest_states_and_the_newest_
                     return (events, states, lost);
                 }
                 FromWorker::Event(event) => events.push(event.at.as_nanos()),
-                FromWorker::Status(Status::Check(status)) => states.push(status.at.as_nanos()),
+                FromWorker::Status(Status::Check(told)) => states.push(told.status.get().unwrap().at.as_nanos()),
                 FromWorker::Events(batch) => events.extend(batch.iter().map(|event| event.at.as_nanos())),
                 other @ (FromWorker::Hello(_)
                 | FromWorker::Ready

@@ -9,7 +9,6 @@ use crate::{agentx_socket, log};
 use standfast_api::control::{Files, LogLevel, Order};
 use standfast_api::{DaemonStatus, FromFront, FromWorker, Snapshot, Status, ToWorker, VrrpStatus, WorkerKind};
 use standfast_kernel::timer::{boottime, wall_clock};
-use std::sync::Arc;
 use tracing::info;
 
 impl Supervisor {
@@ -216,7 +215,7 @@ impl Supervisor {
         });
         let status = |kind| self.workers.iter().find(|worker| worker.kind() == kind).and_then(Worker::status);
         let check = match status(WorkerKind::Check) {
-            Some(Status::Check(check)) if services => Some(Arc::clone(check)),
+            Some(Status::Check(check)) if services => Some(check.status.clone()),
             Some(Status::Check(_) | Status::Vrrp(_) | Status::Bfd(_)) | None => None,
         };
         Snapshot { daemon, vrrp, check, peers: Vec::new() }

@@ -36,10 +36,6 @@ fn status_words(status: &Status) -> String {
             let up = bfd.sessions.iter().filter(|session| session.state == bfd::State::Up).count();
             format!("{} BFD sessions: {up} up", bfd.sessions.len())
         }
-        Status::Check(check) => {
-            let live: u64 = check.services.iter().map(|service| u64::from(service.live)).sum();
-            let total: u64 = check.services.iter().map(|service| u64::from(service.total)).sum();
-            format!("{live}/{total} servers up")
-        }
+        Status::Check(check) => format!("{}/{} servers up", check.live, check.total),
     }
 }

@@ -101,7 +101,7 @@ impl Director {
                 })
                 .collect(),
         });
-        let applied = self.reconciler.ours().iter().copied().collect();
+        let applied = self.reconciler.ours().copied().collect();
         Memory {
             services: services.collect(),
             applied,
@@ -128,7 +128,7 @@ impl Director {
         self.succeeds = true;
         self.sync_master = memory.sync_master;
         for service in memory.services {
-            let Some(at) = self.places.get(&service.key).copied() else { continue };
+            let Some(at) = self.place_of(&service.key) else { continue };
             self.remember_service(at, service);
         }
         self.reconciler.adopt(memory.applied);

@@ -120,7 +120,7 @@ impl Director {
         let next = now + COUNT_INTERVAL;
         self.drains.count_due = Some(soonest.map_or(next, |limit| next.min(*limit)));
         let pools: BTreeSet<usize> =
-            self.drains.limits.keys().filter_map(|server| self.places.get(&server.service).copied()).collect();
+            self.drains.limits.keys().filter_map(|server| self.place_of(&server.service)).collect();
         let services = pools.into_iter().filter_map(|at| self.pools.get(at)).flat_map(|pool| pool.keys());
         out.push(Action::CountConnections(services.collect()));
     }

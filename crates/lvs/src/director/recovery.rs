@@ -58,7 +58,7 @@ impl Recovery {
 impl Director {
     /// A server serves again: from now on its weight grows, if that is wanted.
     pub(super) fn recover(&mut self, now: Instant, server: ServerName, place: usize) {
-        let Some(at) = self.places.get(&server.service).copied() else { return };
+        let Some(at) = self.place_of(&server.service) else { return };
         let Some(pool) = self.pools.get_mut(at) else { return };
         let whole = pool.config().options.slow_start;
         let share = (!whole.is_zero()).then_some(0);
@@ -73,7 +73,7 @@ impl Director {
     /// Takes the steps that are due.
     pub(super) fn recover_further(&mut self, now: Instant) {
         while let Some((server, since)) = self.recovery.pop(now) {
-            let Some(at) = self.places.get(&server.service).copied() else { continue };
+            let Some(at) = self.place_of(&server.service) else { continue };
             let Some(pool) = self.pools.get_mut(at) else { continue };
             let Some(place) = pool.place(server.server) else { continue };
             let whole = pool.config().options.slow_start;

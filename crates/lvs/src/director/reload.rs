@@ -162,8 +162,10 @@ impl Director {
 
     /// Takes what is ours no more out of the table.
     fn retire(&mut self, now: Instant, loose: &[ServiceKey]) {
-        for key in loose.iter().filter(|key| !self.places.contains_key(key)) {
-            self.reconciler.retire(now, *key);
+        for key in loose {
+            if self.place_of(key).is_none() {
+                self.reconciler.retire(now, *key);
+            }
         }
     }
 
@@ -215,7 +217,7 @@ impl Director {
                     passage.changes.servers_added += 1;
                     // It may have been on its way out.
                     self.drains.end(&ServerName { service: config.key, server: key_of(server.address) });
-                    let checkers: Vec<CheckerId> =
+                    let checkers: Box<[CheckerId]> =
                         server.checkers.iter().map(|checker| self.seats.add(checker.clone(), (0, 0))).collect();
                     passage.undated.extend(checkers.iter().map(|checker| (*checker, false)));
                     let checkers_down = server.checkers.iter().map(|checker| u32::from(checker.timing.alpha)).sum();
@@ -268,7 +270,8 @@ impl Director {
     ) -> Member {
         let Former { config: _, mut member } = former;
         let was_up = member.is_up();
-        let mut free = core::mem::take(&mut member.checkers);
+        let mut free = core::mem::take(&mut member.checkers).into_vec();
+        let mut matched = Vec::with_capacity(server.checkers.len());
         for checker in &server.checkers {
             let fits = |id: &CheckerId, timing: bool| {
                 self.seats.get(*id).is_some_and(|seat| {
@@ -292,7 +295,7 @@ impl Director {
                     id
                 }
             };
-            member.checkers.push(id);
+            matched.push(id);
         }
         for id in free {
             if member.weighed.said.contains_key(&id) {
@@ -301,6 +304,7 @@ impl Director {
             self.remove_checker(id, out);
         }
         let down = |id: &CheckerId| u32::from(self.seats.get(*id).is_some_and(|seat| !seat.state.is_up()));
+        member.checkers = matched.into();
         member.checkers_down = member.checkers.iter().map(down).sum();
         if was_up != member.is_up() {
             passage.went.push(name);

@@ -297,7 +297,10 @@ fn shared(share_checks: bool) -> LvsConfig {
         virtual_server(1, servers(1)),
         virtual_server(2, servers(2)),
         // It goes elsewhere for this one.
-        virtual_server(3, vec![RealServer { checkers: vec![checker(1, timing()).into()], ..real_server(3, timing()) }]),
+        virtual_server(
+            3,
+            vec![RealServer { checkers: [checker(1, timing()).into()].into(), ..real_server(3, timing()) }],
+        ),
     ];
     LvsConfig { virtual_servers: services.to_vec(), common: LvsCommon { share_checks, ..LvsCommon::default() } }
 }

@@ -36,11 +36,11 @@ fn servers_without_alpha_are_in_the_table_before_any_check() {
     let servers = vec![
         RealServer { weight: 7, ..real_server(1, timing()) },
         real_server(2, Timing { alpha: true, ..timing() }),
-        RealServer { checkers: vec![], ..real_server(3, timing()) },
+        RealServer { checkers: [].into(), ..real_server(3, timing()) },
     ];
     let late = Timing { warmup: seconds(60), ..timing() };
     let mut service = virtual_server(1, servers);
-    service.real_servers[0].checkers = vec![checker(1, late).into()];
+    service.real_servers[0].checkers = [checker(1, late).into()].into();
     let world = World::started(only(service));
     assert_eq!(world.kernel.weights(1), [(1, 7), (3, 1)]);
 }
@@ -48,7 +48,7 @@ fn servers_without_alpha_are_in_the_table_before_any_check() {
 #[test]
 fn a_server_without_checkers_is_always_up() {
     let mut world =
-        World::started(only(virtual_server(1, vec![RealServer { checkers: vec![], ..real_server(1, timing()) }])));
+        World::started(only(virtual_server(1, vec![RealServer { checkers: [].into(), ..real_server(1, timing()) }])));
     world.pass(seconds(100));
     assert_eq!(world.kernel.weights(1), [(1, 1)]);
     assert_eq!(world.started, []);
@@ -56,7 +56,7 @@ fn a_server_without_checkers_is_always_up() {
 
 #[test]
 fn a_server_is_down_with_its_first_checker_and_up_with_its_last() {
-    let server = RealServer { checkers: vec![checker(1, timing()).into(); 3], ..real_server(1, timing()) };
+    let server = RealServer { checkers: vec![checker(1, timing()).into(); 3].into(), ..real_server(1, timing()) };
     let mut world = World::started(only(virtual_server(1, vec![server])));
     world.finish_all(&Verdict::Ok);
     set(&mut world, &[(0, Verdict::Ok), (1, REFUSED), (2, Verdict::Ok)]);
@@ -247,8 +247,8 @@ fn a_destination_is_as_configured() {
         lower_threshold: 50,
         ..real_server(1, timing())
     };
-    let sorry = SorryServer { forwarding: Forwarding::Tunnel(Tunnel::Ipip), ..sorry_server(9, true) };
-    let service = VirtualServer { sorry_server: Some(sorry), ..virtual_server(1, vec![server]) };
+    let sorry = SorryServer { forwarding: Forwarding::Tunnel(Tunnel::Ipip), ..*sorry_server(9, true) };
+    let service = VirtualServer { sorry_server: Some(sorry.into()), ..virtual_server(1, vec![server]) };
     let world = World::started(only(service));
     let rows: Vec<_> = world.kernel.table.services[&service_key(1)].destinations.iter().copied().collect();
     let first = Destination {

@@ -9,7 +9,7 @@ use core::time::Duration;
 use proptest::prelude::*;
 use standfast_lvs::{Connections, Event, Operation, Reason, Verdict};
 use standfast_model::config::LvsConfig;
-use standfast_model::config::lvs::{Probe, RealServer, Timing, VirtualServer};
+use standfast_model::config::lvs::{Checker, Probe, RealServer, Timing, VirtualServer};
 use standfast_model::ipvs::{DestinationKey, ServiceKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -188,7 +188,7 @@ fn a_check_that_a_server_did_not_have_stands_as_the_server_stood() {
     let alpha = Timing { alpha: true, warmup: seconds(60), delay_loop: seconds(60), ..timing() };
     let mut service = three(timing());
     for (server, elsewhere) in service.real_servers.iter_mut().zip([11, 12, 13]) {
-        server.checkers = vec![checker(elsewhere, alpha).into()];
+        server.checkers = [checker(elsewhere, alpha).into()].into();
     }
     world.running.clear();
     world.event(Event::Reload(Box::new(only(service))));
@@ -203,9 +203,11 @@ fn a_check_that_a_server_did_not_have_stands_as_the_server_stood() {
 #[test]
 fn a_server_whose_failing_check_is_gone_comes_up() {
     let mut service = three(timing());
-    service.real_servers[1].checkers.push(checker(12, timing()).into());
+    let one = service.real_servers[1].checkers[0].clone();
+    let other: Arc<Checker> = checker(12, timing()).into();
+    service.real_servers[1].checkers = [one, other.clone()].into();
     let mut world = second_is_down(only(service.clone()));
-    service.real_servers[1].checkers.remove(0);
+    service.real_servers[1].checkers = [other].into();
     world.event(Event::Reload(Box::new(only(service))));
     assert_eq!(world.kernel.weights(1), [(1, 1), (2, 1), (3, 1)]);
     assert!(world.said().contains(&"Adding service [10.0.0.2]:tcp:80 to VS [192.0.0.1]:tcp:80".to_owned()));

@@ -90,7 +90,7 @@ fn a_quorum_that_hysteresis_held_is_held_on() {
 #[test]
 fn a_server_without_checkers_comes_in_whatever_was_found() {
     let mut service = three(timing());
-    service.real_servers[1].checkers.clear();
+    service.real_servers[1].checkers = [].into();
     let world = found(only(service), table([entry(1, &[destination(1, 1), destination(3, 1)])]));
     assert_eq!(world.kernel.weights(1), [(1, 1), (2, 1), (3, 1)]);
 }

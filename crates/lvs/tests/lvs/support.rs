@@ -97,13 +97,13 @@ pub(crate) fn real_server(number: u16, timing: Timing) -> RealServer {
         lower_threshold: 0,
         inhibit_on_failure: false,
         smtp_alert: false,
-        checkers: vec![checker(number, timing).into()],
+        checkers: [checker(number, timing).into()].into(),
         options: Default::default(),
     }
 }
 
-pub(crate) fn sorry_server(number: u16, inhibit: bool) -> SorryServer {
-    SorryServer { address: server_address(number), forwarding: Forwarding::Nat, inhibit }
+pub(crate) fn sorry_server(number: u16, inhibit: bool) -> Box<SorryServer> {
+    Box::new(SorryServer { address: server_address(number), forwarding: Forwarding::Nat, inhibit })
 }
 
 /// A group with these services besides the first.

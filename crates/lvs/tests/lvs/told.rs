@@ -83,7 +83,8 @@ fn one_of_several_checkers_is_told_by_mail_alone_unless_nobody_wants_that() {
     for no_checker_emails in [false, true] {
         let mut service = talkative();
         let again = service.real_servers[0].checkers[0].clone();
-        service.real_servers[0].checkers.push(again);
+        let one = service.real_servers[0].checkers[0].clone();
+        service.real_servers[0].checkers = [one, again].into();
         let common = LvsCommon { no_checker_emails, ..LvsCommon::default() };
         let mut world = World::started(LvsConfig { virtual_servers: vec![service], common });
         world.finish(0, REFUSED);

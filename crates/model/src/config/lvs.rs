@@ -38,7 +38,7 @@ pub struct VirtualServer {
     /// `hysteresis`, below the quorum.
     pub hysteresis: u32,
     /// `sorry_server`, used alone while there is no quorum.
-    pub sorry_server: Option<SorryServer>,
+    pub sorry_server: Option<Box<SorryServer>>,
     /// In the order of the file; keys are unique.
     pub real_servers: Vec<RealServer>,
     /// What a virtual server may say beyond its service and pool. Most of a site say the same.
@@ -192,7 +192,7 @@ pub struct RealServer {
     /// `smtp_alert`: unlike elsewhere on, when nobody says anything.
     pub smtp_alert: bool,
     /// Every one must be good for the server to be up; none at all means always up.
-    pub checkers: Vec<Arc<Checker>>,
+    pub checkers: Box<[Arc<Checker>]>,
     /// What a real server may say beyond that.
     pub options: Seldom<RealServerOptions>,
 }
@@ -209,7 +209,7 @@ impl RealServer {
             lower_threshold: 0,
             inhibit_on_failure: false,
             smtp_alert: false,
-            checkers: Vec::new(),
+            checkers: Box::default(),
             options: Seldom::default(),
         }
     }

@@ -4,7 +4,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 use standfast_api::control::Recorded;
 use standfast_api::{
-    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Remarks, Said, ServerStatus,
+    CheckStatus, DaemonStatus, Event, EventKind, Generation, InstanceStatus, Packed, Remarks, Said, ServerStatus,
     ServiceStatus, Snapshot, VrrpStatus, WorkerKind, WorkerStatus,
 };
 use standfast_model::ipvs::{DestinationKey, Protocol, ServiceKey};
@@ -20,7 +20,6 @@ use standfast_page::page::{Sheet, document};
 use standfast_page::report::{Beside, Report, conditions, service_name};
 use standfast_page::traffic::{Samples, Traffic};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 /// 2026-11-21 10:21:40 UTC.
 pub(crate) const NOW_MS: u64 = 1_795_256_500_000;
@@ -175,7 +174,7 @@ pub(crate) fn snapshot(services: u32) -> Snapshot {
     Snapshot {
         daemon,
         vrrp: Some(VrrpStatus { at: ago(0), instances, tracked: Known::default() }),
-        check: Some(Arc::new(check)),
+        check: Some(Packed::new(&check)),
         peers: Vec::new(),
     }
 }
@@ -266,7 +265,7 @@ fn history(snapshot: &Snapshot) -> History {
 fn samples(snapshot: &Snapshot) -> Samples {
     let mut samples = Samples::default();
     let names: Vec<String> =
-        snapshot.check.iter().flat_map(|check| &check.services).map(|one| service_name(&one.key)).collect();
+        snapshot.check().into_iter().flat_map(|check| &check.services).map(|one| service_name(&one.key)).collect();
     for step in 0..90_u64 {
         let value = |index: usize| 40 + (step * 7 + index as u64 * 13) % 23 + (step * step / 90) % 30;
         samples.add(names.iter().enumerate().map(|(index, name)| (name.as_str(), value(index))));
@@ -276,7 +275,7 @@ fn samples(snapshot: &Snapshot) -> Samples {
 
 fn traffic(snapshot: &Snapshot) -> Traffic {
     let mut text = String::new();
-    for service in snapshot.check.iter().flat_map(|check| &check.services) {
+    for service in snapshot.check().into_iter().flat_map(|check| &check.services) {
         let ServiceKey::Address { address: IpAddr::V4(address), port, protocol } = service.key else { continue };
         text.push_str(&format!("{protocol} {:08X}:{port:04X} wrr\n", u32::from(address)));
         for server in service.servers.iter().filter(|server| server.up) {

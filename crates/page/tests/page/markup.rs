@@ -1,8 +1,8 @@
 //! What stands on the page, and what can not.
 
 use crate::fixture::{Site, instance};
+use standfast_api::Packed;
 use standfast_model::State;
-use std::sync::Arc;
 
 #[test]
 fn the_page_says_who_is_master_of_what_and_since_when_and_why() {
@@ -49,7 +49,9 @@ fn whatever_a_name_or_another_director_says_stays_text() {
     let mut site = Site::new(1);
     let evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
     site.snapshot.vrrp.as_mut().unwrap().instances.push(instance(evil, 9, State::Master, &[]));
-    Arc::make_mut(site.snapshot.check.as_mut().unwrap()).services[0].servers[0].remarks.trouble = Some(evil.to_owned());
+    let mut check = site.snapshot.check().unwrap().clone();
+    check.services[0].servers[0].remarks.trouble = Some(evil.to_owned());
+    site.snapshot.check = Some(Packed::new(&check));
     site.snapshot.daemon.reload_refused = Some(evil.to_owned());
     let mut other = site.report();
     evil.clone_into(&mut other.instances[0].state);

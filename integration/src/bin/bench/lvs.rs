@@ -5,6 +5,7 @@
 //! rest, and is counted then.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use lab::{Lab, Machine, Moment, Plan, Process, Result, pause, until};
@@ -18,11 +19,15 @@ use crate::pair::millis;
 const TABLES: [(usize, usize, usize, bool); 4] =
     [(100, 10, 3, true), (1000, 10, 1, false), (5000, 4, 1, false), (1, 20_000, 1, false)];
 
-/// A daemon that has done nothing for so long has nothing to do.
-const QUIET: Duration = Duration::from_millis(1500);
+/// A daemon that has done nothing for so long has nothing to do. Shorter than the second after which ours gives memory
+/// back that it needed for a while: nobody waits for that.
+const QUIET: Duration = Duration::from_millis(900);
+
+/// After so much longer it has given it back.
+const GIVEN_BACK: Duration = Duration::from_secs(1);
 
 /// The longest from one reading of the table to the next, of these tables.
-const READING_WITHIN_S: u32 = 21;
+const READING_WITHIN_S: u32 = 12;
 
 /// More than anything here may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -42,6 +47,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
             Row::new(name("memory (PSS) of all processes"), "KiB"),
             Row::new(name("reload that changes one weight: processor for it"), "ms"),
             Row::new(name("reload that changes one weight: until the kernel has it"), "ms"),
+            Row::new(name("reload that changes one weight: until it is done"), "ms"),
             Row::new(name("stop until the daemon is gone"), "ms"),
             Row::new(name("services left behind by the stop"), "services").bounded(0.0),
             Row::new(name("reload from one service to the whole table: until it is done"), "ms"),
@@ -56,6 +62,12 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
             }
         }
         rows.into_iter().for_each(|row| book.add(row));
+        if !settings.quick {
+            let mut row =
+                Row::new(name("ipvsadm --restore, which does nothing but program it: until the table is done"), "ms");
+            row.add(0, restored(settings, services, servers)?);
+            book.add(row);
+        }
     }
     Ok(())
 }
@@ -98,6 +110,11 @@ impl Director {
         process.wait_for("at ", Duration::from_secs(20))?;
         until("the shell had said the time", Duration::from_secs(5), || begun(&process).is_some())?;
         Ok((process.clone(), begun(&process).unwrap_or(0)))
+    }
+
+    /// Its CLOCK_REALTIME, in nanoseconds.
+    fn now(&self) -> Result<u64> {
+        Ok(self.machine.run("date +%s%N")?.trim().parse().unwrap_or(0))
     }
 
     fn services(&self) -> Result<usize> {
@@ -171,16 +188,17 @@ impl Director {
         Ok(())
     }
 
-    /// The proportional memory of all its processes, in KiB; says which of them has how much.
+    /// The proportional memory of all its processes, in KiB; says which of them has how much, and how much of that is its
+    /// own and how much is of files, which is the program.
     pub(crate) fn memory(&self) -> Result<f64> {
         let line = format!(
-            "for p in $(pgrep {}); do echo $(grep '^Pss:' /proc/$p/smaps_rollup) \
+            "for p in $(pgrep {}); do echo $(sed -nE 's/^Pss(_Anon|_File)?: *([0-9]+) kB/\\2/p' /proc/$p/smaps_rollup) \
              $(tr '\\0' ' ' </proc/$p/cmdline | cut -d ' ' -f 1,2); done",
             self.name
         );
         let shown = self.machine.run(line)?;
-        println!("memory: {}", shown.trim_end().replace('\n', ", "));
-        Ok(shown.lines().filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok()).sum())
+        println!("memory in KiB (all, own, files): {}", shown.trim_end().replace('\n', ", "));
+        Ok(shown.lines().filter_map(|line| line.split_whitespace().next()?.parse::<f64>().ok()).sum())
     }
 }
 
@@ -190,8 +208,41 @@ fn begun(process: &Process) -> Option<u64> {
     Some((seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?) * 1000)
 }
 
-fn virtual_address(service: usize) -> String {
-    format!("172.{}.{}.{}", 16 + service / 62_500, service / 250 % 250, service % 250 + 1)
+fn real_address(number: usize) -> Ipv4Addr {
+    let octet = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    Ipv4Addr::new(10, octet(1 + number / 62_500), octet(number / 250 % 250), octet(number % 250 + 1))
+}
+
+/// In milliseconds.
+fn between(from: u64, to: u64) -> f64 {
+    millis(Duration::from_nanos(to.saturating_sub(from)))
+}
+
+fn virtual_address(service: usize) -> Ipv4Addr {
+    let octet = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    Ipv4Addr::new(172, octet(16 + service / 62_500), octet(service / 250 % 250), octet(service % 250 + 1))
+}
+
+/// The same table as [`many`], programmed by a program that has nothing else to do: what of it is the kernel's.
+fn restored(settings: &Settings, services: usize, servers: usize) -> Result<f64> {
+    let (director, _) = Director::start(settings, 0)?;
+    let mut table = String::new();
+    for service in 0..services {
+        let address = virtual_address(service);
+        table += &format!("-A -t {address}:80 -s rr\n");
+        for number in service * servers..(service + 1) * servers {
+            table += &format!("-a -t {address}:80 -r {}:80 -m -w 1\n", real_address(number));
+        }
+    }
+    director.machine.put("/tmp/table", table)?;
+    // The module is loaded by whoever comes first.
+    director.machine.run("ipvsadm -L -n")?;
+    let line = "begun=$EPOCHREALTIME; ipvsadm --restore </tmp/table; echo $(( ${EPOCHREALTIME/./} - ${begun/./} ))";
+    let argv = ["bash", "-c", line].map(str::to_owned);
+    let micros = director.machine.run(lab::Command::from(argv.to_vec()).within(LIMIT))?;
+    let complete = (director.services()?, director.servers()?) == (services, services * servers);
+    director.lab.finish()?;
+    Ok(micros.trim().parse::<f64>().ok().filter(|_| complete).map_or(f64::NAN, |micros| micros / 1000.0))
 }
 
 /// Many services without checks; the last real server has the weight that is given.
@@ -205,44 +256,48 @@ fn many(services: usize, servers: usize, weight: u32) -> String {
         for server in 0..servers {
             let number = service * servers + server;
             let weight = if number + 1 == services * servers { weight } else { 1 };
-            text += &format!(
-                "    real_server 10.{}.{}.{} 80 {{\n        weight {weight}\n    }}\n",
-                1 + number / 62_500,
-                number / 250 % 250,
-                number % 250 + 1
-            );
+            text += &format!("    real_server {} 80 {{\n        weight {weight}\n    }}\n", real_address(number));
         }
         text += "}\n";
     }
     text
 }
 
-fn table(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 9]> {
+fn table(settings: &Settings, program: usize, services: usize, servers: usize) -> Result<[f64; 10]> {
     let (director, path) = Director::start(settings, program)?;
     director.machine.put(CONF, many(services, servers, 1))?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
     let (process, begun) = director.run(&path)?;
-    let (ran, rested) = watch.rested()?;
+    let (ran_to_start, rested) = watch.rested()?;
     let found = (director.services()?, director.servers()?);
+    let started = between(begun, rested);
     if found != (services, services * servers) {
         return Err(lab::Error::Plan(format!("{path}: {found:?} in the table\n{}", process.log())));
     }
+    pause(GIVEN_BACK);
     let memory = director.memory()?;
     director.say_spent("start", &BTreeMap::new())?;
 
-    director.wait_for_a_reading()?;
+    if !settings.quick {
+        director.wait_for_a_reading()?;
+    }
     let before = director.spent()?;
     director.machine.put(CONF, many(services, servers, 2))?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
+    let told = director.now()?;
     process.signal(libc::SIGHUP)?;
-    let (reloaded, _) = watch.rested()?;
+    let (ran, rested) = watch.rested()?;
     director.say_spent("reload", &before)?;
     let weights = director.machine.run("grep -c -- 'Masq    2' /proc/net/ip_vs || true")?;
-    let reloaded = if weights.trim() == "1" { millis(reloaded) } else { f64::NAN };
+    let done = weights.trim() == "1";
+    let [reloaded, at_rest] = [millis(ran), between(told, rested)].map(|figure| if done { figure } else { f64::NAN });
 
     // Without the watch, which takes its share of the only processor.
     director.machine.put(CONF, many(services, servers, 3))?;
-    let arrived = until_seen(&director.machine, process.id(), services, 3)?;
+    let last = SocketAddrV4::new(virtual_address(services - 1), 80);
+    let arrived = millis(director.machine.reload_until_weight(process.id(), last, 3, LIMIT)?);
+    pause(Duration::from_secs(2));
+    eprintln!();
 
     let stopping = Moment::now();
     process.signal(libc::SIGTERM)?;
@@ -251,27 +306,8 @@ fn table(settings: &Settings, program: usize, services: usize, servers: usize) -
     let left = u32::try_from(director.services()?).map_or(f64::NAN, f64::from);
     director.lab.finish()?;
     let [grown, ran_to_grow] = grow(settings, program, services, servers)?;
-    let started = millis(Duration::from_nanos(rested.saturating_sub(begun)));
-    Ok([started, millis(ran), memory, reloaded, arrived, stopped, left, grown, ran_to_grow])
-}
-
-/// Has the daemon read its configuration again; how many milliseconds later the kernel has the weight that is new in it.
-/// That is the weight of the server that was added last, which the kernel lists first: of one service the beginning is
-/// enough, and a look at it costs next to nothing. Of many the last one is asked for.
-fn until_seen(machine: &Machine, daemon: u32, services: usize, weight: u32) -> Result<f64> {
-    let look = match services {
-        1 => "IFS= read -r -N 400 table </proc/net/ip_vs".to_owned(),
-        _ => format!("table=$(ipvsadm -L -n -t {}:80)", virtual_address(services - 1)),
-    };
-    // A shell that waits without starting a process for it.
-    let line = format!(
-        "exec 9<> <(:); begun=$EPOCHREALTIME; kill -HUP {daemon}; \
-         while {look}; [[ $table != *\"Masq    {weight} \"* ]]; do \
-         read -t 0.02 -u 9; done; echo $(( ${{EPOCHREALTIME/./}} - ${{begun/./}} ))"
-    );
-    let argv = ["timeout".to_owned(), "60".to_owned(), "bash".to_owned(), "-c".to_owned(), line];
-    let micros = machine.run(lab::Command::from(argv.to_vec()).within(LIMIT))?;
-    Ok(micros.trim().parse::<f64>().map_or(f64::NAN, |micros| micros / 1000.0))
+    let ran_to_start = millis(ran_to_start);
+    Ok([started, ran_to_start, memory, reloaded, arrived, at_rest, stopped, left, grown, ran_to_grow])
 }
 
 /// What the table costs without the start of processes: one that has a single service is told of all the others. In
@@ -286,7 +322,7 @@ fn grow(settings: &Settings, program: usize, services: usize, servers: usize) ->
     director.machine.put(CONF, many(services, servers, 1))?;
     let before = director.spent()?;
     let watch = director.machine.watch(&director.name, QUIET, LIMIT)?;
-    let told = director.machine.run("date +%s%N")?;
+    let told = director.now()?;
     process.signal(libc::SIGHUP)?;
     let (ran, rested) = watch.rested()?;
     director.say_spent("reload to the whole table", &before)?;
@@ -294,6 +330,5 @@ fn grow(settings: &Settings, program: usize, services: usize, servers: usize) ->
     process.signal(libc::SIGTERM)?;
     process.wait(LIMIT)?;
     director.lab.finish()?;
-    let Some(told) = told.trim().parse::<u64>().ok().filter(|_| complete) else { return Ok([f64::NAN; 2]) };
-    Ok([millis(Duration::from_nanos(rested.saturating_sub(told))), millis(ran)])
+    Ok([between(told, rested), millis(ran)].map(|figure| if complete { figure } else { f64::NAN }))
 }

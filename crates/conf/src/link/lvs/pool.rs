@@ -166,7 +166,7 @@ fn checkers(
     address: SocketAddr,
     around: &mut Surroundings<'_, '_>,
     diagnostics: &mut Diagnostics,
-) -> Vec<Arc<Checker>> {
+) -> Box<[Arc<Checker>]> {
     let outer = probe::Outer {
         server: address,
         timing: real.rare().timing.within(draft.timing),
@@ -174,11 +174,7 @@ fn checkers(
         virtual_host: real.rare().virtual_host.as_ref().or(draft.rare().virtual_host.as_ref()),
         service_delay_loop: draft.timing.delay_loop.unwrap_or(probe::DELAY_LOOP),
     };
-    // What grows by itself starts with room for four.
-    let mut checkers = Vec::with_capacity(real.checkers.len());
-    checkers
-        .extend(real.checkers.iter().filter_map(|one| probe::checker(one, &outer, around, diagnostics)).map(Arc::new));
-    checkers
+    real.checkers.iter().filter_map(|one| probe::checker(one, &outer, around, diagnostics)).map(Arc::new).collect()
 }
 
 /// What is said for checks.
@@ -263,7 +259,7 @@ pub(super) fn sorry_server(
     forwarding: Forwarding,
     marked: bool,
     diagnostics: &mut Diagnostics,
-) -> Option<SorryServer> {
+) -> Option<Box<SorryServer>> {
     let draft = draft?;
     let forwarding = draft.forwarding.unwrap_or(forwarding);
     let tunnelled = matches!(forwarding, Forwarding::Tunnel(_));
@@ -277,5 +273,6 @@ pub(super) fn sorry_server(
         0 => port_of(key),
         port => port,
     };
-    Some(SorryServer { address: SocketAddr::new(draft.address, port), forwarding, inhibit: draft.inhibit })
+    let address = SocketAddr::new(draft.address, port);
+    Some(Box::new(SorryServer { address, forwarding, inhibit: draft.inhibit }))
 }

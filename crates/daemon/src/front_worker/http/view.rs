@@ -104,7 +104,7 @@ impl View {
     pub(super) fn look(&mut self, snapshot: &Snapshot) {
         self.observe(snapshot);
         self.read_table(snapshot);
-        let services = snapshot.check.iter().flat_map(|check| &check.services);
+        let services = snapshot.check().into_iter().flat_map(|check| &check.services);
         let traffic = self.traffic.as_ref();
         let counted: Vec<(String, u64)> = services
             .filter_map(|service| Some((service_name(&service.key), traffic?.of_service(&service.key)?.active)))
@@ -114,7 +114,7 @@ impl View {
 
     /// Reads the kernel's connections, if there is anything of ours to count.
     pub(super) fn read_table(&mut self, snapshot: &Snapshot) {
-        if snapshot.check.as_ref().is_none_or(|check| check.services.is_empty()) {
+        if snapshot.check().is_none_or(|check| check.services.is_empty()) {
             self.traffic = None;
             return;
         }

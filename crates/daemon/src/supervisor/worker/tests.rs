@@ -5,7 +5,6 @@ use crate::link::outgoing;
 use standfast_api::{CheckStatus, ServiceStatus};
 use standfast_kernel::channel::Outbox;
 use standfast_model::ipvs::{Family, ServiceKey};
-use std::sync::Arc;
 
 fn status(services: u32) -> FromWorker {
     let service = |mark| ServiceStatus {
@@ -18,11 +17,8 @@ fn status(services: u32) -> FromWorker {
         quorum: 1,
         servers: Vec::new(),
     };
-    FromWorker::Status(Status::Check(Arc::new(CheckStatus {
-        at: Instant::ZERO,
-        services: (1..=services).map(service).collect(),
-        traffic: Vec::new(),
-    })))
+    let services = (1..=services).map(service).collect();
+    FromWorker::Status(Status::Check((&CheckStatus { at: Instant::ZERO, services, traffic: Vec::new() }).into()))
 }
 
 async fn sent_and_read(message: &FromWorker) -> Result<FromWorker, String> {
