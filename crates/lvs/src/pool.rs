@@ -8,6 +8,7 @@ use crate::member::{Duty, Member};
 use crate::table::Entry;
 use standfast_model::config::lvs::{RealServer, SorryServer, VirtualServer};
 use standfast_model::ipvs::{Destination, DestinationKey, Family, Persistence, Service, ServiceKey};
+use standfast_model::{Seldom, Silent};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -20,16 +21,26 @@ pub(crate) struct Pool {
     config: VirtualServer,
     /// One for each real server of the configuration.
     members: Vec<Member>,
-    /// Their places in the order of their keys, by which a server is found; none where they are so few that it is found by
-    /// looking at each.
-    by_key: Box<[u32]>,
-    /// Servers that the configuration has no more, and that keep their connections for a while.
-    leaving: BTreeMap<DestinationKey, Destination>,
+    beside: Seldom<Beside>,
     tally: Tally,
     quorum: bool,
     panic: bool,
     /// Its address is not on this host, so its checks rest (`ha_suspend`).
     pub(crate) suspended: bool,
+}
+
+/// What a pool of few servers that stay has not.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Beside {
+    /// The places of the servers in the order of their keys, by which a server is found; none where they are so few that it
+    /// is found by looking at each.
+    by_key: Vec<u32>,
+    /// Servers that the configuration has no more, and that keep their connections for a while.
+    leaving: BTreeMap<DestinationKey, Destination>,
+}
+
+impl Silent for Beside {
+    const SILENCE: &'static Self = &Self { by_key: Vec::new(), leaving: BTreeMap::new() };
 }
 
 /// What the servers come to, together.
@@ -68,10 +79,9 @@ impl Pool {
     /// A pool of those members, whose quorum follows from them alone.
     pub(crate) fn new(config: VirtualServer, members: Vec<Member>) -> Self {
         let mut pool = Self {
-            by_key: by_key(&config.real_servers),
+            beside: Beside { by_key: by_key(&config.real_servers), leaving: BTreeMap::new() }.into(),
             config,
             members,
-            leaving: BTreeMap::new(),
             tally: Tally::default(),
             quorum: false,
             panic: false,
@@ -90,12 +100,14 @@ impl Pool {
 
     /// The same pool with a changed configuration; answers whether that changed its quorum or its belief in the checks.
     pub(crate) fn reconfigure(&mut self, config: VirtualServer, members: Vec<Member>) -> PoolChange {
-        self.by_key = by_key(&config.real_servers);
+        let mut leaving = self.beside.leaving.clone();
+        self.beside = Beside { by_key: by_key(&config.real_servers), leaving: BTreeMap::new() }.into();
         self.config = config;
         self.members = members;
-        let mut leaving = core::mem::take(&mut self.leaving);
         leaving.retain(|key, _| self.place(*key).is_none());
-        self.leaving = leaving;
+        if !leaving.is_empty() {
+            self.beside.leaving = leaving;
+        }
         self.count();
         let panic = self.judge_panic(None);
         PoolChange { quorum: self.judge_quorum(), panic }
@@ -155,11 +167,11 @@ impl Pool {
     pub(crate) fn place(&self, key: DestinationKey) -> Option<usize> {
         let at = |place: &u32| usize::try_from(*place).ok();
         let of = |place: &u32| self.config.real_servers.get(at(place)?).map(|server| key_of(server.address));
-        if self.by_key.is_empty() {
+        if self.beside.by_key.is_empty() {
             return self.config.real_servers.iter().position(|server| key_of(server.address) == key);
         }
-        let found = self.by_key.binary_search_by(|place| of(place).cmp(&Some(key))).ok()?;
-        at(self.by_key.get(found)?)
+        let found = self.beside.by_key.binary_search_by(|place| of(place).cmp(&Some(key))).ok()?;
+        at(self.beside.by_key.get(found)?)
     }
 
     /// Changes one server, and answers what its change answered and what that made of the pool.
@@ -238,12 +250,12 @@ impl Pool {
     }
 
     fn destinations(&self) -> Destinations {
-        let leaving = self.leaving.values().copied();
+        let leaving = self.beside.leaving.values().copied();
         // In the order of their keys, where that is known.
-        let place = |nth: usize| self.by_key.get(nth).map_or(Some(nth), |place| usize::try_from(*place).ok());
+        let place = |nth: usize| self.beside.by_key.get(nth).map_or(Some(nth), |place| usize::try_from(*place).ok());
         let servers = (0..self.members.len()).filter_map(|nth| self.destination(place(nth)?));
         let mut destinations: Destinations =
-            if self.leaving.is_empty() { servers.collect() } else { leaving.chain(servers).collect() };
+            if self.beside.leaving.is_empty() { servers.collect() } else { leaving.chain(servers).collect() };
         // Should it be one of the real servers too, it is the sorry server while that is in use.
         let stands_in = self.sorry_in_use();
         let fits = |sorry: &Destination| stands_in || destinations.get(&sorry.key).is_none();
@@ -261,7 +273,7 @@ impl Pool {
             return sorry;
         }
         let own = self.place(key).and_then(|place| self.destination(place));
-        own.or_else(|| self.leaving.get(&key).copied()).or(sorry)
+        own.or_else(|| self.beside.leaving.get(&key).copied()).or(sorry)
     }
 
     fn service(&self, key: ServiceKey) -> Service {
@@ -297,21 +309,21 @@ impl Pool {
 
     /// A server that is not configured any more keeps its row, with weight 0, until [`Self::gone`].
     pub(crate) fn leave(&mut self, row: Destination) {
-        self.leaving.insert(row.key, Destination { weight: 0, ..row });
+        self.beside.leaving.insert(row.key, Destination { weight: 0, ..row });
     }
 
     /// Servers that are configured no more and have not gone.
     pub(crate) fn leaving(&self) -> impl Iterator<Item = &Destination> {
-        self.leaving.values()
+        self.beside.leaving.values()
     }
 
     /// A server that was leaving is gone. True if there was one.
     pub(crate) fn gone(&mut self, key: DestinationKey) -> bool {
-        self.leaving.remove(&key).is_some()
+        self.is_leaving(key) && self.beside.leaving.remove(&key).is_some()
     }
 
     pub(crate) fn is_leaving(&self, key: DestinationKey) -> bool {
-        self.leaving.contains_key(&key)
+        self.beside.leaving.contains_key(&key)
     }
 
     fn sorry_destination(&self) -> Option<Destination> {
@@ -360,14 +372,14 @@ pub(crate) fn keys_of(config: &VirtualServer) -> impl Iterator<Item = ServiceKey
 }
 
 /// The places of servers in the order of their keys, if they are many.
-fn by_key(servers: &[RealServer]) -> Box<[u32]> {
+fn by_key(servers: &[RealServer]) -> Vec<u32> {
     if servers.len() <= FEW {
-        return Box::default();
+        return Vec::new();
     }
     let mut places: Vec<u32> = (0..).take(servers.len()).collect();
     let key = |place: &u32| servers.get(usize::try_from(*place).ok()?).map(|server| key_of(server.address));
     places.sort_by_key(key);
-    places.into()
+    places
 }
 
 /// The row of a server with that weight.

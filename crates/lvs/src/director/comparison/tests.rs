@@ -194,7 +194,7 @@ fn what_virtual_servers_say_alike_is_kept_once_from_the_start_and_through_a_relo
 
 #[test]
 fn a_virtual_server_has_no_room_for_what_few_need() {
-    assert!(size_of::<Pool>() <= 216, "{} bytes", size_of::<Pool>());
+    assert!(size_of::<Pool>() <= 176, "{} bytes", size_of::<Pool>());
 }
 
 proptest! {
