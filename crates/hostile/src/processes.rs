@@ -7,7 +7,8 @@ use standfast_api::control::{Answer, Ask, Order};
 use standfast_api::plan::Plan;
 use standfast_api::runner::{FromRunner, ToRunner};
 use standfast_api::{
-    BfdSlice, CheckSlice, FromWorker, FrontSlice, PROTOCOL_VERSION, RunnerSlice, ToWorker, VrrpSlice, decode, encode,
+    BfdSlice, CheckSlice, CheckStatus, FromWorker, FrontSlice, PROTOCOL_VERSION, RunnerSlice, ToWorker, VrrpSlice,
+    decode, encode,
 };
 
 /// Chance would not find the version that is looked at first.
@@ -30,7 +31,7 @@ pub fn channel_message(octets: &[u8]) {
     let _ = decode::<ToWorker>(octets);
     let octets = with_version(octets);
     comes_back!(&octets, ToWorker, FromWorker, ToRunner, FromRunner, VrrpSlice, CheckSlice);
-    comes_back!(&octets, BfdSlice, FrontSlice, RunnerSlice);
+    comes_back!(&octets, BfdSlice, FrontSlice, RunnerSlice, CheckStatus);
 }
 
 pub(crate) fn text_comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(octets: &[u8]) {

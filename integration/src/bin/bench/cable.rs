@@ -25,7 +25,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
         for (program, daemon) in settings.daemons.iter().enumerate() {
             let pair = Pair::start(daemon, shape)?;
             for run in 0..runs {
-                for (row, sample) in rows.iter_mut().zip(one(&pair, run % PHASES)?) {
+                for (row, sample) in rows.iter_mut().zip(one(&pair, run * PHASES / runs)?) {
                     row.add(program, sample);
                 }
             }

@@ -19,7 +19,7 @@ pub(crate) const SHAPES: [((usize, Duration), u32, u32); 9] = [
     ((50, Duration::from_millis(100)), 1, 0),
     ((50, Duration::from_millis(10)), 1, 0),
     ((250, Duration::from_secs(1)), 1, 0),
-    ((250, Duration::from_millis(100)), 10, 1),
+    ((250, Duration::from_millis(100)), 5, 1),
     ((250, Duration::from_millis(10)), 1, 0),
 ];
 

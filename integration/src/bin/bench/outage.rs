@@ -14,7 +14,7 @@ use crate::pair::{Pair, Shape, between, millis};
 
 /// The intervals, and how often each is measured, in a whole run and in a quick one.
 const INTERVALS: [(Duration, u32, u32); 3] =
-    [(Duration::from_secs(1), 10, 0), (Duration::from_millis(100), 10, 1), (Duration::from_millis(10), 10, 1)];
+    [(Duration::from_secs(1), 5, 0), (Duration::from_millis(100), 10, 1), (Duration::from_millis(10), 10, 1)];
 
 /// The blow falls at another place of the interval each time: so many places there are.
 pub(crate) const PHASES: u32 = 10;
@@ -36,7 +36,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
         for run in 0..runs {
             for (program, daemon) in settings.daemons.iter().enumerate() {
                 let mut pair = Pair::start(daemon, shape)?;
-                let samples = one(&mut pair, run % PHASES)?;
+                let samples = one(&mut pair, run * PHASES / runs)?;
                 pair.lab.finish()?;
                 for (row, sample) in rows.iter_mut().zip(samples) {
                     row.add(program, sample);

@@ -192,7 +192,7 @@ fn bystander(settings: &Settings, book: &mut Book) -> Result<()> {
             shape.conf(is_first)
         )
     };
-    for _ in 0..5 {
+    for _ in 0..3 {
         for (program, daemon) in settings.daemons.iter().enumerate() {
             // The second is master of the bystander, and takes over from the first.
             let pair = Pair::start_with(daemon, shape, [&conf(true, 50), &conf(false, 250)])?;

@@ -13,7 +13,7 @@ use crate::pair::{Pair, Shape, between};
 
 /// Instances in one sync group, addresses of each, and how often each is measured, in a whole run and in a quick one.
 const SHAPES: [((usize, usize), u32, u32); 5] =
-    [((1, 1), 3, 0), ((1, 10), 3, 0), ((1, 100), 3, 0), ((1, 1000), 10, 1), ((250, 4), 10, 0)];
+    [((1, 1), 3, 0), ((1, 10), 3, 0), ((1, 100), 3, 0), ((1, 1000), 5, 1), ((250, 4), 5, 0)];
 
 pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
     for ((instances, addresses), runs) in settings.runs(SHAPES) {
