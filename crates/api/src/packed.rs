@@ -120,8 +120,8 @@ mod tests {
     fn a_clone_of_an_opened_one_is_closed() {
         let opened = packed();
         assert_eq!(opened.get().map(Vec::len), Some(2));
-        assert!(opened.opened.get().is_some());
         assert!(opened.clone().opened.get().is_none());
+        assert!(opened.opened.get().is_some());
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
             Row::new(name("processor as master"), "% of a core"),
             Row::new(name("processor as standby"), "% of a core"),
             Row::new(name("memory (PSS) of all processes, master"), "KiB"),
+            Row::new(name("memory (PSS) of all processes, standby"), "KiB"),
             Row::new(name("adverts a second and instance"), "1/s").bounded(1.0 / interval.as_secs_f64()),
             Row::new(name("time between adverts less the interval, p50"), "ms").bounded(0.0),
             Row::new(name("time between adverts less the interval, p99"), "ms").bounded(0.0),
@@ -94,7 +95,7 @@ pub(crate) fn measure(settings: &Settings, book: &mut Book) -> Result<()> {
     Ok(())
 }
 
-fn one(pair: &Pair, window: Duration) -> Result<[f64; 7]> {
+fn one(pair: &Pair, window: Duration) -> Result<[f64; 8]> {
     let (master, master_from) = Cost::read(&pair.first)?;
     let (standby, standby_from) = Cost::read(&pair.second)?;
     pause(window);
@@ -122,6 +123,7 @@ fn one(pair: &Pair, window: Duration) -> Result<[f64; 7]> {
         master.share(master_from, master_after, master_to),
         standby.share(standby_from, standby_after, standby_to),
         master_after.pss_kib,
+        standby_after.pss_kib,
         percentile(&rates, 50).unwrap_or(f64::NAN),
         at(50),
         at(99),
