@@ -1,8 +1,7 @@
 //! The events that are remembered, in the order of their numbers.
 //!
 //! A director of thousands of services has thousands of them at its start, and looks at few. They say much the same in the
-//! same words, so all but the last are kept compressed, many together: ten thousand take a tenth of the three megabytes
-//! that they are in octets.
+//! same words, so all but the last are kept compressed, many together: ten thousand take less than 400 kB.
 
 use standfast_api::control::Recorded;
 use standfast_api::{decode, encode};
@@ -14,10 +13,10 @@ pub(super) const EVENTS: usize = 10_000;
 /// As many are compressed, opened and forgotten together.
 pub(super) const BLOCK: usize = 256;
 
-/// More than a block has in octets, whatever its events say: a message of one is no longer.
+/// More than a block has in octets: each of its events came in a message.
 const BLOCK_OCTETS: usize = 64 << 20;
 
-/// Fast: the next levels take twice the time for a tenth less.
+/// Of 10: what repeats is found by any of them, and a burst of events must not hold the front up.
 const LEVEL: u8 = 4;
 
 /// See the module.
